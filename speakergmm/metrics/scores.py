@@ -88,12 +88,12 @@ class Scores:
 
     @cached_property
     def is_target(self) -> NDArray[np.bool_]:
-        """Whether each trial is a target trial, shape (N,)."""
+        """Return whether each trial is a target trial, shape (N,)."""
         return np.asarray(self.labels == TARGET, dtype=bool)
 
     @cached_property
     def is_nontarget(self) -> NDArray[np.bool_]:
-        """Whether each trial is a nontarget trial, shape (N,)."""
+        """Return whether each trial is a nontarget trial, shape (N,)."""
         return np.asarray(self.labels == NONTARGET, dtype=bool)
 
     @property

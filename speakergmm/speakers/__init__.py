@@ -1,9 +1,10 @@
-"""Speakers: background model, enrolment, scoring, the store, identification, experiments.
+"""Speaker recognition: background model, enrolment, scoring, the store, and experiments.
 
-A `BackgroundModel` is trained on many people. Speakers are enrolled as Baum-Welch statistics
-against it, which add up over sessions; `adapt_speaker` turns statistics into a model and
-`SpeakerScorer` scores many models at once. `SpeakerStore` keeps all of it in one file.
-`run_protocol` and `run_identification` run whole experiments.
+A `BackgroundModel` is trained on the speech of many speakers. A speaker is enrolled by the
+Baum-Welch statistics of recordings under the background model, which are summed over sessions;
+`adapt_speaker` makes a model from them, and `SpeakerScorer` scores many models at once. A
+`SpeakerStore` keeps all of this in one file. `run_protocol` and `run_identification` run whole
+experiments.
 """
 
 from speakergmm.lazy import lazy_names

@@ -1,4 +1,4 @@
-"""Whether two things were made with the same features and background model, and what differs."""
+"""Checks that two objects were made with the same features and background model."""
 
 import numpy as np
 
@@ -8,21 +8,21 @@ from speakergmm.speakers.background import BackgroundModel
 
 
 def check_features(found: BackgroundModel, wanted: FeatureConfig, *, what: str) -> None:
-    """Refuse a background model that was trained on other features.
+    """Raise an error if a background model was trained on other features.
 
     Parameters
     ----------
     found : BackgroundModel
-        What there is.
+        The background model, for example that of a store.
     wanted : FeatureConfig
-        What is asked for.
+        The features it should have.
     what : str
-        Name of the thing for the message.
+        Name of the checked object in the message.
 
     Raises
     ------
     IncompatibleModelError
-        With the first 12 characters of both digests and the fields that differ.
+        The message contains the first 12 characters of both digests and the fields that differ.
     """
     if found.features.digest != wanted.digest:
         raise IncompatibleModelError(
@@ -32,18 +32,19 @@ def check_features(found: BackgroundModel, wanted: FeatureConfig, *, what: str) 
 
 
 def check_background(found: BackgroundModel, wanted: BackgroundModel, *, what: str) -> None:
-    """Refuse another background model than the one wanted.
+    """Raise an error if a background model is not the expected one.
 
     Parameters
     ----------
     found, wanted : BackgroundModel
+        The background model, for example that of a store, and the expected one.
     what : str
-        Name of the thing for the message.
+        Name of the checked object in the message.
 
     Raises
     ------
     IncompatibleModelError
-        With the first 12 characters of both digests and what differs.
+        The message contains the first 12 characters of both digests and the differences.
     """
     if found.digest == wanted.digest:
         return
@@ -63,7 +64,7 @@ def check_background(found: BackgroundModel, wanted: BackgroundModel, *, what: s
 
 
 def describe_difference(wanted: FeatureConfig, found: FeatureConfig) -> str:
-    """Name the fields in which two feature configurations differ.
+    """Return the fields in which two feature configurations differ, as text.
 
     Examples
     --------

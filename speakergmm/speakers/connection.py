@@ -1,8 +1,8 @@
-"""An open store file: states that are read, changes that are written, and what is left on disk.
+"""Connection to an open store: transactions that read and write, and the write-ahead log.
 
-Reading takes no lock that a writer could hold, and a store that can't be written, or whose folder
-can't, is read all the same. Writing keeps SQLite's write-ahead log empty: after each change what it
-holds is moved into the store, unless somebody reads an older state at that moment.
+Readers never wait for writers, and a store in a read-only file or folder can be read as well.
+SQLite's write-ahead log is kept empty: after each change its content is moved into the store,
+unless another program is reading an older state at that moment.
 """
 
 import contextlib
@@ -17,27 +17,27 @@ from speakergmm.speakers import database
 from speakergmm.speakers.integrity import Ledger, check_small, check_whole
 from speakergmm.speakers.values import StoreFile
 
-# SQLite keeps a file of shared memory beside the store; these say that it can't be made.
+# SQLite keeps a file of shared memory next to the store; these errors mean that it cannot be made.
 _NO_PLACE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR_SHM", "SQLITE_FULL", "SQLITE_PERM")
-# A reader of an old state is given so many seconds to end before a removal says that it waits.
+# Seconds to wait for readers of an older state before a removal reports them.
 _READERS_WAIT = 2.0
 
 
 class StoreConnection:
-    """A store file that is open, checked on opening.
+    """An open store file, which is checked when it is opened.
 
     Parameters
     ----------
     path : Path
     busy_timeout : float
-        Seconds to wait for other programs that write.
+        Longest wait for other programs that write to the store, in seconds.
 
     Raises
     ------
     StoreError
-        If there is no store, or the system doesn't let us read it.
+        If there is no store, or it is not readable.
     ModelFormatError
-        If the file is something else, damaged, or of another version.
+        If the file is not a store, is damaged, or is of another version.
     """
 
     def __init__(self, path: Path, *, busy_timeout: float) -> None:
@@ -50,19 +50,20 @@ class StoreConnection:
         self._open()
 
     def close(self) -> None:
-        """Close the file; closing twice does no harm."""
+        """Close the file; it may be closed twice."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[StoreFile]:
-        """See one state of the store throughout, whatever others write meanwhile.
+        """Read one state of the store throughout, whatever other programs write in the meantime.
 
         Raises
         ------
         StoreError
-            Where nothing beside the store could be made, if it was changed meanwhile.
+            If SQLite's own files could not be made next to the store, and the store was changed in
+            the meantime.
         """
         connection = self._opened()
         with database.translated_errors(self.path):
@@ -80,13 +81,13 @@ class StoreConnection:
 
     @contextlib.contextmanager
     def writing(self, *, thorough: bool = False) -> Iterator[Ledger]:
-        """Hold the write lock; commit at the end, or undo everything if something is raised.
+        """Hold the write lock; commit at the end, or undo all changes if an error is raised.
 
         Parameters
         ----------
         thorough : bool, default=False
-            Check the structure of the whole file before this change and after it, and not only
-            before the first one.
+            Check the structure of the whole file before and after this change, instead of only
+            before the first change.
         """
         connection = self._opened()
         if self._stamp is not None:
@@ -112,17 +113,17 @@ class StoreConnection:
         self._written = True
 
     def empty_log(self, *, wait: bool) -> str | None:
-        """Move what the write-ahead log holds into the store, and leave nothing in it.
+        """Move the content of the write-ahead log into the store, and empty the log.
 
         Parameters
         ----------
         wait : bool
-            Give those who read an older state a moment to end.
+            Wait a moment for readers of an older state.
 
         Returns
         -------
         str or None
-            Why something is left; what was changed before is stored in any case.
+            The reason why the log is not empty; all changes are stored in any case.
         """
         connection = self._opened()
         seconds = min(_READERS_WAIT, self._busy_timeout) if wait else 0.0
@@ -134,7 +135,7 @@ class StoreConnection:
                 return "the disk is full"
             if database.error_name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
                 return "another program uses the store"
-            return f"it can't be written ({' '.join(str(error).split())})"
+            return f"it cannot be written ({' '.join(str(error).split())})"
         finally:
             connection.execute(f"PRAGMA busy_timeout = {int(1000 * self._busy_timeout)}")
         return "another program uses the store" if busy else None
@@ -165,28 +166,28 @@ class StoreConnection:
         self._connection = connection
 
     def _connected_without_log(self) -> StoreFile:
-        # SQLite then takes the file as it stands and neither locks it nor looks for changes: who
-        # reads compares its stamp before and after, and the digests tell what the stamp doesn't.
+        # SQLite then neither locks the file nor notices changes: the stamp of the file is compared
+        # before and after reading, and digests detect changes that the stamp does not show.
         stamp = self._now()
         if stamp[-1]:
             raise StoreError(
-                f"{self.path}: can't be read here, where nothing can be written: changes wait in "
-                f"{self.path.name}-wal; open it once where it and its folder are writable"
+                f"{self.path}: cannot be read in a read-only folder, because changes wait in "
+                f"{self.path.name}-wal; open it once where the file and its folder are writable"
             )
         connection = self._connected("mode=ro&immutable=1")
         self._stamp = stamp
         return connection
 
     def _connected(self, mode: str) -> StoreFile:
-        # Where the file is write-protected SQLite opens it for reading, also with "rw"; without, it
-        # would leave its log behind.
+        # With "rw", SQLite opens a write-protected file for reading; in another mode it would leave
+        # its log behind.
         address = f"file:{quote(os.fspath(self.path.absolute()))}?{mode}"
         connection = database.connect(self.path, address, uri=True, timeout=self._busy_timeout)
         try:
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA cell_size_check = ON")
             connection.execute("PRAGMA secure_delete = ON")
-            # Nothing of a voice goes to the system's folder of temporary files.
+            # No biometric data in the system's folder of temporary files.
             connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA query_only = ON")
@@ -197,7 +198,7 @@ class StoreConnection:
         return connection
 
     def _now(self) -> tuple[int, ...]:
-        """Return what changes when the file does, and last the size of its write-ahead log."""
+        """Return numbers that change when the file does; the last is the size of its log."""
         place = Path(os.path.realpath(self.path))
         found = place.stat()
         log = place.with_name(f"{place.name}-wal")
@@ -206,7 +207,7 @@ class StoreConnection:
 
 
 def _roll_back(connection: StoreFile) -> None:
-    # Some errors end the transaction by themselves; then there is nothing to undo.
+    # Some errors have already ended the transaction; then there is nothing to undo.
     with contextlib.suppress(sqlite3.Error):
         if connection.in_transaction:
             connection.execute("ROLLBACK")

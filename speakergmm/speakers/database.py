@@ -1,4 +1,4 @@
-"""The file of a speaker store: what it begins with, and how a new one comes into being."""
+"""The file of a speaker store: its header, creation, and errors of the database."""
 
 import contextlib
 import os
@@ -25,14 +25,14 @@ _UNFINISHED_ID = 0x53474D3F
 _SMALLEST_LOG = 1 << 16  # bytes
 _MAGIC = b"SQLite format 3\0"
 
-# What else SQLite's header says of each store: pages of 4096 bytes, numbers of its versions, no
-# reserved bytes, fixed fractions; schema format 4; no automatic vacuum; UTF-8.
+# Other fields of SQLite's header in every store: pages of 4096 bytes, version numbers, no reserved
+# bytes, fixed fractions; schema format 4; no automatic vacuum; UTF-8.
 _PAGES = re.compile(rb"\x10\x00[\x01\x02][\x01\x02]\x00\x40\x20\x20")
 _FIXED = ((44, 4), (52, 0), (56, 1), (64, 0))
 
 
 def is_store(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a speaker store, by its first bytes.
+    """Return whether a file is a speaker store, according to its first bytes.
 
     Examples
     --------
@@ -50,60 +50,60 @@ def is_store(path: str | os.PathLike[str]) -> bool:
 
 
 class StoreExistsError(StoreError):
-    """There is a file where a new store should be."""
+    """Raised if a file exists where a new store was to be made."""
 
 
 def check_place(path: Path) -> None:
-    """Refuse a place where no store can be made.
+    """Raise an error if no store can be made at a path.
 
     Raises
     ------
     StoreExistsError
-        If there is a file.
+        If there is a file at the path.
     StoreError
-        If the name is none, or the folder doesn't exist.
+        If the name is not a valid one, or the folder does not exist.
     """
     if (fault := name_fault(path)) is not None:
         raise StoreError(f"the store's name {fault}; give another name")
     name = shown_path(path)
     if is_temporary(path):
-        raise StoreError(f"{name}: is how files are named while they are written; give another")
+        raise StoreError(f"{name}: is a name of temporary files; give another name")
     if os.path.lexists(path):
-        raise StoreExistsError(f"{name}: exists already; open it, or give the name of a new store")
+        raise StoreExistsError(f"{name}: already exists; open it, or give the name of a new store")
     if not os.path.isdir(path.absolute().parent):  # noqa: PTH112 (Path.is_dir raises on long names)
-        raise StoreError(f"{name}: can't be made, its folder doesn't exist")
+        raise StoreError(f"{name}: cannot be made because its folder does not exist")
 
 
 def create_database(
     path: Path, meta: dict[str, bytes | str], fill: Callable[[Ledger], Filled]
 ) -> Filled:
-    """Make a new store, whole or not at all, never over an existing file.
+    """Make a new store, completely or not at all, and never over an existing file.
 
-    Only its owner can read it, whatever the process's mask says: it holds biometric data.
+    Only its owner can read it, whatever the umask of the process: it contains biometric data.
 
     Parameters
     ----------
     path : Path
     meta : dict
-        Rows of the table of that name.
+        Rows of the table "meta".
     fill : callable
-        Writes further rows; if it raises, no store is made.
+        Writes further rows; no store is made if it raises an error.
 
     Returns
     -------
     object
-        What `fill` returned.
+        The result of `fill`.
 
     Raises
     ------
     StoreExistsError
         If the file exists.
     StoreError
-        If it can't be written.
+        If it cannot be written.
     """
     check_place(path)
-    # Built beside its place and linked to it when complete: a kill leaves no half store, and of
-    # two programs that make the same store one is refused.
+    # The store is built in a temporary file next to its place and linked there when it is complete:
+    # a kill leaves no half-made store, and one of two programs that make the same store is refused.
     with translated_errors(path), temporary_beside(path, new_private_file) as (temporary, handle):
         if not CAN_LOCK:
             os.close(handle)
@@ -119,7 +119,7 @@ def create_database(
 
 
 def connect(path: Path, address: str, **options: Any) -> StoreFile:
-    """Connect to the file of a store, which need not lie at the path of the store yet."""
+    """Connect to the file of a store, which may still be a temporary one (`address`)."""
     file = sqlite3.connect(address, isolation_level=None, factory=StoreFile, **options)
     file.path = path
     return file
@@ -132,8 +132,8 @@ def _build(
     file.execute("PRAGMA auto_vacuum = NONE")
     file.execute(f"PRAGMA application_id = {_UNFINISHED_ID}")
     file.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    # No write-ahead log yet: closing copies it, and says nothing where the disk is full. No journal
-    # either, which a kill would leave behind: what is not complete is thrown away.
+    # No write-ahead log yet: closing copies it, without an error if the disk is full. No journal
+    # either, which a kill would leave behind: an incomplete file is thrown away.
     file.execute("PRAGMA journal_mode = MEMORY")
     file.execute("PRAGMA synchronous = FULL")
     file.execute("PRAGMA temp_store = MEMORY")
@@ -150,27 +150,29 @@ def _build(
 
 @contextlib.contextmanager
 def translated_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite raises into one-line errors of this toolkit."""
+    """Translate errors of SQLite into one-line errors of this toolkit."""
     try:
         yield
     except sqlite3.Error as error:
         raise describe_error(path, error) from None
     except UnicodeDecodeError:
-        # SQLite's own message quotes a damaged schema, and the module can't decode it.
+        # SQLite's message quotes a damaged schema, which the module cannot decode.
         raise ModelFormatError(
             f"{shown_path(path)}: damaged store (text in it is not UTF-8)"
         ) from None
     except OSError as error:
-        raise StoreError(f"{shown_path(path)}: can't be used ({error.strerror or error})") from None
+        raise StoreError(
+            f"{shown_path(path)}: cannot be used ({error.strerror or error})"
+        ) from None
 
 
 def error_name(error: sqlite3.Error) -> str:
-    """Return SQLite's name of an error, such as ``"SQLITE_FULL"``."""
+    """Return the name that SQLite gives an error, such as ``"SQLITE_FULL"``."""
     return str(getattr(error, "sqlite_errorname", "") or "")
 
 
 def is_full(path: Path, error: sqlite3.Error) -> bool:
-    """Whether the disk is what was too small. SQLite calls a log that can't grow an I/O error."""
+    """Return whether an error means a full disk; if the log cannot grow, it is an I/O error."""
     name = error_name(error)
     if name.startswith("SQLITE_FULL"):
         return True
@@ -182,26 +184,26 @@ def is_full(path: Path, error: sqlite3.Error) -> bool:
 
 
 def describe_error(path: Path, error: sqlite3.Error) -> SpeakerGmmError:
-    """Return the one-line error for what SQLite raised."""
+    """Return the one-line error of this toolkit for an error of SQLite."""
     name, store = error_name(error), shown_path(path)
     reason = " ".join(str(error).split())
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_FORMAT", "SQLITE_MISMATCH")):
         return ModelFormatError(f"{store}: damaged store ({reason})")
     if isinstance(error, sqlite3.ProgrammingError):
-        return StoreError(f"{store}: a store object can't be used that way ({reason})")
+        return StoreError(f"{store}: a store object cannot be used in this way ({reason})")
     if name == "SQLITE_ERROR" or not name:
-        # Our statements are right, so a table or column is missing or text isn't text.
+        # The statements are correct, so a table or column is missing, or text is not text.
         return ModelFormatError(f"{store}: damaged store, or not of this format ({reason})")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return StoreError(f"{store}: another program keeps the store locked; try again later")
+        return StoreError(f"{store}: another program has locked the store; try again later")
     if is_full(path, error):
         return StoreError(f"{store}: the disk is full; nothing was changed")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
         return StoreError(
-            f"{store}: can't be written ({reason}); a store and its folder must be "
+            f"{store}: cannot be written ({reason}); a store and its folder must be "
             "writable to change it"
         )
-    return StoreError(f"{store}: the store can't be read or written ({reason})")
+    return StoreError(f"{store}: the store cannot be read or written ({reason})")
 
 
 def check_header(path: Path) -> None:
@@ -210,9 +212,9 @@ def check_header(path: Path) -> None:
     Raises
     ------
     StoreError
-        If there is no file, or the system doesn't let us read it.
+        If there is no file, or it is not readable.
     ModelFormatError
-        If it is something else, damaged, or of another version.
+        If it is not a store, is damaged, or is of another version.
     """
     store = shown_path(path)
     try:
@@ -220,18 +222,18 @@ def check_header(path: Path) -> None:
             header = file.read(100)
     except UnreadableFileError as error:
         if error.kind == "missing":
-            raise StoreError(f"{error.shown_path}: no such store") from None
+            raise StoreError(f"{error.shown_path}: there is no such store") from None
         if error.kind == "folder":
             raise StoreError(f"{error.shown_path}: is a folder, not a speaker store") from None
         raise StoreError(str(error)) from None
     except (OSError, ValueError) as error:
-        raise StoreError(f"{os.fspath(path)!r}: can't be read ({error})") from None
+        raise StoreError(f"{os.fspath(path)!r}: cannot be read ({error})") from None
     if not header.startswith(_MAGIC):
         raise ModelFormatError(f"{store}: is {describe_file(path)}, not {needed('speaker store')}")
     if is_temporary(Path(os.path.realpath(path))):
         raise ModelFormatError(
-            f"{store}: not a speaker store, but what is left of one whose making was "
-            "cut short; delete it"
+            f"{store}: is not a speaker store, but the remains of one whose creation was "
+            "interrupted; delete it"
         )
     if len(header) < 100:
         raise ModelFormatError(f"{store}: damaged store (only {len(header)} bytes long)")
@@ -263,7 +265,7 @@ def _put_in_place(temporary: Path, path: Path) -> None:
         except FileExistsError:
             raise
         except OSError:
-            # A file system without hard links: the check and the renaming are two steps there.
+            # On a file system without hard links, the check and the renaming are two steps.
             if path.exists():
                 raise FileExistsError from None
             temporary.rename(path)
@@ -272,7 +274,9 @@ def _put_in_place(temporary: Path, path: Path) -> None:
             f"{shown_path(path)}: another program has just made this store; open it"
         ) from None
     except OSError as error:
-        raise StoreError(f"{shown_path(path)}: can't be made ({error.strerror or error})") from None
+        raise StoreError(
+            f"{shown_path(path)}: cannot be made ({error.strerror or error})"
+        ) from None
 
 
 def _number(header: bytes, offset: int) -> int:

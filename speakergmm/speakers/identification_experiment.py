@@ -1,4 +1,4 @@
-"""Closed-set identification experiments: accuracy over recordings or stretches of them."""
+"""Closed-set identification experiments: accuracy over whole recordings or over windows."""
 
 import os
 from collections.abc import Sequence
@@ -31,20 +31,20 @@ from speakergmm.speakers.windows import window_averages
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreMatrix:
-    """Scores of test recordings, or of stretches of them, for all models.
+    """Scores of test recordings, or of windows of them, for all models.
 
     Parameters
     ----------
     scores : array, shape (N, M)
-        Average per frame of speech.
+        Average score per frame of speech, in natural logarithms.
     names : tuple of str
-        The models, in the order of the columns.
+        Names of the models, in the order of the columns.
     paths : tuple of Path
-        Recordings.
+        Test recordings.
     recording : array of int, shape (N,)
-        Which of `paths` each row is of.
+        Recording of each row: its place in `paths`.
     truth : array of int, shape (N,)
-        Column of the true speaker; -1 where the speaker is not among the models or nobody said.
+        Column of the true speaker; -1 if the speaker is unknown or not among the models.
     """
 
     scores: NDArray[np.float64]
@@ -55,12 +55,12 @@ class ScoreMatrix:
 
     @property
     def identification(self) -> metrics.ClosedSetIdentification:
-        """Outcome of the rows with a true speaker among the models; ties count against them.
+        """Identification of the rows whose true speaker is among the models.
 
         Raises
         ------
         InsufficientDataError
-            If there is no such row.
+            If there are no such rows.
         """
         known = self.truth >= 0
         if not known.any():
@@ -71,12 +71,14 @@ class ScoreMatrix:
 
     @property
     def accuracy(self) -> float:
-        """Part of the rows with a true speaker among the models whose best score is hers alone.
+        """Fraction of the rows with a true speaker among the models that are identified correctly.
+
+        Ties count as errors.
 
         Raises
         ------
         InsufficientDataError
-            If there is no such row.
+            If there are no such rows.
         """
         return self.identification.accuracy()
 
@@ -103,7 +105,7 @@ class ScoreMatrix:
         Raises
         ------
         InsufficientDataError
-            If no row has a true speaker among the models.
+            If there are no rows whose true speaker is among the models.
         InvalidInputError
             If an option is out of range.
         """
@@ -128,23 +130,23 @@ def run_identification(
     n_jobs: int = 1,
     run: RunContext | None = None,
 ) -> ScoreMatrix:
-    """Score every test recording of a split for every model.
+    """Score every test recording of a split with every model.
 
     Parameters
     ----------
     split : Split
-        Its target trials say who speaks.
+        Its target trials determine the true speakers.
     scorer : SpeakerScorer or LikelihoodScorer
-        MAP-adapted models (log-likelihood ratio) or plain mixtures (maximum likelihood).
+        MAP-adapted models (log-likelihood ratio) or independent mixtures (log-likelihood).
     features : FeatureConfig, str or path
-        Those the models were trained on.
+        The features on which the models were trained.
     window : int, optional
-        Score stretches of so many frames of speech, not whole recordings.
+        Length of the windows in frames of speech; by default whole recordings are scored.
     shift : int, default=1
-        Frames from one stretch to the next.
+        Number of frames from one window to the next.
     top_c : int or None, default=5
-        Components scored per frame by a `SpeakerScorer`; None for all. Plain mixtures are scored
-        with all in any case.
+        Components that a `SpeakerScorer` evaluates per frame; None for all. Independent mixtures
+        are always evaluated with all components.
     n_jobs : int, default=1
         Number of worker processes; -1 for all cores. It changes nothing but the time.
     run : RunContext, optional
@@ -153,18 +155,18 @@ def run_identification(
     Returns
     -------
     ScoreMatrix
-        Rows in the order of the recordings' first trials, stretches in time. A recording shorter
-        than `window`, or with less than 0.1 s of speech, has no row.
+        Recordings are in the order of their first trials, windows in the order of time. A recording
+        that is shorter than `window`, or has less than 0.1 s of speech, has no rows.
 
     Raises
     ------
     InsufficientDataError
-        If there is no row.
+        If there are no rows.
 
     Notes
     -----
-    With `window` this is the evaluation of Reynolds and Rose [1]_: all stretches of a given
-    length, one frame apart.
+    With `window` this is the evaluation of Reynolds and Rose [1]_: all segments of a given length,
+    one frame apart.
 
     References
     ----------
@@ -184,7 +186,7 @@ def run_identification(
     if window not in found:
         raise InsufficientDataError(
             "no test recording can be scored"
-            + ("" if window is None else f"; none has {window} frames of speech")
+            + ("" if window is None else f"; none of them has {window} frames of speech")
         )
     return found[window]
 
@@ -200,24 +202,24 @@ def run_identification_windows(
     n_jobs: int = 1,
     run: RunContext | None = None,
 ) -> dict[int | None, ScoreMatrix]:
-    """Score stretches of several lengths; each recording is read and scored once.
+    """Score windows of several lengths; each recording is read and scored once.
 
     Parameters
     ----------
     split, scorer, features, shift, top_c, n_jobs, run
         As for `run_identification`.
     windows : sequence of int or None
-        Lengths in frames of speech; None is the whole recording.
+        Lengths in frames of speech; None stands for the whole recording.
 
     Returns
     -------
     dict of (int or None) to ScoreMatrix
-        By length, without those for which every recording is too short.
+        By length, without lengths for which every recording is too short.
 
     Raises
     ------
     InvalidInputError
-        If a length or the shift isn't positive.
+        If a length or the shift is not positive.
     """
     for window in windows:
         if window is not None:
@@ -226,7 +228,7 @@ def run_identification_windows(
     speaker_of = {trial.path: trial.model for trial in split.trials if trial.label == "target"}
     column = {name: place for place, name in enumerate(scorer.names)}
     function = partial(
-        _score_stretches, as_feature_config(features), scorer, tuple(windows), shift, top_c
+        _score_windows, as_feature_config(features), scorer, tuple(windows), shift, top_c
     )
     scored = list(
         map_recordings(
@@ -250,7 +252,7 @@ def run_identification_windows(
     return matrices
 
 
-def _score_stretches(
+def _score_windows(
     config: FeatureConfig,
     scorer: SpeakerScorer | LikelihoodScorer,
     windows: Sequence[int | None],

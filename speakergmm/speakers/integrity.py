@@ -1,11 +1,12 @@
-"""Whether a store is what its own programs wrote: digests of its rows, and of the set of them.
+"""Integrity of a store: digests of its rows, and a digest of the set of rows.
 
-SQLite notices damage to the structure of its file, but not that a row is missing, doubled or
-changed. Each row of the tables in `ROWS` therefore carries a digest of its content, and the table
-"meta" the sum, modulo 2^256, of each table's digests: adding and deleting a row change it in
-constant time. Opening compares the sums with the digests that are stored, and the tables with their
-indexes; a row's content is compared with its digest when it is read. All of this finds damage. It
-keeps out nobody who can write to the file and knows how.
+SQLite detects damage to the structure of its file, but not rows that are missing, duplicated or
+changed. Therefore each row of the tables in `ROWS` carries a digest of its content, and the table
+"meta" contains the sum, modulo 2^256, of the digests of each table, which is updated in constant
+time when a row is added or deleted. Opening a store compares these sums with the stored digests,
+and the tables with their indexes; the content of a row is compared with its digest when the row is
+read. This detects damage. It does not protect against people who can write to the file and know
+the scheme.
 """
 
 import hashlib
@@ -17,28 +18,30 @@ from typing import Any
 
 from speakergmm.documents import parse_json
 from speakergmm.speakers.store_schema import ROWS, SCHEMA, Row, check_row, row_digest
-from speakergmm.speakers.values import StoreFile, is_document, is_time, shown
+from speakergmm.speakers.values import StoreFile, is_document, is_time, shown_value
 
-# What is large lies apart, one row for a row of these: the rest can be read without it. Its digest
-# stands in that row.
+# Large values are in tables of their own, with one row per row of these tables, so that the rest
+# can be read without them. Their digests are in the rows of these tables.
 _LARGE = {"models": "speakers", "statistics": "sessions"}
 
 _MODULUS = 1 << 256
 
-# SQLite moves rows, but not what overflows from them, and may leave copies of what it moved in
-# unused places of a page, where no deletion finds them. A row's beginning never holds data.
+# SQLite moves rows, but not their overflow pages, and may leave copies of what it moved in unused
+# parts of a page, which a deletion does not reach. Therefore the beginning of a row has no data.
 _BEGINNING = bytes(4096)
 
 
 class Ledger:
-    """What a store says about itself: the rows of its table "meta", except the background model.
+    """The rows of the table "meta" of a store, except the background model.
+
+    All changes of rows go through a ledger, which keeps the sums of digests up to date.
 
     Attributes
     ----------
     file : StoreFile
-        The store, which is changed through this.
+        The store.
     values : dict
-        By key.
+        Values of the table by key.
     """
 
     def __init__(self, file: StoreFile, values: dict[str, Any]) -> None:
@@ -49,28 +52,28 @@ class Ledger:
 
     @classmethod
     def read(cls, file: StoreFile) -> "Ledger":
-        """Read and check what a store says about itself.
+        """Read and check the table "meta" of a store.
 
         Raises
         ------
         ModelFormatError
-            If it doesn't match its own hash.
+            If it does not match its own hash.
         """
         rows = file.execute("SELECT key, value FROM meta WHERE key <> 'background'")
         ledger = cls(file, dict(rows))
         seal = ledger.values.pop("seal", None)
         ledger._check_values()
         if seal != ledger._seal():
-            raise file.damaged("what it says about itself doesn't match its own hash")
+            raise file.damaged("its table meta does not match its own hash")
         try:
             for table, (count, total) in parse_json(ledger.values["rows"]).items():
                 ledger._counts[table], ledger._sums[table] = int(count), int(total, 16)
         except (KeyError, TypeError, ValueError):
-            raise file.damaged("its rows are not summed up") from None
+            raise file.damaged("the sums of its rows are missing") from None
         return ledger
 
     def insert(self, row: Row) -> None:
-        """Write a row, in place of one of the same number if there is one."""
+        """Write a row, and replace the row of the same number if there is one."""
         self.delete(row.TABLE, row.id)
         values = [getattr(row, column) for column in row.columns()]
         digest = row_digest(row.TABLE, values)
@@ -85,9 +88,9 @@ class Ledger:
             self._count(table, -1, digest)
 
     def write(self) -> None:
-        """Count a change, and write what the store says about itself.
+        """Count a change, and write the table "meta".
 
-        Other programs see by the count that what they hold in memory is old.
+        Other programs recognise by the count that models in their memory are outdated.
         """
         self.values["generation"] = self.values.get("generation", -1) + 1
         self.values["rows"] = json.dumps(
@@ -99,12 +102,18 @@ class Ledger:
         )
 
     def check_rows(self, *, content: bool = False) -> None:
-        """Compare the digests that are stored with their sums, and on demand with the rows.
+        """Compare the stored digests with their sums and, if asked for, with the rows.
+
+        Parameters
+        ----------
+        content : bool, default=False
+            Compare each row with its digest.
+
 
         Raises
         ------
         ModelFormatError
-            If a row is missing, doubled or another one.
+            If a row is missing, duplicated or changed.
         """
         for row in ROWS:
             table, count, total = row.TABLE, 0, 0
@@ -126,7 +135,7 @@ class Ledger:
             ("generation", "the count of changes", lambda n: isinstance(n, int) and n >= 0),
         ):
             value = self.values.get(key)
-            self.file.check(valid(value), f"{shown(value)} for {what}")
+            self.file.check(valid(value), f"{shown_value(value)} for {what}")
 
     def _count(self, table: str, change: int, digest: bytes) -> None:
         self._counts[table] += change
@@ -139,13 +148,13 @@ class Ledger:
 
 
 def check_small(file: StoreFile, *, content: bool = False) -> None:
-    """Check everything but what is large, in milliseconds: what opening a store does.
+    """Check everything apart from large values, which takes milliseconds, when a store is opened.
 
     Parameters
     ----------
     file : StoreFile
     content : bool, default=False
-        Compare each row with its digest; without, it is compared when it is read.
+        Compare each row with its digest; otherwise a row is compared when it is read.
 
     Raises
     ------
@@ -154,20 +163,20 @@ def check_small(file: StoreFile, *, content: bool = False) -> None:
     """
     schema = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
     if file.execute(schema.replace("schema ", "master ")).fetchall() != _expected_schema():
-        raise file.damaged("or not of this format: its tables are others")
+        raise file.damaged("or not of this format: it has other tables")
     for table in ("meta", *(row.TABLE for row in ROWS)):
         _check_structure(file, f"integrity_check({table})")
     Ledger.read(file).check_rows(content=content)
 
 
 def check_whole(file: StoreFile, *, content: bool = True) -> None:
-    """Check the set of rows and the structure of the whole file; parameters as `check_small`.
+    """Check the set of rows and the structure of the whole file; parameters as for `check_small`.
 
     Raises
     ------
     ModelFormatError
-        If a page is damaged, used twice or by nothing, or a row and what is large of it don't
-        belong together.
+        If a page is damaged, used twice or not used, or rows and their large values do not belong
+        together.
     """
     check_small(file, content=content)
     _check_structure(file, "quick_check")
@@ -175,37 +184,37 @@ def check_whole(file: StoreFile, *, content: bool = True) -> None:
         query = f"SELECT id FROM {large} EXCEPT SELECT id FROM {table}"
         other = f"SELECT id FROM {table} EXCEPT SELECT id FROM {large}"
         if file.value(f"SELECT * FROM ({query}) UNION SELECT * FROM ({other})") is not None:
-            raise file.damaged(f"rows of {large} and {table} don't belong together")
+            raise file.damaged(f"rows of {large} and {table} do not belong together")
 
 
 def write_large(file: StoreFile, table: str, number: int, packed: bytes) -> str:
-    """Write what is large of a row; return the SHA-256 that belongs into the row."""
+    """Write the large value of a row; return its SHA-256, which belongs in the row."""
     file.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", (number, _BEGINNING + packed))
     return hashlib.sha256(packed).hexdigest()
 
 
 def read_large(file: StoreFile, table: str, number: int, sha256: str, what: str) -> memoryview:
-    """Return what is large of a row, if it is what was written.
+    """Return the large value of a row.
 
     Raises
     ------
     ModelFormatError
-        If it is not.
+        If it does not match its SHA-256.
     """
     found = file.value(f"SELECT packed FROM {table} WHERE id = ?", number)
     if not isinstance(found, bytes):
-        raise file.damaged(f"{what} is no blob")
+        raise file.damaged(f"{what} is not a blob")
     packed = memoryview(found)[len(_BEGINNING) :]
     if hashlib.sha256(packed).hexdigest() != sha256:
-        raise file.damaged(f"{what} doesn't match its digest")
+        raise file.damaged(f"{what} does not match its digest")
     return packed
 
 
 def rewrite_small(file: StoreFile) -> None:
-    """Write the tables that name speakers anew, onto pages that are zeroed.
+    """Rewrite the tables that name speakers onto pages that are zeroed.
 
-    Deleting a row zeroes its bytes where they are, but not what SQLite left of it where it was
-    before it moved.
+    Deleting a row zeroes its bytes in their present place, but not the copies that SQLite left
+    behind when it moved the row.
     """
     for row in ROWS:
         rows = file.execute(f"SELECT * FROM {row.TABLE} ORDER BY id").fetchall()
@@ -220,12 +229,12 @@ def _insert(file: StoreFile, table: str, rows: Sequence[tuple[Any, ...]]) -> Non
 
 
 def next_number(file: StoreFile, table: str) -> int:
-    """Return the number of a table's next row."""
+    """Return the number of the next row of a table."""
     return int(file.value(f"SELECT coalesce(max(id), 0) + 1 FROM {table}"))
 
 
 def _check_structure(file: StoreFile, pragma: str) -> None:
-    found = str(file.value(f"PRAGMA {pragma}") or "it can't be checked")
+    found = str(file.value(f"PRAGMA {pragma}") or "it cannot be checked")
     file.check(found == "ok", " ".join(found.split())[:200])
 
 

@@ -1,4 +1,4 @@
-"""Closed-set identification by maximum likelihood with a plain mixture per speaker."""
+"""Closed-set identification by maximum likelihood, with an independent mixture per speaker."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -18,19 +18,19 @@ from speakergmm.speakers.speaker_scoring import average_over_frames
 
 
 class LikelihoodScorer:
-    """Scores frames by ``log p(x | speaker)``, for models that share nothing.
+    """Scorer of frames by ``log p(x | speaker)``, with independent models.
 
     Parameters
     ----------
     models : mapping of str to DiagonalMixture
-        Speaker models by name, over the same features; numbers of components may differ.
+        Speaker models by name, for the same features; the numbers of components may differ.
     precision : {"float32", "float64"}
-        Arithmetic of the densities; sums over frames are float64 in any case.
+        Precision of the densities; sums over frames are always float64.
 
     Attributes
     ----------
     names : tuple of str
-        The speakers, in the order of all scores.
+        Names of the speakers, in the order of all scores.
 
     Examples
     --------
@@ -72,7 +72,7 @@ class LikelihoodScorer:
         Raises
         ------
         InvalidInputError
-            If `X` has another width or isn't finite.
+            If `X` has another number of columns or is not finite.
         """
         scores = np.empty((len(X), len(self.names)))
         for column, model in enumerate(self.models.values()):
@@ -82,7 +82,7 @@ class LikelihoodScorer:
     def score(
         self, X: NDArray[np.floating[Any]] | Iterable[NDArray[np.floating[Any]]]
     ) -> NDArray[np.float64]:
-        """Average the log-likelihood over frames, for each speaker.
+        """Average the log-likelihood over the frames, for each speaker.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class LikelihoodScorer:
         Raises
         ------
         InsufficientDataError
-            If there is no frame.
+            If there are no frames.
         """
         blocks = [X] if isinstance(X, np.ndarray) else X
         return average_over_frames(self.frame_scores, blocks, len(self.names))[0]

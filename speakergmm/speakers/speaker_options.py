@@ -73,7 +73,7 @@ class AdaptationOptions(Options):
 
     @property
     def second_order(self) -> bool:
-        """Whether second-order statistics are needed: adapted variances are made from them."""
+        """Return whether second-order statistics are needed, as they are to adapt variances."""
         return "variances" in self.parameters
 
 

@@ -38,7 +38,7 @@ from speakergmm.speakers.speaker_options import (
 from speakergmm.speakers.speaker_scoring import SpeakerScorer
 from speakergmm.speakers.store_schema import SpeakerRow
 from speakergmm.speakers.stored_scorers import StoredScorers
-from speakergmm.speakers.values import StoreFile, parsed
+from speakergmm.speakers.values import StoreFile, parsed_json
 
 STORE_KIND = "speaker store"
 
@@ -135,7 +135,7 @@ class SpeakerStore:
             digest = meta["background_digest"]
         except (KeyError, TypeError, ValueError, InvalidInputError) as error:
             raise file.damaged(f"its settings: {error}") from None
-        self._provenance = {"created": meta["created"], "software": parsed(meta["software"])}
+        self._provenance = {"created": meta["created"], "software": parsed_json(meta["software"])}
         self.background = unpack(BackgroundModel, packed, source=os.fspath(self.path))
         if self.background.digest != digest:
             raise file.damaged("its background model does not match its digest")

@@ -1,6 +1,6 @@
-"""The rows of a store: speakers, their recordings, and the enrolment log.
+"""Queries on an open store: speakers, their recordings, and the enrolment log.
 
-Every function takes an open store; the caller holds the transaction.
+The caller of each function holds the transaction.
 """
 
 import difflib
@@ -14,24 +14,30 @@ from speakergmm.provenance import utc_now
 from speakergmm.speakers.integrity import Ledger, next_number, rewrite_small
 from speakergmm.speakers.store_results import EnrolledSpeaker
 from speakergmm.speakers.store_schema import LogRow, SessionRow, SpeakerRow
-from speakergmm.speakers.values import StoreFile, parsed, shown
+from speakergmm.speakers.values import StoreFile, parsed_json, shown_value
 
 
 def read_sessions(
     file: StoreFile, *, speaker: SpeakerRow | None = None
 ) -> dict[str, list[SessionRow]]:
-    """Read all recordings' rows, or one speaker's, by speaker's name and in order of enrolment.
+    """Read the rows of all recordings, or of one speaker's, in the order of enrolment.
+
+    Returns
+    -------
+    dict of str to list of SessionRow
+        By name of the speaker.
+
 
     Raises
     ------
     ModelFormatError
-        If a row is not what was written, or a speaker has no recording.
+        If a row is damaged, or a speaker has no recordings.
     """
     speakers = [speaker] if speaker else SpeakerRow.read(file)
     names = {row.id: row.name for row in speakers}
 
     def owner(row: SessionRow) -> str:
-        file.check(row.speaker_id in names, f"recording {shown(row.id)} is nobody's")
+        file.check(row.speaker_id in names, f"recording {shown_value(row.id)} has no speaker")
         return names[row.speaker_id]
 
     found: dict[str, list[SessionRow]] = {name: [] for name in names.values()}
@@ -39,37 +45,37 @@ def read_sessions(
     for row in SessionRow.read(file, owner, **where):
         found[names[row.speaker_id]].append(row)
     for name, rows in found.items():
-        file.check(bool(rows), f"no recording of {name!r}")
+        file.check(bool(rows), f"no recordings of {name!r}")
     return found
 
 
 def find_speaker(file: StoreFile, name: str) -> SpeakerRow:
-    """Return a speaker's row.
+    """Return the row of a speaker.
 
     Raises
     ------
     UnknownSpeakerError
-        If there is no such speaker; names one that is spelled alike, if there is one.
+        If the speaker is not enrolled; the message names one with a similar name, if there is one.
     """
     for row in SpeakerRow.read(file, name=name):
         return row
     known = [row[0] for row in file.execute("SELECT name FROM speakers ORDER BY name")]
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"it holds {len(known)} speakers"
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {len(known)} speakers"
     raise UnknownSpeakerError(f"{file.path}: no speaker {name!r}; {hint}")
 
 
 def note_alike(file: StoreFile, name: str) -> list[str]:
-    """Say which other speakers' names are spelled nearly the same."""
+    """Return a warning for each other speaker whose name is spelled nearly the same."""
     return [
-        f"{name!r} is new; {row.name!r}, spelled nearly the same, is another speaker"
+        f"{name!r} is a new speaker; {row.name!r}, spelled nearly the same, is another one"
         for row in SpeakerRow.read(file, folded=comparison_key(name))
         if row.name != name
     ]
 
 
 def delete_speaker(ledger: Ledger, speaker: SpeakerRow) -> None:
-    """Delete a speaker and everything that names the speaker, and overwrite it in the file."""
+    """Delete a speaker and all rows that name the speaker, and overwrite them in the file."""
     file = ledger.file
     for row in read_sessions(file, speaker=speaker)[speaker.name]:
         ledger.delete("sessions", row.id)
@@ -82,12 +88,12 @@ def delete_speaker(ledger: Ledger, speaker: SpeakerRow) -> None:
 
 
 def note_same_audio(file: StoreFile, name: str, wav: Path, audio_sha256: str) -> list[str]:
-    """Say for whom else a recording is enrolled.
+    """Return a warning for each other speaker for whom the same audio is enrolled.
 
     Raises
     ------
     StoreError
-        If it is enrolled for this very speaker.
+        If it is already enrolled for this speaker.
     """
     notes = []
     for row in SessionRow.read(file, audio_sha256=audio_sha256):
@@ -97,7 +103,7 @@ def note_same_audio(file: StoreFile, name: str, wav: Path, audio_sha256: str) ->
                     f"{wav}: the same audio is already enrolled for {name!r} ({row.file_name}, "
                     f"{row.enrolled}); nothing was stored"
                 )
-            notes.append(f"{wav.name}: the same audio is enrolled for {other.name!r} too")
+            notes.append(f"{wav.name}: the same audio is enrolled for {other.name!r} as well")
     return notes
 
 
@@ -128,9 +134,14 @@ def list_log(file: StoreFile) -> tuple[dict[str, Any], ...]:
     Raises
     ------
     ModelFormatError
-        If a value is of a wrong type.
+        If a value has a wrong type.
     """
     return tuple(
-        {"at": row.at, "action": row.action, "speaker": row.speaker, "detail": parsed(row.detail)}
+        {
+            "at": row.at,
+            "action": row.action,
+            "speaker": row.speaker,
+            "detail": parsed_json(row.detail),
+        }
         for row in LogRow.read(file)
     )

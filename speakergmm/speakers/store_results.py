@@ -1,4 +1,4 @@
-"""What a speaker store answers."""
+"""Results that a speaker store returns."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class EnrolledRecording:
-    """A recording that was added to a speaker.
+    """A recording that has been enrolled.
 
     Parameters
     ----------
     file_name : str
-        Its name without folders.
+        Name without folders.
     seconds, speech_seconds : float
-        Its length, and the seconds of speech in it.
+        Duration of the recording, and of the speech in it.
     n_frames : int
-        Frames of speech.
+        Number of frames of speech.
     """
 
     file_name: str
@@ -26,22 +26,22 @@ class EnrolledRecording:
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentReport:
-    """What an enrolment did.
+    """The result of an enrolment.
 
     Parameters
     ----------
     speaker : str
-        The name as it is stored.
+        Name of the speaker as it is stored.
     new_speaker : bool
-        Whether the store held nothing of the speaker before.
+        Whether the speaker was not enrolled before.
     recordings : tuple of EnrolledRecording
-        What was added now.
+        The recordings that were added.
     n_sessions : int
-        Recordings of the speaker in the store.
+        Number of recordings of the speaker in the store.
     total_seconds : float
-        Seconds of the speaker's speech in the store.
+        Seconds of speech of the speaker in the store.
     warnings : tuple of str
-        What is odd, one line each: the same audio under another name, a name nearly the same.
+        Warnings, one line each: the same audio under another name, a name nearly the same.
     """
 
     speaker: str
@@ -53,32 +53,33 @@ class EnrolmentReport:
 
     @property
     def added_seconds(self) -> float:
-        """Seconds of speech that were added now."""
+        """Seconds of speech that were added."""
         return sum(recording.speech_seconds for recording in self.recordings)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON can hold it."""
+        """Return the result as JSON can hold it."""
         return asdict(self) | {"added_seconds": self.added_seconds}
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationScore:
-    """The answer to "is this the speaker?".
+    """The result of verifying a claimed speaker.
 
     Parameters
     ----------
     speaker : str
-        Who was asked about.
+        Name of the claimed speaker.
     score : float
-        Average over frames of speech of ``log p(x | speaker) - log p(x | background)``.
+        Average over the frames of speech of ``log p(x | speaker) - log p(x | background)``, in
+        natural logarithms.
     speech_seconds : float
-        Seconds of speech the score rests on.
+        Seconds of speech that were scored.
     n_frames : int
-        Frames of speech.
+        Number of frames of speech.
     threshold : float or None
-        The threshold that was given.
+        The decision threshold, if there was one.
     decision : bool or None
-        Whether the score reaches it; None without a threshold.
+        Whether the score reaches the threshold; None without one.
     """
 
     speaker: str
@@ -95,20 +96,20 @@ class VerificationScore:
 
 @dataclass(frozen=True, slots=True)
 class SpeakerRanking:
-    """The answer to "who is this?".
+    """The result of identifying an unknown speaker.
 
     Parameters
     ----------
     ranking : tuple of (str, float)
-        The best speakers and their scores, best first; equal scores in order of the names.
+        The best speakers and their scores, the best first; equal scores in the order of the names.
     n_speakers : int
-        Speakers that were compared.
+        Number of speakers that were compared.
     speech_seconds : float
-        Seconds of speech the scores rest on, over all recordings.
+        Seconds of speech that were scored, over all recordings.
     n_frames : int
-        Frames of speech.
+        Number of frames of speech.
     threshold : float or None
-        The threshold that was given.
+        The decision threshold, if there was one.
     """
 
     ranking: tuple[tuple[str, float], ...]
@@ -119,17 +120,17 @@ class SpeakerRanking:
 
     @property
     def speaker(self) -> str | None:
-        """The best speaker, or None ("unknown") if the score lies below the threshold."""
+        """Name of the best speaker; None ("unknown") if the score is below the threshold."""
         name, score = self.ranking[0]
         return name if self.threshold is None or score >= self.threshold else None
 
     @property
     def unknown(self) -> bool:
-        """Whether the best score lies below the threshold."""
+        """Return whether the best score is below the threshold."""
         return self.speaker is None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON can hold it."""
+        """Return the result as JSON can hold it."""
         return {
             "speaker": self.speaker,
             "unknown": self.unknown,
@@ -140,17 +141,18 @@ class SpeakerRanking:
 
 @dataclass(frozen=True, slots=True)
 class EnrolledSpeaker:
-    """A speaker of a store.
+    """An enrolled speaker.
 
     Parameters
     ----------
     name : str
+        Name of the speaker.
     n_sessions : int
-        Recordings of the speaker.
+        Number of recordings of the speaker.
     speech_seconds : float
-        Seconds of speech in them.
+        Seconds of speech in the recordings.
     first_enrolled, last_enrolled : str
-        UTC, ISO 8601.
+        Times of the first and the last enrolment, in UTC and ISO 8601.
     file_names : tuple of str
         Names of the recordings, in the order in which they were enrolled.
     """

@@ -1,7 +1,7 @@
-"""The tables of a store whose rows carry a digest: their columns, and what each may hold.
+"""The tables of a store whose rows carry a digest, with the columns and their valid values.
 
-SQLite stores what it is given, whatever the type of the column, so what is read is checked, and
-compared with its digest. What a class declares is the table, to the letter of its SQL.
+SQLite stores any value in any column. Therefore every value that is read is checked, and every row
+is compared with its digest. The SQL of a table is derived from the class that declares it.
 """
 
 import hashlib
@@ -18,30 +18,30 @@ def _column(sql: str, valid: Callable[[Any], bool] | None = None) -> Any:
 
 
 class Row:
-    """A row of a table; its fields are the columns, after which comes the digest."""
+    """A row of a table; its fields are the columns, which the digest follows."""
 
     TABLE: ClassVar[str]
     ORDER: ClassVar[str] = "id"
     LABEL: ClassVar[str]
-    """Names a column in messages."""
+    """Template of the name of a column in messages."""
     CONSTRAINTS: ClassVar[tuple[str, ...]] = ()
 
     id: int
 
     @classmethod
     def columns(cls) -> tuple[str, ...]:
-        """Return the names of the columns, without that of the digest."""
+        """Return the names of the columns, apart from the digest."""
         return tuple(each.name for each in fields(cls))  # type: ignore[arg-type] # a dataclass
 
     @classmethod
     def create_statement(cls) -> str:
-        """Return the SQL that makes the table."""
+        """Return the SQL statement that creates the table."""
         declared = [f"{f.name} {f.metadata['sql']}" for f in fields(cls)]  # type: ignore[arg-type]
         lines = ",\n    ".join([*declared, "digest BLOB NOT NULL", *cls.CONSTRAINTS])
         return f"CREATE TABLE {cls.TABLE} (\n    {lines}\n);\n"
 
-    def wrong(self) -> Iterator[str]:
-        """Name the columns whose values are of a wrong type or out of range."""
+    def invalid_columns(self) -> Iterator[str]:
+        """Yield the names of columns whose values have a wrong type or are out of range."""
         for each in fields(self):  # type: ignore[arg-type] # a dataclass
             valid = each.metadata["valid"]
             if valid is not None and not valid(getattr(self, each.name)):
@@ -54,20 +54,20 @@ class Row:
         owner: Callable[[Self], str] | None = None,
         **where: Any,
     ) -> Iterator[Self]:
-        """Read and check the rows in which columns have the values given, or all.
+        """Read and check the rows in which columns have certain values, by default all rows.
 
         Parameters
         ----------
         file : StoreFile
         owner : callable, optional
-            Says whose a row is, for messages; may refuse it.
+            Returns the name of the speaker of a row, for messages.
         **where
-            Values by column.
+            Values by name of the column.
 
         Raises
         ------
         ModelFormatError
-            If a value is of a wrong type or out of range, or a row is not what was written.
+            If a value has a wrong type or is out of range, or a row does not match its digest.
         """
         wanted = " AND ".join(f"{column} = ?" for column in where)
         query = (
@@ -76,17 +76,17 @@ class Row:
         )
         for *stored, digest in file.execute(query, tuple(where.values())):
             row = cls(*stored)
-            whose = "" if owner is None else f" of {owner(row)!r}"
-            for name in row.wrong():
-                found = values.shown(getattr(row, name))
-                raise file.damaged(f"{found} for {cls.LABEL.format(name)}{whose}")
+            suffix = "" if owner is None else f" of {owner(row)!r}"
+            for name in row.invalid_columns():
+                found = values.shown_value(getattr(row, name))
+                raise file.damaged(f"{found} for {cls.LABEL.format(name)}{suffix}")
             check_row(file, cls.TABLE, stored, digest)
             yield row
 
 
 @dataclass(frozen=True)
 class SpeakerRow(Row):
-    """What the store says about a speaker, without the model."""
+    """A speaker, without the model."""
 
     TABLE = "speakers"
     ORDER = "name"
@@ -101,7 +101,7 @@ class SpeakerRow(Row):
 
 @dataclass(frozen=True)
 class SessionRow(Row):
-    """What the store says about a recording, without its statistics."""
+    """A recording, without its statistics."""
 
     TABLE = "sessions"
     LABEL = "{} of a recording"
@@ -118,9 +118,9 @@ class SessionRow(Row):
     software: str = _column("TEXT NOT NULL", values.is_text)
     statistics_sha256: str = _column("TEXT NOT NULL")
 
-    def wrong(self) -> Iterator[str]:
-        """Name the columns that are wrong, or don't fit one another."""
-        yield from super().wrong()
+    def invalid_columns(self) -> Iterator[str]:
+        """Yield the names of columns that are wrong or contradict each other."""
+        yield from super().invalid_columns()
         # Both are sums of frame shifts, rounded.
         if self.speech_seconds > self.seconds + 1e-3:
             yield "speech_seconds"
@@ -141,7 +141,7 @@ class LogRow(Row):
 
 
 ROWS: tuple[type[Row], ...] = (SpeakerRow, SessionRow, LogRow)
-"""The tables whose rows carry a digest."""
+"""Tables whose rows carry a digest."""
 
 SCHEMA = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;\n"
@@ -156,7 +156,7 @@ CREATE TABLE models (id INTEGER PRIMARY KEY, packed BLOB NOT NULL);
 
 
 def check_row(file: values.StoreFile, table: str, stored: Sequence[Any], digest: Any) -> None:
-    """Compare a row's content with its digest.
+    """Compare the content of a row with its digest.
 
     Raises
     ------
@@ -164,10 +164,10 @@ def check_row(file: values.StoreFile, table: str, stored: Sequence[Any], digest:
         If they differ.
     """
     if row_digest(table, stored) != digest:
-        raise file.damaged(f"a row of {table} doesn't match its own digest")
+        raise file.damaged(f"a row of {table} does not match its own digest")
 
 
 def row_digest(table: str, stored: Sequence[Any]) -> bytes:
-    """Return the digest, 32 bytes, of the values of a row's columns in order."""
-    # A column of a damaged row may hold bytes; they match no digest.
+    """Return the digest, of 32 bytes, of the values of a row in the order of the columns."""
+    # A damaged row may contain bytes, which match no digest.
     return hashlib.sha256(json.dumps([table, *stored], default=repr).encode()).digest()

@@ -1,4 +1,4 @@
-"""Scores of stretches of a recording: windows that slide along it."""
+"""Average scores of windows that slide along a recording."""
 
 from typing import Any
 
@@ -17,26 +17,26 @@ def window_averages(
     Parameters
     ----------
     frame_scores : array, shape (T, S)
-        Scores per frame and speaker.
+        Score of each frame for each of S speakers.
     length : int
-        Frames of a window; at least 1.
+        Length of a window in frames; at least 1.
     shift : int, default=1
-        Frames from one window to the next.
+        Number of frames from one window to the next; at least 1.
 
     Returns
     -------
     array, shape (N, S)
-        Means over frames ``n * shift`` to ``n * shift + length - 1``; no row where the recording
-        is shorter than a window.
+        Averages over the frames ``n * shift`` to ``n * shift + length - 1``; no rows if the
+        recording is shorter than a window.
 
     Raises
     ------
     InvalidInputError
-        If `length` or `shift` isn't positive, or the scores aren't a finite matrix.
+        If `length` or `shift` is not positive, or the scores are not a finite matrix.
 
     Notes
     -----
-    Reynolds and Rose [1]_ test all segments of a given length this way, with a shift of one frame.
+    Reynolds and Rose [1]_ test all segments of a given length in this way, one frame apart.
 
     References
     ----------

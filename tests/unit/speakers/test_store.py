@@ -227,7 +227,7 @@ def test_the_same_audio_twice_for_a_speaker_is_refused(three, voices, tmp_path):
 
 def test_the_same_audio_for_another_speaker_is_said(three, voices):
     report = three.enroll("bea", voices(1, 1))
-    assert report.warnings == ("v1-u1.wav: the same audio is enrolled for 'ana' too",)
+    assert report.warnings == ("v1-u1.wav: the same audio is enrolled for 'ana' as well",)
 
 
 def test_a_name_spelled_nearly_the_same_is_said(three, voices):
@@ -265,7 +265,7 @@ def test_strange_but_allowed_names_work(store, voices):
 def test_unknown_speakers_are_refused_with_a_hint(three, voices):
     with pytest.raises(UnknownSpeakerError, match="'anna'; did you mean 'ana'"):
         three.verify("anna", voices(1, 0))
-    with pytest.raises(UnknownSpeakerError, match="holds 3 speakers"):
+    with pytest.raises(UnknownSpeakerError, match="3 speakers"):
         three.remove("xyz")
 
 
@@ -333,9 +333,9 @@ def test_other_features_are_refused_and_the_difference_named(three, background):
 
 
 def test_a_store_is_never_made_over_another_file(three, background, tmp_path):
-    with pytest.raises(StoreError, match="exists already"):
+    with pytest.raises(StoreError, match="already exists"):
         SpeakerStore.create(three.path, background)
-    with pytest.raises(StoreError, match="folder doesn't exist"):
+    with pytest.raises(StoreError, match="folder does not exist"):
         SpeakerStore.create(tmp_path / "no" / "x.db", background)
     with pytest.raises(StoreError, match="NUL"):
         SpeakerStore.create(f"{tmp_path}/x\0.db", background)

@@ -74,7 +74,7 @@ def test_refused_first_enrolments_leave_nothing_behind(path, background, voices,
         assert left(path) == []
     with pytest.raises(StoreError, match="no such store; give a background model"):
         enroll_into(path, "ana", good)
-    with pytest.raises(StoreError, match="folder doesn't exist"):
+    with pytest.raises(StoreError, match="folder does not exist"):
         enroll_into(path / "no" / "x.db", "ana", good, background=background)
     assert left(path) == []
 

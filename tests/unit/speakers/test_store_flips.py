@@ -215,7 +215,7 @@ def test_flipped_bits_give_right_answers_or_refusals(whole, wavs, tmp_path):
             "INSERT INTO log SELECT 999, at, action, speaker, detail, digest FROM log WHERE id = 2",
             "of log",
         ),
-        ("DROP INDEX sessions_by_audio", "tables are others"),
+        ("DROP INDEX sessions_by_audio", "other tables"),
         ("UPDATE meta SET value = value || ' ' WHERE key = 'rows'", "own hash"),
         ("DELETE FROM meta WHERE key = 'background'", "background model is not a blob"),
     ],

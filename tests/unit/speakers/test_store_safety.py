@@ -291,7 +291,7 @@ def test_a_locked_store_says_so(filled, voices):
     other = sqlite3.connect(filled, isolation_level=None)
     with SpeakerStore.open(filled, busy_timeout=0.05) as store:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreError, match="locked; try again"):
+        with pytest.raises(StoreError, match="locked"):
             store.enroll("ana", voices(1, 5))
         # Reading goes on meanwhile.
         assert store.verify("ana", voices(1, 5)).n_frames > 0
@@ -308,7 +308,7 @@ def test_a_killed_creation_leaves_nothing_and_a_failed_one_neither(
 
     monkeypatch.setattr(os, "link", fail)
     monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(StoreError, match="can't be made"):
+    with pytest.raises(StoreError, match="cannot be made"):
         SpeakerStore.create(tmp_path / "x.db", background)
     assert list(tmp_path.iterdir()) == []
 
@@ -376,7 +376,7 @@ enroll_into(path, "Zanzibarina", wav, background=BackgroundModel.load(ubm))
         assert [file.suffix for file in left] == [".tmp"]
         assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
         assert not is_store(left[0])
-        with pytest.raises(ModelFormatError, match=r"cut short; delete it|not a speaker store"):
+        with pytest.raises(ModelFormatError, match="not a speaker store"):
             SpeakerStore.open(left[0])
         with pytest.raises(StoreError, match="no such store"):
             SpeakerStore.open(path)
