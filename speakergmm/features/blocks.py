@@ -1,4 +1,4 @@
-"""Blocks of frames with context, so that local operations run over recordings of any length."""
+"""Blocks of frames with context, for local operations on recordings of any length."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 
 class Window(NamedTuple):
-    """Consecutive frames, some of them there only for the sake of their neighbours.
+    """Consecutive frames of which some are only context of the others.
 
     Attributes
     ----------
     arrays : tuple of arrays
-        Each with one row a frame.
+        Arrays with one row per frame.
     wanted : slice
-        The rows that are this window's own.
+        Rows for which the window yields results.
     """
 
     arrays: tuple[NDArray[Any], ...]
@@ -27,18 +27,18 @@ def with_context(
 ) -> Iterator[Window]:
     """Regroup consecutive blocks of frames into windows that overlap.
 
-    An operation whose result at a frame depends on at most `context` frames on each side gives on
-    the wanted rows of each window what it gives on the whole recording, edge effects included:
-    only at the ends of the recording does a window end with less context.
+    An operation whose result at a frame depends on at most `context` frames on each side yields on
+    the wanted rows of each window the same as on the whole recording, including edge effects: only
+    at the ends of the recording a window has less context.
 
     Parameters
     ----------
     blocks : iterable of tuples of arrays
-        Consecutive frames; the arrays of a tuple have one row for each.
+        Consecutive frames; the arrays of a tuple have one row per frame.
     context : int
-        Frames before and after the wanted ones.
+        Number of frames before and after the wanted ones.
     block_frames : int
-        Wanted frames in a window, save the last.
+        Number of wanted frames in each window but the last.
 
     Yields
     ------
@@ -46,7 +46,7 @@ def with_context(
         Every frame of the input is wanted once, in order.
     """
     held: tuple[NDArray[Any], ...] | None = None
-    done = 0  # rows of `held` that were wanted already
+    done = 0  # rows of `held` that were wanted by previous windows
     for block in blocks:
         if held is not None:
             block = tuple(np.concatenate(pair) for pair in zip(held, block, strict=True))
@@ -54,9 +54,11 @@ def with_context(
         while len(held[0]) >= done + block_frames + context:
             yield _window(held, done, done + block_frames, context)
             done += block_frames
+            # Rows that are no longer needed as context are dropped.
             dropped = max(0, done - context)
             held = tuple(array[dropped:] for array in held)
             done -= dropped
+    # The last windows end with the recording.
     while held is not None and done < len(held[0]):
         stop = min(done + block_frames, len(held[0]))
         yield _window(held, done, stop, context)
@@ -66,7 +68,7 @@ def with_context(
 def range_sums(
     values: NDArray[Any], first: NDArray[np.int64], last: NDArray[np.int64]
 ) -> NDArray[Any]:
-    """Sum the rows ``first[t]:last[t]`` of an array for each t; of bool, count them.
+    """Return the sum of the rows ``first[t]:last[t]`` of an array for each t, or the count of true.
 
     Examples
     --------
@@ -79,6 +81,7 @@ def range_sums(
 
 
 def _window(held: tuple[NDArray[Any], ...], start: int, stop: int, context: int) -> Window:
+    """Return the window of the rows `start` to `stop`, with context."""
     first = max(0, start - context)
     last = min(len(held[0]), stop + context)
     return Window(tuple(array[first:last] for array in held), slice(start - first, stop - first))

@@ -1,4 +1,4 @@
-"""Log filter energies to cepstra: cosine transform, liftering, and the energy beside them."""
+"""Cepstra of log filter energies: cosine transform, liftering and the energy column."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,19 +9,19 @@ from speakergmm.features.config import FeatureConfig
 def cosine_transform(
     n_filters: int, n_ceps: int, *, scale: str = "orthonormal"
 ) -> NDArray[np.float64]:
-    """Matrix that turns log filter energies into cepstra c0 ... c_n.
+    """Matrix of the transform from log filter energies to cepstra c0 ... c_n.
 
     Parameters
     ----------
     n_filters, n_ceps : int
-        Number of filters N, and of cepstra besides c0.
+        Number of filters N, and number of cepstra without c0.
     scale : {"orthonormal", "htk"}
-        Both have sqrt(2 / N) for n > 0; for c0 the first has sqrt(1 / N).
+        The scale is sqrt(2 / N) for n > 0; for c0 it is sqrt(1 / N) or sqrt(2 / N).
 
     Returns
     -------
     array, shape (n_filters, n_ceps + 1)
-        To be multiplied from the right: ``log_filters @ matrix``. The DCT-II.
+        The DCT-II, to be multiplied from the right: ``log_filters @ matrix``.
 
     References
     ----------
@@ -41,12 +41,12 @@ def lifter_weights(n_ceps: int, lifter: int) -> NDArray[np.float64]:
     Parameters
     ----------
     n_ceps, lifter : int
-        Number of cepstra besides c0, and L; 0 for weights of 1.
+        Number of cepstra without c0, and L; 0 for weights of 1.
 
     Returns
     -------
     array, shape (n_ceps + 1,)
-        The weight of c0 is 1.
+        Weights; that of c0 is 1.
 
     References
     ----------
@@ -58,12 +58,12 @@ def lifter_weights(n_ceps: int, lifter: int) -> NDArray[np.float64]:
 
 
 class CepstralTransform:
-    """From log filter energies and frame energies to the static features of a configuration.
+    """Transform of log filter energies and frame energies to static features.
 
     Parameters
     ----------
     config : FeatureConfig
-        Number and scale of cepstra, lifter, energy and its column are taken from it.
+        Configuration with the number and scale of cepstra, the lifter and the energy column.
     """
 
     def __init__(self, config: FeatureConfig) -> None:
@@ -74,7 +74,7 @@ class CepstralTransform:
         self.names = [f"c{n}" for n in columns]
         if config.energy != "none":
             at = 0 if config.energy_position == "first" else len(columns)
-            # Log energy takes the column of c0, which is computed and written over.
+            # Log energy replaces c0, which is computed and overwritten.
             columns.insert(at, 0)
             self.names.insert(at, config.energy)
         self._matrix = np.ascontiguousarray(matrix[:, columns], dtype=np.float32)
@@ -83,7 +83,7 @@ class CepstralTransform:
     def __call__(
         self, log_filters: NDArray[np.float32], energy: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Return static features, shape (T, number of names)."""
+        """Return the static features of T frames, shape (T, len(names))."""
         static = log_filters @ self._matrix
         if self._energy_column is not None:
             floor = np.float32(self.config.log_floor)

@@ -1,4 +1,4 @@
-"""The extractor: from a file or an array of samples to features, at once or block by block."""
+"""Feature extraction from files and samples, at once or block by block."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -19,12 +19,12 @@ _BLOCK_FRAMES = 4096
 
 
 class FeatureExtractor:
-    """Compute features as a configuration says.
+    """Extractor of features according to a configuration.
 
     Parameters
     ----------
     config : FeatureConfig or str, default="speaker"
-        A configuration, or what `FeatureConfig.load` takes.
+        A configuration, or the name of a preset or path of a file; see `FeatureConfig.load`.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class FeatureExtractor:
     Raises
     ------
     InvalidInputError
-        If the configuration is unknown, or asks for filters that cover no bin.
+        If the configuration is unknown, or has a filter that covers no bin of the spectrum.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class FeatureExtractor:
 
     @property
     def n_features(self) -> int:
-        """Number of columns."""
+        """Number of features, that is columns."""
         return len(self.feature_names)
 
     def extract(
@@ -65,35 +65,35 @@ class FeatureExtractor:
         start: float = 0.0,
         end: float | None = None,
     ) -> Features:
-        """Compute the features of a recording.
+        """Compute the features of a recording at once.
 
         Parameters
         ----------
         audio : path-like, binary file, array of shape (n_samples,), or iterable of arrays
-            A recording, or mono samples, at once or in blocks: floating point with full scale at
-            1, or int16.
+            A recording, or mono samples at once or in blocks: floating point with full scale at 1,
+            or int16.
         sample_rate : int, optional
-            Rate of samples in Hz; without it a warning says that the configuration's is taken for
-            theirs. Files state their own.
+            Sampling rate of samples in Hz; by default that of the configuration, with a warning.
+            Not allowed for files, which state their rate.
         start, end : float
-            Stretch to use, in seconds, by default all; blocks have none. The grid's times count
-            from `start`.
+            Part to use, in seconds; by default all. Not allowed for blocks. Times of the grid are
+            relative to `start`.
 
         Returns
         -------
         Features
-            Of all frames, with those of speech marked.
+            Features of all frames, with a mask of speech.
 
         Raises
         ------
         InsufficientDataError
             If the audio is shorter than one frame, or voice activity detection finds no speech.
         AudioError
-            If the file cannot be read, or the audio lacks the stretch.
+            If the file cannot be read, or the part does not lie inside the audio.
         InvalidInputError
-            If an array is not one-dimensional, is of another type, or holds NaN or infinity.
+            If an array is not one-dimensional, has another type, or contains NaN or infinity.
         InvalidTypeError
-            If `audio` is something else; names the right call.
+            If `audio` is something else; the message names the right call.
 
         Warns
         -----
@@ -123,26 +123,27 @@ class FeatureExtractor:
         end: float | None = None,
         block_frames: int = _BLOCK_FRAMES,
     ) -> Iterator[Features]:
-        """Compute what `extract` computes, block by block, in constant memory.
+        """Compute the features of a recording block by block, in constant memory.
 
         Parameters
         ----------
         audio, sample_rate, start, end
-            As `extract` has them. Where statistics of the whole recording are asked for, a file is
-            read up to three times, and blocks that come once only, such as a generator's, are kept
-            in a temporary file; elsewhere features come as the blocks do.
+            As in `extract`. If statistics of the whole recording are needed, a file is read up to
+            three times, and blocks of a generator are kept in a temporary file; otherwise features
+            are computed as the blocks arrive.
         block_frames : int, default=4096
-            Frames in a block, save the last.
+            Number of frames in each block but the last.
 
         Yields
         ------
         Features
-            Consecutive frames; put together they are what `extract` returns, to rounding.
+            Features of consecutive frames; concatenated they equal the result of `extract` up to
+            rounding.
 
         Raises
         ------
         InsufficientDataError, AudioError, InvalidInputError
-            As `extract`. That there is no speech is known, and raised, at the end only.
+            As in `extract`; the error about missing speech is raised at the end.
         """
         whole_number("block_frames", block_frames)
         blocks = SampleBlocks(
@@ -171,7 +172,7 @@ class FeatureExtractor:
         energies: Callable[[], Iterator[NDArray[np.float32]]],
         block_frames: int,
     ) -> Iterator[Features]:
-        """Yield blocks of features; refuse recordings without frames or without speech."""
+        """Yield blocks of features; raise an error if there are no frames, or no speech."""
         n_frames, n_speech = 0, 0
         for values, speech in self._pipeline.run(spectra, energies, block_frames=block_frames):
             grid = self.config.grid(len(values), first=n_frames)
@@ -181,7 +182,7 @@ class FeatureExtractor:
         if n_frames == 0:
             least = f"{self.config.frame_length:g} s"
             raise InsufficientDataError(
-                f"{name}: too short for a single frame; give {least} at least"
+                f"{name}: too short for a single frame; at least {least} is needed"
             )
         if n_speech == 0:
             seconds = self.config.grid(n_frames).duration

@@ -1,4 +1,4 @@
-"""What extraction gives: a matrix of features, the frames that hold speech, and their times."""
+"""Features of a recording: a matrix, a mask of speech and the times of the frames."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,23 +12,23 @@ from speakergmm.features.grid import FrameGrid
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Features:
-    """Features of a recording, or of consecutive frames of it; as an array they are `values`.
+    """Features of a recording or a part of it; converted to an array, they are `values`.
 
     Attributes
     ----------
     values : array of float32, shape (T, D)
-        One row a frame, of all frames, speech or not.
+        One row per frame, of all frames, whether speech or not.
     speech : array of bool, shape (T,)
-        Frames that voice activity detection takes for speech; all where it is off.
+        Frames that voice activity detection marks as speech; all frames if it is off.
     grid : FrameGrid
-        The frames' times.
+        Times of the frames.
     names : tuple of str
-        Name of each column, such as ``"c1"`` or ``"delta_log_energy"``; may be left out.
+        Name of each column, such as ``"c1"`` or ``"delta_log_energy"``; may be empty.
 
     Raises
     ------
     InvalidInputError
-        If the shapes disagree, or the number of names.
+        If the shapes or the number of names disagree.
 
     Examples
     --------
@@ -49,13 +49,13 @@ class Features:
         frames = self.grid.n_frames
         if self.values.ndim != 2 or len(self.values) != frames or self.speech.shape != (frames,):
             raise InvalidInputError(
-                f"features of {frames} frames need values (T, D) and speech (T,), got shapes "
+                f"features of {frames} frames need values (T, D) and speech (T,), found shapes "
                 f"{self.values.shape} and {self.speech.shape}"
             )
         columns = self.values.shape[1]
         if self.names and len(self.names) != columns:
             raise InvalidInputError(
-                f"features of {columns} columns need as many names, got {len(self.names)}"
+                f"features of {columns} columns need as many names, found {len(self.names)}"
             )
 
     def __len__(self) -> int:
@@ -75,15 +75,15 @@ class Features:
 
     @property
     def speech_values(self) -> NDArray[np.float32]:
-        """The rows of speech, shape (number of speech frames, D)."""
+        """Rows of speech frames, shape (number of speech frames, D)."""
         return self.values[self.speech]
 
     @property
     def speech_seconds(self) -> float:
-        """Seconds of speech, each frame counted as one frame shift."""
+        """Duration of speech in seconds, with one frame shift per frame."""
         return self.grid.seconds(int(np.count_nonzero(self.speech)))
 
     @property
     def duration(self) -> float:
-        """Seconds that all frames stand for, each counted as one frame shift."""
+        """Duration of all frames in seconds, with one frame shift per frame."""
         return self.grid.duration

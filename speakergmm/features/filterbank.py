@@ -1,4 +1,4 @@
-"""Mel and linear banks of triangular filters, and their product with blocks of spectra."""
+"""Banks of triangular filters on a mel or linear scale, and their product with spectra."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.ranges import choice
 
-# Filters multiplied together; the bins that none of them covers are left out of the product.
+# Number of filters per matrix product, which leaves out the bins that none of them covers.
 _FILTERS_PER_PRODUCT = 16
 _SCALES = ("htk", "slaney")
 
@@ -20,14 +20,15 @@ def hertz_to_mel(frequency: ArrayLike, *, scale: str = "htk") -> NDArray[np.floa
     Parameters
     ----------
     frequency : array
-        Hz, not negative.
+        Frequencies in Hz, not negative.
     scale : {"htk", "slaney"}
-        1127 ln(1 + f / 700) [1]_, or linear below 1 kHz (15 mel) and logarithmic above [2]_.
+        The scale 1127 ln(1 + f / 700) [1]_, or one that is linear below 1 kHz (15 mel) and
+        logarithmic above [2]_.
 
     Returns
     -------
     array
-        Mel, of the same shape.
+        Values in mel, of the same shape.
 
     References
     ----------
@@ -42,25 +43,25 @@ def hertz_to_mel(frequency: ArrayLike, *, scale: str = "htk") -> NDArray[np.floa
     hertz = np.asarray(frequency, dtype=np.float64)
     if choice("mel scale", scale, _SCALES) == "htk":
         return np.asarray(1127.0 * np.log1p(hertz / 700.0))
-    # 27 steps of the logarithmic part take 1 kHz to 6.4 kHz.
+    # 27 mel above 15 mel are the logarithmic range from 1 kHz to 6.4 kHz.
     above = 15.0 + np.log(np.maximum(hertz, 1000.0) / 1000.0) * (27.0 / np.log(6.4))
     return np.where(hertz < 1000.0, hertz * 0.015, above)
 
 
 def mel_to_hertz(mel: ArrayLike, *, scale: str = "htk") -> NDArray[np.float64]:
-    """Convert mel to Hz: the inverse of `hertz_to_mel`.
+    """Convert mel to Hz, as the inverse of `hertz_to_mel`.
 
     Parameters
     ----------
     mel : array
-        Mel, not negative.
+        Values in mel, not negative.
     scale : {"htk", "slaney"}
-        As `hertz_to_mel` has it.
+        As in `hertz_to_mel`.
 
     Returns
     -------
     array
-        Hz, of the same shape.
+        Frequencies in Hz, of the same shape.
     """
     values = np.asarray(mel, dtype=np.float64)
     if choice("mel scale", scale, _SCALES) == "htk":
@@ -72,22 +73,23 @@ def mel_to_hertz(mel: ArrayLike, *, scale: str = "htk") -> NDArray[np.float64]:
 def warped_frequency(
     frequency: ArrayLike, *, factor: float, top_frequency: float
 ) -> NDArray[np.float64]:
-    """Stretch the frequency axis, as a shorter or longer vocal tract does.
+    """Warp the frequency axis, as a shorter or longer vocal tract does.
 
     Parameters
     ----------
     frequency : array
-        Hz, 0 to `top_frequency`.
+        Frequencies in Hz, 0 to `top_frequency`.
     factor : float
-        Above 0: 1.1 moves 1,000 Hz to 1,100 Hz, as for a vocal tract shorter by a tenth.
+        Warping factor > 0: 1.1 moves 1,000 Hz to 1,100 Hz, as a vocal tract shorter by a tenth.
     top_frequency : float
-        Hz, which stays where it is.
+        Frequency in Hz that is not moved.
 
     Returns
     -------
     array
-        Hz: `factor` times the frequency up to a knee at which it, or what it becomes, is 0.85 of
-        the top, and a straight line from there to the top [1]_.
+        Warped frequencies in Hz: `factor` times the frequency up to a knee, and a straight line
+        from there to the top [1]_. At the knee the greater of the frequency and its warped value is
+        0.85 of the top.
 
     References
     ----------
@@ -118,44 +120,47 @@ def triangular_filters(
     normalisation: str = "none",
     warp: float = 1.0,
 ) -> NDArray[np.float64]:
-    """Weights of overlapping triangles over the bins of a spectrum.
+    """Weights of overlapping triangular filters over the bins of a spectrum.
 
     Parameters
     ----------
     n_filters, n_fft : int
         Number of filters, and points of the Fourier transform.
     sample_rate, low_frequency, high_frequency : float
-        Hz; `high_frequency` defaults to half the sampling rate.
+        Sampling rate and ends of the filters in Hz; `high_frequency` is half the sampling rate by
+        default.
     scale : {"htk", "slaney", "linear"}
-        Scale on which the filters' ends and centres are evenly spaced.
+        Scale on which the ends and centres of the filters are evenly spaced.
     slopes : {"mel", "hertz"}
         Whether weights are linear on `scale` (HTK, Kaldi) or in Hz (librosa).
     normalisation : {"none", "area"}
-        Peaks of 1, or triangles of area 1 in Hz.
+        Triangles with peak 1, or with area 1 in Hz.
     warp : float, default=1
         Factor by which all ends and centres are moved; see `warped_frequency`.
 
     Returns
     -------
     array, shape (n_filters, n_fft // 2 + 1)
-        Row m weighs the bins of filter m; the ends of filter m are the centres of its neighbours.
+        Weights of filter m in row m; the ends of a filter are the centres of its neighbours.
 
     Raises
     ------
     InvalidInputError
-        If a filter covers no bin: there are too many, or `n_fft` is too small.
+        If a filter covers no bin, because there are too many filters or `n_fft` is too small.
     """
     high = sample_rate / 2 if high_frequency is None else high_frequency
     to_scale: Callable[[ArrayLike], NDArray[np.float64]] = np.asarray
     to_hertz = to_scale
     if scale != "linear":
         to_scale, to_hertz = partial(hertz_to_mel, scale=scale), partial(mel_to_hertz, scale=scale)
+    # Ends and centres of all filters, evenly spaced on the scale, then warped.
     low, top = to_scale([low_frequency, high])
     ends: NDArray[np.float64] = np.linspace(low, top, n_filters + 2)
     ends_hertz = to_hertz(ends)
     if warp != 1.0:
         ends_hertz = warped_frequency(ends_hertz, factor=warp, top_frequency=high)
         ends = to_scale(ends_hertz)
+    # Each weight is the lower of the two sides of the triangle, or 0 outside.
     bins = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
     if slopes == "mel":
         bins = to_scale(bins)
@@ -165,7 +170,7 @@ def triangular_filters(
     rising = (bins - left) / (centre - left)
     falling = (right - bins) / (right - centre)
     weights = np.maximum(0.0, np.minimum(rising, falling))
-    # A bin on a filter's very end comes out as a hair off 0.
+    # A bin exactly at the end of a filter may have a weight slightly above 0.
     empty = np.flatnonzero(weights.max(axis=1) < 1e-9)
     if len(empty):
         raise InvalidInputError(
@@ -178,15 +183,15 @@ def triangular_filters(
 
 
 class FilterProduct:
-    """Product of spectra with a filter bank, leaving out most of the weights that are 0.
+    """Product of spectra with a filter bank, without most of the weights that are 0.
 
     Parameters
     ----------
     weights : array, shape (n_filters, n_bins)
-        Rows in order of frequency.
+        Weights, with rows in order of frequency.
     interleaved : bool, default=False
-        Spectra come as real part, imaginary part, real part, ... squared, two columns a bin;
-        summing the two is left to the product.
+        Whether spectra have two columns per bin, the squares of the real and imaginary parts, which
+        are summed by the product.
     """
 
     def __init__(self, weights: NDArray[np.float64], *, interleaved: bool = False) -> None:
@@ -201,6 +206,6 @@ class FilterProduct:
             self._parts.append((filters, bins, part))
 
     def __call__(self, spectra: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Write filter energies, shape (T, n_filters), of spectra, shape (T, columns)."""
+        """Write the filter energies (T, n_filters) of spectra (T, columns) to `out`."""
         for filters, bins, weights in self._parts:
             np.matmul(spectra[:, bins], weights, out=out[:, filters])

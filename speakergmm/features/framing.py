@@ -1,4 +1,4 @@
-"""Samples to overlapping frames, and the windows that frames are multiplied with."""
+"""Division of samples into overlapping frames, and window functions."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from speakergmm.ranges import choice, whole_number
 
-# Level, and part of a cosine that is taken from it; power of the difference.
+# Constant a, factor b and power p of the window (a - b cos)^p.
 _WINDOWS = {
     "hamming": (0.54, 0.46, 1.0),
     "hann": (0.5, 0.5, 1.0),
@@ -20,21 +20,21 @@ _WINDOWS = {
 def frame_blocks(
     blocks: Iterable[NDArray[np.float32]], *, length: int, shift: int, scale: float = 1.0
 ) -> Iterator[NDArray[np.float32]]:
-    """Cut consecutive blocks of samples into frames that lie wholly inside the audio.
+    """Divide consecutive blocks of samples into frames that lie entirely inside the audio.
 
     Parameters
     ----------
     blocks : iterable of float32 arrays, shape (n,)
         Consecutive samples.
     length, shift : int
-        Samples in a frame, and from one frame to the next; ``shift <= length``.
+        Length and distance of frames in samples; ``shift <= length``.
     scale : float, default=1.0
-        Factor on the samples.
+        Factor by which samples are multiplied.
 
     Yields
     ------
     array of float32, shape (n_frames, length)
-        Overlapping views of one buffer, n_frames > 0: copy before changing them.
+        Frames as overlapping views of one buffer, n_frames > 0; copy them before changing them.
     """
     rest = np.empty(0, np.float32)
     for block in blocks:
@@ -46,19 +46,19 @@ def frame_blocks(
             frames = sliding_window_view(samples, length)[::shift]
             n_frames = len(frames)
             yield frames
-        # A frame's first samples are kept, so that the next block completes it.
+        # The first samples of an incomplete frame are kept for the next block.
         rest = samples[n_frames * shift :].copy()
 
 
 def padded(blocks: Iterable[NDArray[np.float32]], n_zeros: int) -> Iterator[NDArray[np.float32]]:
-    """Put `n_zeros` zeros before and after consecutive blocks of samples.
+    """Yield `n_zeros` zeros, consecutive blocks of samples, and `n_zeros` zeros.
 
     Parameters
     ----------
     blocks : iterable of float32 arrays
         Consecutive samples.
     n_zeros : int
-        Samples of silence at either end.
+        Number of zeros at each end.
 
     Yields
     ------
@@ -72,16 +72,16 @@ def padded(blocks: Iterable[NDArray[np.float32]], n_zeros: int) -> Iterator[NDAr
 
 
 def window(name: str, length: int, *, periodic: bool = False) -> NDArray[np.float64]:
-    """Window function of a frame.
+    """Return the window function of a frame.
 
     Parameters
     ----------
     name : {"hamming", "hann", "povey", "rectangular"}
-        ``povey`` is Kaldi's: the Hann window to the power 0.85.
+        Name of the window; ``povey`` is Kaldi's, the Hann window to the power 0.85.
     length : int
-        Samples.
+        Length in samples.
     periodic : bool, default=False
-        Let the first sample follow upon the last (DFT-even) instead of mirroring it.
+        Make the window periodic with its length (DFT-even) instead of symmetric.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Frames to seconds and back: the only place that converts between them."""
+"""Times of frames: the only place that converts between frames and seconds."""
 
 from dataclasses import dataclass, replace
 
@@ -11,16 +11,15 @@ from speakergmm.ranges import number, whole_number
 
 @dataclass(frozen=True, slots=True)
 class FrameGrid:
-    """Where the frames of a recording lie in time.
+    """Times of the frames of a recording.
 
     Attributes
     ----------
     frame_length, frame_shift : float
-        Seconds that a frame covers, and seconds from one frame to the next.
+        Length and distance of frames, in seconds.
     start : float
-        Seconds at which the first frame begins, counted from the beginning of the recording
-        (of the stretch, where one was asked for: add its start yourself). Negative where frames
-        are centred on their times.
+        Start of the first frame in seconds, relative to the beginning of the recording or of the
+        part of it that was extracted. Negative if frames are centred on their times.
     n_frames : int
         Number of frames.
 
@@ -45,34 +44,39 @@ class FrameGrid:
 
     @property
     def starts(self) -> NDArray[np.float64]:
-        """Seconds at which each frame begins, shape (n_frames,)."""
+        """Start of each frame in seconds, shape (n_frames,)."""
         return self.start + self.frame_shift * np.arange(self.n_frames, dtype=np.float64)
 
     @property
     def centres(self) -> NDArray[np.float64]:
-        """Seconds at the middle of each frame, shape (n_frames,)."""
+        """Centre of each frame in seconds, shape (n_frames,)."""
         return self.starts + self.frame_length / 2
 
     @property
     def duration(self) -> float:
-        """Seconds that all frames stand for, each counted as one frame shift."""
+        """Duration of all frames in seconds, with one frame shift per frame."""
         return self.seconds(self.n_frames)
 
     def seconds(self, n_frames: int) -> float:
-        """Seconds that a number of frames stands for, each counted as one frame shift."""
+        """Return the duration of `n_frames` frames in seconds, with one frame shift per frame."""
         return n_frames * self.frame_shift
 
     def count(self, seconds: float) -> int:
-        """Count the frames that stand for so many seconds, to the nearest."""
+        """Return the number of frames in a duration in seconds, rounded to the nearest."""
         return round(seconds / self.frame_shift)
 
     def edges(self, frames: ArrayLike) -> NDArray[np.float64]:
-        """Seconds at which frames begin to be nearest: half a shift before their centres.
+        """Return the boundaries between frames in seconds, half a shift before their centres.
 
         Parameters
         ----------
         frames : array
-            Places counted in frames from the first, whole or between two; n_frames is the end.
+            Indices of frames, which may be fractional; n_frames is the end.
+
+        Returns
+        -------
+        array
+            Times in seconds, of the same shape.
 
         Examples
         --------
@@ -84,36 +88,38 @@ class FrameGrid:
         return first + np.asarray(frames, np.float64) * self.frame_shift
 
     def frame_at(self, seconds: float) -> int:
-        """Index of the frame whose centre is nearest to a time, kept inside the grid.
+        """Return the index of the frame whose centre is nearest to a time, inside the grid.
 
         Parameters
         ----------
         seconds : float
-            A time, counted as `start` is.
+            Time in seconds, relative to the same origin as `start`.
 
         Raises
         ------
         InvalidInputError
-            If the grid holds no frames.
+            If the grid has no frames.
         """
         if self.n_frames == 0:
-            raise InvalidInputError("a frame grid without frames has none at any time")
+            raise InvalidInputError(
+                "a grid of 0 frames has no frame at any time; give a recording of one frame or more"
+            )
         nearest = round((seconds - self.start - self.frame_length / 2) / self.frame_shift)
         return min(max(nearest, 0), self.n_frames - 1)
 
     def frames(self, start: float, end: float) -> slice:
-        """Frames whose centres lie in ``[start, end)``, as a slice.
+        """Return the slice of the frames whose centres lie in ``[start, end)``.
 
         Parameters
         ----------
         start, end : float
-            Times in seconds, counted as the grid's `start` is.
+            Times in seconds, relative to the same origin as the start of the grid.
         """
-        # Rounded, so that a time computed from a frame's index gives back that index.
+        # Rounded, so that a time that was computed from an index yields that index.
         positions = (np.array([start, end]) - self.start - self.frame_length / 2) / self.frame_shift
         first, last = np.clip(np.ceil(positions.round(6)), 0, self.n_frames).astype(int)
         return slice(int(first), int(max(first, last)))
 
     def part(self, first: int, n_frames: int) -> "FrameGrid":
-        """Grid of `n_frames` frames from frame `first` on."""
+        """Return the grid of `n_frames` frames from frame `first` on."""
         return replace(self, start=self.start + first * self.frame_shift, n_frames=n_frames)

@@ -1,7 +1,7 @@
-"""Mean and variance normalisation: over an utterance, a speaker, or a window that slides along.
+"""Mean and variance normalisation over an utterance, a speaker or a sliding window.
 
-Statistics are of speech frames only, where speech is told apart: pauses say nothing about the
-voice, and how long they are must not matter. All frames are normalised with them.
+If speech is detected, statistics are those of the speech frames, since pauses are not
+characteristic of the voice and their length must not matter. They are applied to all frames.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ from speakergmm.ranges import choice, refused, whole_number
 
 Scope = Literal["none", "utterance", "speaker", "window"]
 
-# Features are float32 numbers of up to some hundreds: smaller deviations are their rounding. What
-# does not vary is left as far from its mean as it is: to divide by next to nothing would make
-# an outlier of the first frame that differs.
+# Features are float32 numbers of up to some hundreds: smaller deviations are due to rounding.
+# Features that do not vary are centred but not divided, since division by almost 0 would make an
+# outlier of the first frame that differs.
 _LEAST_DEVIATION = 1e-5
 
 
@@ -31,17 +31,17 @@ class FeatureNormalisation:
     Parameters
     ----------
     scope : {"none", "utterance", "speaker", "window"}
-        Over what means (and variances) are taken. An utterance whose speaker nobody named is
-        a speaker of its own.
+        Frames over which means and variances are taken. An utterance without a speaker is a speaker
+        of its own.
     variance : bool
-        Divide by the deviation too.
+        Divide by the standard deviation as well.
     window : int
-        Frames of the window of scope "window", which moves along with the frame.
+        Length in frames of the sliding window of scope "window".
 
     Raises
     ------
     InvalidInputError
-        If the scope is none of these, `variance` neither true nor false, or `window` no length.
+        If the scope is unknown, `variance` is not a bool, or `window` is less than 1.
 
     Examples
     --------
@@ -55,7 +55,7 @@ class FeatureNormalisation:
     window: int = 300
 
     def __post_init__(self) -> None:
-        """Refuse what is none of these."""
+        """Raise an error if a field is out of its range."""
         choice("normalisation", self.scope, get_args(Scope))
         if not isinstance(self.variance, bool):
             raise refused("variance", "true or false", self.variance)
@@ -63,11 +63,11 @@ class FeatureNormalisation:
 
     @property
     def needs_moments(self) -> bool:
-        """Whether all frames of the scope must have been seen before the first is normalised."""
+        """Whether statistics of the whole scope are needed before the first frame is normalised."""
         return self.scope in ("utterance", "speaker")
 
     def group(self, utterance: Utterance) -> str:
-        """Name what an utterance is normalised together with."""
+        """Return the name of the group of utterances that are normalised together."""
         if self.scope == "speaker" and utterance.speaker is not None:
             return f"speaker {utterance.speaker}"
         return f"utterance {utterance.id}"
@@ -84,17 +84,17 @@ class FeatureNormalisation:
         Parameters
         ----------
         values : array, shape (T, D)
-            Features, in whose precision the work is done.
+            Features; their precision is that of the computation.
         speech : array of bool, shape (T,), optional
-            Frames to take statistics of; by default all.
+            Frames from which statistics are taken; by default all.
         moments : Moments, optional
-            Statistics that are given, such as those of all that a speaker said; by default those
-            of `values`. A window takes none.
+            Statistics to use, such as those of all utterances of a speaker; by default those of
+            `values`. Not used with a window.
 
         Returns
         -------
         array of float32, shape (T, D)
-            A feature that does not vary loses its mean and is not divided by anything.
+            Normalised features; a feature that does not vary is centred only.
         """
         if self.scope == "none":
             return values.astype(np.float32, copy=False)
@@ -108,7 +108,7 @@ class FeatureNormalisation:
         return centred.astype(np.float32, copy=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields that have a say, as JSON can hold them."""
+        """Return the fields that affect the result, as JSON can hold them."""
         fields = {"scope": self.scope, "variance": self.variance}
         return fields | {"window": self.window} if self.scope == "window" else fields
 
@@ -116,7 +116,7 @@ class FeatureNormalisation:
 def window_bounds(
     values: NDArray[Any], speech: NDArray[np.bool_], window: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first frame, and the frame after the last, of the window of each frame.
+    """Return the first frame, and the one after the last, of the window of each frame.
 
     Parameters
     ----------
@@ -125,13 +125,13 @@ def window_bounds(
     speech : array of bool, shape (T,)
         Frames of speech.
     window : int
-        Frames in a window.
+        Length of the window in frames.
 
     Returns
     -------
     first, last : arrays of int, shape (T,)
-        The window is centred on the frame; near the ends it is shifted inside, so that it has its
-        full length, unless the recording is shorter.
+        Bounds of the window, which is centred on the frame; near the ends it is shifted inwards to
+        keep its length, unless the recording is shorter.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def window_bounds(
     """
     if values.ndim != 2 or speech.shape != values.shape[:1] or window < 1:
         raise InvalidInputError(
-            "sliding windows need values (T, D), speech (T,) and window >= 1, got "
+            "sliding windows need values (T, D), speech (T,) and window >= 1, found "
             f"{values.shape}, {speech.shape} and {window}"
         )
     n_frames = len(values)
@@ -162,24 +162,25 @@ def normalise_sliding(
     window: int,
     variance: bool,
 ) -> NDArray[np.float32]:
-    """Normalise each frame by the speech frames in a window about it.
+    """Normalise each frame by the speech frames in a window around it.
 
     Parameters
     ----------
     values : array, shape (T, D)
         Features.
     speech : array of bool, shape (T,), optional
-        Frames to take statistics of, by default all; where a window holds none, all its frames
-        serve.
+        Frames from which statistics are taken, by default all; if a window has none of them, all
+        its frames are used.
     window : int
-        Frames, placed as `window_bounds` has it; a frame depends on `window` frames on each side.
+        Length of the window in frames, see `window_bounds`; a frame depends on `window` frames on
+        each side.
     variance : bool
-        Whether to divide by the standard deviation, where there is one.
+        Whether to divide by the standard deviation, unless it is 0.
 
     Returns
     -------
     array of float32, shape (T, D)
-        New array.
+        Normalised features, a new array.
 
     Raises
     ------
@@ -193,14 +194,14 @@ def normalise_sliding(
         return values.copy()
     mask = speech[:, None]
     spoken = range_sums(mask, first, last)
-    # Sums of differences to a typical value: float64 then keeps all of float32's digits.
+    # The mean is subtracted first, so that running sums in float64 keep all digits of float32.
     offset = values.mean(axis=0, dtype=np.float64)
     block = values - offset
     none = spoken == 0
     count = np.where(none, (last - first)[:, None], spoken)
 
     def window_mean(block: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mean over the speech frames of each window, or over all where it has none."""
+        """Return means over the speech frames of each window, or over all if it has none."""
         sums = range_sums(block * mask, first, last)
         if none.any():
             sums = np.where(none, range_sums(block, first, last), sums)

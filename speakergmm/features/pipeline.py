@@ -1,9 +1,9 @@
-"""From log filter energies to features: the order of the steps, and what each has to know.
+"""Steps from log filter energies to features, in blocks.
 
-The order is: cepstra with energy, RASTA, deltas, normalisation, speech mask. Everything runs over
-blocks. What depends on few neighbours (deltas, votes, sliding windows) runs over blocks with
-context; what depends on the whole recording (mean energy, loudest filter, means and variances) is
-measured in passes before the last.
+The order is: cepstra with energy, RASTA, deltas, normalisation, speech mask. Steps that depend on
+few neighbours (deltas, votes, sliding windows) run over blocks with context; statistics of the
+whole recording (mean energy, loudest filter, means and variances) are measured in passes before the
+last one.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -23,13 +23,13 @@ from speakergmm.features.voice_activity import EnergyHistogram, SpeechRule
 from speakergmm.features.warping import warp
 from speakergmm.moments import Moments
 
-# Features, shape (T, D), and a mark on frames: the loud ones, later those of speech.
+# Features, shape (T, D), and a mask, shape (T,), of loud frames or, later, of speech frames.
 FeatureBlock = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
 
 @dataclass(slots=True)
 class _Recording:
-    """What is measured of a whole recording before its features are computed."""
+    """Statistics of a whole recording that are measured before its features are computed."""
 
     loud_above: float = -np.inf
     least_log_filter: float = -np.inf
@@ -37,12 +37,12 @@ class _Recording:
 
 
 class Pipeline:
-    """The steps after the spectral analysis.
+    """The steps that follow the spectral analysis.
 
     Parameters
     ----------
     config : FeatureConfig
-        Which steps there are.
+        Configuration that determines the steps.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Pipeline:
             variance=kind.endswith("variance"),
             window=max(1, grid.count(config.normalisation_window)),
         )
-        # Frames on each side that a result depends on.
+        # Number of frames on each side on which a result depends.
         self._context = max(
             config.deltas * config.delta_window, config.vad_context + self._rule.hangover
         )
@@ -72,7 +72,7 @@ class Pipeline:
 
     @property
     def n_passes(self) -> int:
-        """How often a recording is gone through."""
+        """Number of passes over a recording."""
         config = self.config
         of_all_frames = (config.dynamic_range is not None, config.voice_activity != "none")
         return 1 + sum(of_all_frames) + self._normalisation.needs_moments
@@ -89,36 +89,42 @@ class Pipeline:
         Parameters
         ----------
         spectra, energies : callable
-            Begin a pass over the recording: all that `SpectralAnalysis` gives, or only frame
-            energies.
+            Begin a pass over the recording, which yields results of `SpectralAnalysis.spectra` or
+            `SpectralAnalysis.energies`.
         block_frames : int
-            Frames in a block, save the last.
+            Number of frames in each block but the last.
 
         Yields
         ------
         values : array of float32, shape (T, D)
+            Features.
         speech : array of bool, shape (T,)
+            Mask of speech frames.
         """
         config = self.config
         recording = _Recording()
+        # Pass for the loudest log filter energy, from which the lower limit is derived.
         if config.dynamic_range is not None:
             loudest = max((float(part.log_filters.max()) for part in spectra()), default=0.0)
             recording.least_log_filter = loudest - config.dynamic_range
+        # Pass for the threshold of voice activity detection.
         if config.voice_activity != "none":
             histogram = EnergyHistogram()
             for energy in energies():
                 histogram.add(self._rule.log_energy(energy))
             if histogram.n_frames:
                 recording.loud_above = self._rule.threshold(histogram)
+        # Pass for means and variances, over features that are not normalised yet.
         if self._normalisation.needs_moments:
             moments = Moments()
             for values, speech in self._blocks(spectra(), recording, block_frames):
                 moments.add(values[speech])
             recording.moments = moments
+        # Last pass, which yields the result.
         yield from self._blocks(spectra(), recording, block_frames)
 
     def _static(self, spectra: Iterable[Spectra], recording: _Recording) -> Iterator[FeatureBlock]:
-        """Yield static features of consecutive frames, and which of them are loud."""
+        """Yield static features of consecutive frames, and the mask of loud frames."""
         rasta = RastaFilter() if self.config.rasta else None
         for log_filters, energy in spectra:
             if recording.least_log_filter > -np.inf:
@@ -131,7 +137,7 @@ class Pipeline:
     def _blocks(
         self, spectra: Iterable[Spectra], recording: _Recording, block_frames: int
     ) -> Iterator[FeatureBlock]:
-        """Run the local steps over windows of frames and keep what each window is for."""
+        """Run the local steps over windows with context, and yield the wanted frames of each."""
         config = self.config
         for window in with_context(
             self._static(spectra, recording), context=self._context, block_frames=block_frames
@@ -142,6 +148,6 @@ class Pipeline:
             if config.normalisation == "warping":
                 values = warp(values, speech, window=self._normalisation.window)
             elif recording.moments is not None or not self._normalisation.needs_moments:
-                # Otherwise this is the pass that measures them.
+                # In the pass that measures the moments, features are not normalised.
                 values = self._normalisation(values, speech=speech, moments=recording.moments)
             yield values[window.wanted], speech[window.wanted]

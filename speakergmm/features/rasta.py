@@ -1,4 +1,4 @@
-"""RASTA: a band-pass filter along time that removes what the channel adds to log spectra."""
+"""RASTA: a band-pass filter over time that removes the effect of the channel on log spectra."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,15 +8,15 @@ NUMERATOR = (0.2, 0.1, 0.0, -0.1, -0.2)
 
 
 class RastaFilter:
-    """Filter each feature over time, block after block.
+    """Band-pass filter of each feature over time, in consecutive blocks.
 
     Notes
     -----
     The transfer function is 0.1 (2 + z^-1 - z^-3 - 2 z^-4) / (1 - 0.98 z^-1), that of [1]_ without
-    its factor z^4, which only moves all frames: output comes about two frames late, 20 ms, and
-    needs no frames ahead. The filter starts as if the first frame had gone on for ever before, so
-    that a constant gives 0 from the first frame on. The filter is linear, hence the same on
-    cepstra as on the log energies of the filters.
+    its factor z^4, which only shifts all frames: the output is delayed by about two frames, 20 ms,
+    and depends on no future frames. The initial state is that of a constant input equal to the
+    first frame, so that a constant yields 0 from the first frame on. Since the filter is linear,
+    filtering cepstra is equivalent to filtering log filter energies.
 
     References
     ----------
@@ -33,13 +33,13 @@ class RastaFilter:
         self._state: NDArray[np.float64] | None = None
 
     def __call__(self, block: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return the next frames filtered, shape (T, D), T > 0."""
+        """Return the filtered next frames, shape (T, D), T > 0."""
         from scipy.signal import lfilter  # here, because it is slow to import and rarely needed
 
-        # In float64: the pole keeps rounding errors for 50 frames.
+        # In float64, since rounding errors persist for 50 frames at this pole.
         frames = block.astype(np.float64)
         if self._state is None:
-            # What a constant input leaves in the delays: the part of the numerator still to come.
+            # State of the delays after a constant input: sums of the remaining coefficients.
             to_come = np.cumsum(NUMERATOR[:0:-1])[::-1]
             self._state = to_come[:, None] * frames[0]
         filtered, self._state = lfilter(NUMERATOR, (1.0, -POLE), frames, axis=0, zi=self._state)

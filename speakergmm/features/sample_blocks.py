@@ -1,4 +1,4 @@
-"""What features are computed of: recordings, arrays of samples, and blocks that come one by one."""
+"""Audio from which features are computed: recordings, arrays and streams of blocks."""
 
 import os
 import tempfile
@@ -16,47 +16,47 @@ from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.ranges import wrong_type
 
 Audio = AudioSource | NDArray[Any] | Iterable[NDArray[Any]]
-"""A path, a binary file, an array of samples, or blocks of samples that come one by one."""
+"""A path, a binary file, an array of samples, or an iterable of blocks of samples."""
 
-# Of samples and their rate, in either order; a rate alone is refused otherwise.
+# A tuple of samples and their rate, in either order.
 _ONE_NUMBER = ([False, True], [True, False])
 _BLOCK_SECONDS = 20.0
 _BYTES_PER_READ = 1 << 22
 
 
 class SampleBlocks:
-    """Blocks of samples at one rate, gone through as often as asked.
+    """Blocks of samples at one sampling rate, for one or more passes.
 
     Parameters
     ----------
     audio : path, binary file, array of shape (n,), or iterable of such arrays
-        What comes once only, such as a generator, is kept in a temporary file, if it is to be gone
-        through more than once.
+        Source of the samples. Blocks of a generator are kept in a temporary file if there is more
+        than one pass.
     rate : int
-        Rate that is wanted, in Hz.
+        Sampling rate of the blocks, in Hz.
     sample_rate : int, optional
-        Rate of samples that are given; a recording states its own.
+        Sampling rate of samples in `audio`, in Hz; a recording states its own.
     start, end : float
-        Stretch of a recording or an array, in seconds.
+        Part of a recording or an array, in seconds.
     n_passes : int, default=1
-        How often the blocks are gone through.
+        Number of passes.
 
     Attributes
     ----------
     name : str
-        What messages call the audio.
+        Name of the audio in messages.
 
     Raises
     ------
     InvalidTypeError
-        If `audio` is none of these; names the right call.
+        If `audio` has another type; the message names the right call.
     InvalidInputError
-        If samples are not one-dimensional, of another type, not finite or not in -1..1.
+        If samples are not one-dimensional, have another type, are not finite or not in -1..1.
 
     Warns
     -----
     AudioWarning
-        If samples are given without their rate: that wanted is taken for theirs.
+        If samples are given without their rate, which is then assumed to be `rate`.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class SampleBlocks:
         if _is_recording(audio):
             if sample_rate is not None:
                 raise InvalidInputError(
-                    "sample_rate is for arrays of samples; a file states its own"
+                    "sample_rate is for arrays of samples; a file states its own rate"
                 )
             self.name = str(audio) if isinstance(audio, str | os.PathLike) else "the file object"
             self._blocks = lambda: iter_audio(audio, sample_rate=rate, start=start, end=end)
@@ -104,7 +104,7 @@ class SampleBlocks:
         self.name = "the blocks of samples"
         if start != 0 or end is not None:
             raise InvalidInputError(
-                "start and end are for recordings and arrays; leave out blocks instead"
+                "start and end are for recordings and arrays; omit blocks instead"
             )
         once = (_as_float(_checked(_as_samples(block))) for block in blocks)
         self._blocks = lambda: resample_blocks(
@@ -112,7 +112,7 @@ class SampleBlocks:
         )
 
     def __call__(self) -> Iterator[NDArray[np.float32]]:
-        """Return an iterator over the blocks, from the first on."""
+        """Begin a pass, and return an iterator over its blocks."""
         return self._blocks()
 
     def close(self) -> None:
@@ -121,8 +121,9 @@ class SampleBlocks:
             self._kept.close()
 
     def _replayed(self, once: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        """Yield the blocks of a stream, which the first pass stores for the later ones."""
         if self._kept is None:
-            # Without a name where the system can do that: nothing is left behind by a kill.
+            # Without a name where the system supports that, so that a kill leaves nothing behind.
             self._kept = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
             for block in once:
                 self._kept.write(np.ascontiguousarray(block).tobytes())
@@ -138,7 +139,7 @@ def _is_recording(audio: Any) -> TypeGuard[AudioSource]:
 
 
 def _as_blocks(audio: Any) -> Iterable[NDArray[Any]] | None:
-    """Return blocks that come one by one; None of an array, or what can be one."""
+    """Return an iterable of blocks; None if `audio` is an array or can be converted to one."""
     if hasattr(audio, "__array__") or isinstance(audio, np.ndarray):
         return None
     if isinstance(audio, tuple) and [isinstance(each, Real) for each in audio] in _ONE_NUMBER:
@@ -148,7 +149,7 @@ def _as_blocks(audio: Any) -> Iterable[NDArray[Any]] | None:
         )
     if isinstance(audio, list | tuple):
         if audio and _is_recording(audio[0]):
-            raise InvalidTypeError("recordings are given one at a time, got several in a list")
+            raise InvalidTypeError("found several recordings in a list; give one at a time")
         return audio if audio and isinstance(audio[0], np.ndarray) else None
     if isinstance(audio, Iterator):
         return audio
@@ -162,11 +163,12 @@ def _as_blocks(audio: Any) -> Iterable[NDArray[Any]] | None:
 
 
 def _given_rate(sample_rate: int | None, rate: int) -> int:
+    """Return the rate of samples; warn if it is not stated."""
     if sample_rate is None:
         warnings.warn(
-            f"samples without sample_rate are taken to be at {rate} Hz, the rate of the features; "
-            f"give sample_rate=, such as sample_rate={rate}, since features of samples at another "
-            "rate would be wrong",
+            f"samples without sample_rate are assumed to be at {rate} Hz, the rate of the "
+            f"features; give sample_rate=, such as sample_rate={rate}, since features of samples "
+            "at another rate would be wrong",
             AudioWarning,
             stacklevel=4,
         )
@@ -175,23 +177,24 @@ def _given_rate(sample_rate: int | None, rate: int) -> int:
     return int(sample_rate)
 
 
-def _as_samples(given: Any) -> NDArray[Any]:
+def _as_samples(value: Any) -> NDArray[Any]:
+    """Return samples as an array; raise an error if shape or type are wrong."""
     try:
-        samples = np.asarray(given)
+        samples = np.asarray(value)
     except ValueError:  # lists of different lengths
         samples = np.array(None)
     if samples.ndim != 1 or not (samples.dtype.kind == "f" or samples.dtype == np.int16):
         raise InvalidInputError(
-            "samples must be a one-dimensional array of floating point or int16, got "
+            "samples must be a one-dimensional array of floating point or int16, found "
             f"shape {samples.shape} and type {samples.dtype}"
         )
     return samples
 
 
 def _checked(samples: NDArray[Any]) -> NDArray[Any]:
-    """Refuse samples that are no numbers, or in other units than full scale."""
+    """Raise an error if samples are not finite, or not in units of full scale."""
     if samples.dtype.kind == "f" and (fault := sample_fault(samples)):
-        raise InvalidInputError(f"got {fault}")
+        raise InvalidInputError(f"found {fault}")
     return samples
 
 

@@ -1,4 +1,4 @@
-"""Time derivatives of features by linear regression."""
+"""Time derivatives (deltas) of features by linear regression."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,19 +8,19 @@ from speakergmm.ranges import whole_number
 
 
 def deltas(values: ArrayLike, *, window: int = 2) -> NDArray[np.float32]:
-    """Slope of the regression line through neighbouring frames.
+    """Return the slope of the regression line through neighbouring frames.
 
     Parameters
     ----------
     values : array, shape (T, D)
-        Features, T > 0; beyond either end the first and the last frame are repeated.
+        Features, T > 0; the first and the last frame are repeated beyond the ends.
     window : int, default=2
-        Frames N on each side.
+        Number N of frames on each side.
 
     Returns
     -------
     array of float32, shape (T, D)
-        sum over n = 1..N of n (x[t+n] - x[t-n]), divided by 2 sum n^2 [1]_; per frame.
+        Slopes per frame: the sum over n = 1..N of n (x[t+n] - x[t-n]), divided by 2 sum n^2 [1]_.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def deltas(values: ArrayLike, *, window: int = 2) -> NDArray[np.float32]:
     """
     matrix = np.asarray(values, dtype=np.float32)
     if matrix.ndim != 2 or len(matrix) == 0:
-        raise InvalidInputError(f"deltas need values of shape (T, D), T > 0, got {matrix.shape}")
+        raise InvalidInputError(f"deltas need values of shape (T, D), T > 0, found {matrix.shape}")
     whole_number("window", window)
     n_frames = len(matrix)
     first, last = (np.repeat(end, window, axis=0) for end in (matrix[:1], matrix[-1:]))
@@ -53,21 +53,21 @@ def deltas(values: ArrayLike, *, window: int = 2) -> NDArray[np.float32]:
 
 
 def with_deltas(values: ArrayLike, *, order: int, window: int = 2) -> NDArray[np.float32]:
-    """Append derivatives up to an order, each the regression slope of the one before.
+    """Append derivatives up to an order, each one the regression slope of the previous one.
 
     Parameters
     ----------
     values : array, shape (T, D)
         Static features.
     order : int
-        0 for none, 2 for deltas and delta-deltas.
+        Highest order: 0 for none, 2 for deltas and delta-deltas.
     window : int, default=2
-        Frames on each side; a frame depends on ``order * window`` frames on each side.
+        Number of frames on each side; a frame depends on ``order * window`` frames on each side.
 
     Returns
     -------
     array of float32, shape (T, (order + 1) * D)
-        Static features first.
+        Static features, followed by the derivatives.
     """
     parts = [np.asarray(values, dtype=np.float32)]
     for _ in range(order):

@@ -1,7 +1,7 @@
-"""Frames to log filter energies and frame energies: where extraction spends its time.
+"""Spectral analysis: log filter energies and frame energies of samples.
 
-Frames go through window, Fourier transform and filter bank a few dozen at a time, in buffers that
-stay in the processor's cache, in float32 throughout.
+Most of the time of extraction is spent here. A few dozen frames at a time are windowed, transformed
+and filtered in buffers that stay in the cache of the processor, in float32 throughout.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ class SpectralAnalysis:
     Parameters
     ----------
     config : FeatureConfig
-        Framing, window, spectrum, filters and logarithm are taken from it.
+        Configuration with framing, window, spectrum, filters and logarithm.
 
     Raises
     ------
@@ -70,12 +70,12 @@ class SpectralAnalysis:
         Yields
         ------
         Spectra
-            Of consecutive frames, at least one.
+            Results of consecutive frames, at least one.
         """
-        # Zeros beyond the frame's length stay as they are.
+        # The zeros behind the frames, up to the length of the transform, are never overwritten.
         frames = np.zeros((_FRAMES_PER_STEP, self._n_fft), np.float32)
         scratch = np.empty((_FRAMES_PER_STEP, self._length), np.float32)
-        # NumPy's annotations know double precision only; the transform keeps float32's.
+        # NumPy's annotations know double precision only; the transform keeps single precision.
         transform: Any = np.empty((_FRAMES_PER_STEP, self._n_fft // 2 + 1), np.complex64)
         for overlapping in self._frames(blocks):
             n_frames = len(overlapping)
@@ -89,7 +89,7 @@ class SpectralAnalysis:
             yield Spectra(self._logarithm(filters), energy)
 
     def energies(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """Compute only the frame energies that `spectra` gives, which is much less work.
+        """Compute only the frame energies of `spectra`, which is much faster.
 
         Parameters
         ----------
@@ -109,6 +109,7 @@ class SpectralAnalysis:
             yield energy
 
     def _frames(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        """Yield scaled frames, with padding if they are centred."""
         padding = self.config.padding_samples
         return frame_blocks(
             padded(blocks, padding) if padding else blocks,
@@ -123,7 +124,7 @@ class SpectralAnalysis:
         buffer: NDArray[np.float32],
         energy: NDArray[np.float32],
     ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Yield frames a few dozen at a time in a buffer, without mean; write their energies."""
+        """Yield a few dozen frames at a time, without their means; write their energies."""
         for first in range(0, len(overlapping), _FRAMES_PER_STEP):
             some = slice(first, min(first + _FRAMES_PER_STEP, len(overlapping)))
             frame = buffer[: some.stop - first, : self._length]
@@ -143,13 +144,14 @@ class SpectralAnalysis:
         frames *= self._window
 
     def _magnitudes(self, transform: NDArray[np.complex64]) -> NDArray[np.float32]:
-        """Squares of real and imaginary parts, interleaved, or the magnitudes."""
+        """Return interleaved squares of real and imaginary parts, or the magnitudes."""
         if not self._is_power:
             return np.asarray(np.abs(transform))
         parts = transform.view(np.float32)
         return np.asarray(np.square(parts, out=parts))
 
     def _logarithm(self, filters: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the logarithm of filter energies, after raising them to the floor."""
         np.maximum(filters, np.float32(self.config.log_floor), out=filters)
         if self.config.logarithm == "natural":
             return np.log(filters, out=filters)

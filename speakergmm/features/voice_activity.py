@@ -1,9 +1,9 @@
-"""Which frames hold speech: energy against a threshold that follows the recording.
+"""Voice activity detection by log energy, with a threshold that adapts to the recording.
 
-Two rules set the threshold: the mean log energy of the recording, or two Gaussians fitted to it.
-Either is followed by a vote among neighbouring frames and by hangover.
-
-Log energies are collected in a histogram, so that a recording of any length takes the same memory.
+There are two rules for the threshold: from the mean log energy of the recording, or from two
+Gaussians fitted to its log energies. Both are followed by a vote among neighbouring frames and by
+hangover. Log energies are collected in a histogram, so that memory does not depend on the length of
+the recording.
 """
 
 from typing import Self
@@ -15,18 +15,18 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.features.blocks import range_sums
 from speakergmm.features.config import FeatureConfig
 
-# Nats of 16-bit units: from far below one step to beyond the loudest frame of any length.
+# Range in nats of 16-bit units: from far below one step to beyond the loudest frame.
 _LOWEST, _HIGHEST, _BINS_PER_NAT = -20.0, 45.0, 20
 _EM_ITERATIONS = 100
 _EM_TOLERANCE = 1e-6
-# A Gaussian narrower than a bin or two has no width that the histogram can tell.
+# The histogram cannot resolve a Gaussian that is narrower than one or two bins.
 _LEAST_VARIANCE = 0.01
 
 
 class EnergyHistogram:
-    """Log energies of a recording, counted: all that the threshold depends on.
+    """Histogram of the log energies of a recording, which determines the threshold.
 
-    Bins are 0.05 nat wide; the mean is exact.
+    The width of bins is 0.05 nat; the mean is exact.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class EnergyHistogram:
         self.centres = _LOWEST + (np.arange(n_bins) + 0.5) / _BINS_PER_NAT
 
     def add(self, log_energy: NDArray[np.float32]) -> None:
-        """Count the frames of a block, shape (T,)."""
+        """Add the log energies of a block of frames, shape (T,)."""
         index = ((log_energy.astype(np.float64) - _LOWEST) * _BINS_PER_NAT).astype(np.int64)
         np.clip(index, 0, len(self.counts) - 1, out=index)
         self.counts += np.bincount(index, minlength=len(self.counts))
@@ -44,14 +44,14 @@ class EnergyHistogram:
 
     @classmethod
     def of(cls, log_energy: NDArray[np.float32]) -> Self:
-        """Count the frames of a whole recording, shape (T,)."""
+        """Return the histogram of the log energies of a whole recording, shape (T,)."""
         histogram = cls()
         histogram.add(log_energy)
         return histogram
 
     @property
     def n_frames(self) -> int:
-        """Frames counted."""
+        """Number of frames."""
         return int(self.counts.sum())
 
     @property
@@ -63,27 +63,29 @@ class EnergyHistogram:
 def two_gaussian_threshold(
     histogram: EnergyHistogram, *, posterior: float = 0.5, separation: float = 2.0
 ) -> float | None:
-    """Log energy at which the louder of two Gaussians reaches a posterior probability.
+    """Return the log energy at which the louder of two Gaussians has a given posterior.
 
     Parameters
     ----------
     histogram : EnergyHistogram
         Log energies of the whole recording, at least one.
     posterior : float, default=0.5
-        Probability of the louder Gaussian, between 0 and 1.
+        Posterior probability of the louder Gaussian, between 0 and 1.
     separation : float, default=2.0
         Least distance of the two means, in nats.
 
     Returns
     -------
     float or None
-        In nats of 16-bit units, between the means; None if they are closer than `separation`, as
-        in recordings that are all speech or all silence.
+        Threshold in nats of 16-bit units, between the means; None if the means are closer than
+        `separation`, as in recordings of only speech or only silence.
 
     Notes
     -----
-    Expectation-maximisation on the histogram from the 10th and the 90th percentile.
+    The Gaussians are estimated from the histogram by expectation-maximisation, with the 10th and
+    90th percentiles as initial means.
     """
+    # Initial parameters: percentiles as means, half the standard deviation of all frames.
     used = histogram.counts > 0
     x, counts = histogram.centres[used], histogram.counts[used].astype(np.float64)
     total = counts.sum()
@@ -94,11 +96,12 @@ def two_gaussian_threshold(
     weights = np.full(2, 0.5)
 
     def log_joint(at: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Log of weight times density of the two as they are, shape (2, len(at))."""
+        """Return log(weight * density) of both Gaussians, shape (2, len(at))."""
         distance = (at - means[:, None]) ** 2 / variances[:, None]
         scale = np.log(np.maximum(weights, 1e-300)) - 0.5 * np.log(2 * np.pi * variances)
         return np.asarray(scale[:, None] - 0.5 * distance)
 
+    # EM until the mean log-likelihood per frame no longer increases.
     previous = -np.inf
     for _ in range(_EM_ITERATIONS):
         joint = log_joint(x)
@@ -116,7 +119,7 @@ def two_gaussian_threshold(
     low, high = np.argsort(means)
     if means[high] - means[low] < separation:
         return None
-    # Between the means the log odds of the louder rise from end to end, up to their crossing.
+    # Between the means the log odds of the louder Gaussian increase; find where they cross.
     levels = np.linspace(means[low], means[high], 1001)
     joint = log_joint(levels)
     above = joint[high] - joint[low] > np.log(posterior / (1 - posterior))
@@ -126,23 +129,24 @@ def two_gaussian_threshold(
 def smoothed_decisions(
     loud: ArrayLike, *, context: int = 0, proportion: float = 0.5, hangover: int = 0
 ) -> NDArray[np.bool_]:
-    """Let neighbours vote on each frame, then let speech hang over.
+    """Smooth decisions by a vote among neighbouring frames, followed by hangover.
 
     Parameters
     ----------
     loud : array of bool, shape (T,)
-        Decision of each frame by itself.
+        Decision for each frame on its own.
     context : int, default=0
-        Frames on each side that vote; fewer at the ends of the recording.
+        Number of frames on each side that vote; fewer at the ends of the recording.
     proportion : float, default=0.5
-        A frame is speech if more than this part of the voters is loud.
+        A frame is speech if more than this share of the voting frames is loud.
     hangover : int, default=0
-        Frames that stay speech after the last frame of speech.
+        Number of frames that remain speech after the last frame of speech.
 
     Returns
     -------
     array of bool, shape (T,)
-        A frame depends on ``context + hangover`` frames before it and `context` after it.
+        Mask of speech; each frame depends on ``context + hangover`` frames before it and on
+        `context` frames after it.
 
     Examples
     --------
@@ -151,7 +155,7 @@ def smoothed_decisions(
     """
     raw = np.asarray(loud, dtype=bool)
     if raw.ndim != 1:
-        raise InvalidInputError(f"decisions must have shape (T,), got {raw.shape}")
+        raise InvalidInputError(f"decisions must have shape (T,), found {raw.shape}")
     frames = np.arange(len(raw))
     first, last = np.maximum(frames - context, 0), np.minimum(frames + context + 1, len(raw))
     speech = range_sums(raw, first, last) > proportion * (last - first)
@@ -161,16 +165,17 @@ def smoothed_decisions(
 
 
 class SpeechRule:
-    """How a feature configuration tells frames with speech.
+    """Voice activity detection as a feature configuration defines it.
 
     Parameters
     ----------
     config : FeatureConfig
+        Configuration with the rule and its parameters.
 
     Attributes
     ----------
     hangover : int
-        Frames after speech that count as speech.
+        Number of frames after speech that count as speech.
     """
 
     def __init__(self, config: FeatureConfig) -> None:
@@ -178,26 +183,26 @@ class SpeechRule:
         self.hangover = config.grid(0).count(config.vad_hangover)
 
     def log_energy(self, energy: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return log energies of frames, in nats of 16-bit units whatever the scale of samples.
+        """Return log energies of frames in nats of 16-bit units, whatever the scale of samples.
 
         Parameters
         ----------
         energy : array of float32, shape (T,)
-            Sums of squares of the configuration's frames.
+            Sums of squares of the frames.
         """
         least = np.float32(self.config.frame_samples * self.config.vad_floor**2)
         in_steps = energy * np.float32((32768.0 / self.config.sample_scale) ** 2)
         return np.asarray(np.log(np.maximum(in_steps, least)))
 
     def threshold(self, histogram: EnergyHistogram) -> float:
-        """Return the log energy above which frames of a recording are loud, in the same units.
+        """Return the log energy in nats of 16-bit units above which frames are loud.
 
-        Where two Gaussians do not decide, it is threshold + scale * mean of the recording [1]_.
+        Unless two Gaussians determine it, it is threshold + scale * mean of the recording [1]_.
 
         References
         ----------
-        .. [1] Povey et al., "The Kaldi Speech Recognition Toolkit", ASRU 2011: its energy-based
-           decision works by this rule.
+        .. [1] Povey et al., "The Kaldi Speech Recognition Toolkit", ASRU 2011, whose energy-based
+           detection uses this rule.
         """
         config = self.config
         if config.voice_activity == "two_gaussian":
@@ -209,7 +214,7 @@ class SpeechRule:
         return config.vad_threshold + config.vad_mean_scale * histogram.mean
 
     def smoothed(self, loud: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return which frames hold speech, given which are loud; see `smoothed_decisions`."""
+        """Return the mask of speech for a mask of loud frames; see `smoothed_decisions`."""
         return smoothed_decisions(
             loud,
             context=self.config.vad_context,

@@ -1,4 +1,4 @@
-"""Short-time Gaussianisation: each feature takes the quantile of its rank in a window."""
+"""Feature warping (short-time Gaussianisation): normal quantiles of ranks in a sliding window."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,34 +6,34 @@ from numpy.typing import NDArray
 from speakergmm.features.blocks import range_sums
 from speakergmm.features.normalisation import window_bounds
 
-# Counts of one byte are carried over before they could pass 255.
+# Counters of one byte are added to the totals before they overflow.
 _CARRY_AFTER = 255
-# Frames whose comparisons stay in the processor's cache.
+# Number of frames whose comparisons stay in the cache of the processor.
 _FRAMES_PER_STEP = 256
 
 
 def warp(
     values: NDArray[np.float32], speech: NDArray[np.bool_], *, window: int
 ) -> NDArray[np.float32]:
-    """Map each feature to a standard normal distribution over a sliding window.
+    """Map each feature to a standard normal distribution within a sliding window.
 
     Parameters
     ----------
     values : array of float32, shape (T, D)
         Features.
     speech : array of bool, shape (T,)
-        Frames that are ranked among; where a window holds none, all its frames serve.
+        Frames among which values are ranked; if a window has none of them, all its frames are used.
     window : int
-        Frames N, placed as `normalisation.window_bounds` has it; a frame depends on `window`
-        frames on each side.
+        Length N of the window in frames, see `normalisation.window_bounds`; a frame depends on
+        `window` frames on each side.
 
     Returns
     -------
     array of float32, shape (T, D)
-        The standard normal quantile at (N + 1/2 - R) / N, where R is the rank of the frame's
-        value among the N speech frames of the window, 1 for the largest [1]_. Equal values rank
-        in order of time, so that a stretch of silence comes out about 0. A frame that is no
-        speech has the rank of the nearest larger value among them, at least 1.
+        The standard normal quantile at (N + 1/2 - R) / N, where R is the rank of the value of the
+        frame among the N speech frames of the window, 1 for the largest [1]_. Equal values are
+        ranked in order of time, so that values of silence are about 0. Frames without speech have
+        the rank of the next larger value among the speech frames, at least 1.
 
     Raises
     ------
@@ -47,6 +47,7 @@ def warp(
     first, last = window_bounds(values, speech, window)
     if len(values) == 0:
         return values.copy()
+    # Ranks are one more than the number of larger values in the window.
     count = range_sums(speech, first, last)
     larger = _count_larger(values, speech, first, last)
     alone = count == 0
@@ -66,10 +67,10 @@ def _count_larger(
     first: NDArray[np.int64],
     last: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """For each value, the number of larger ones (or equal and later) of speech in its window.
+    """Return, for each value, the number of larger (or equal and later) ones in its window.
 
-    Away from the ends windows move along with their frames, so that one comparison of two
-    stretches of memory settles one place in the window for many frames and features at once.
+    Away from the ends the windows move with their frames, so that a comparison of two contiguous
+    parts of memory covers one position in the window for many frames and features at once.
     """
     n_frames = len(values)
     ranked = np.where(speech[:, None], values, np.float32(-np.inf))
@@ -77,11 +78,13 @@ def _count_larger(
     length = int(last[0] - first[0])
     before = length // 2
     moving = slice(before, n_frames - length + before + 1) if length < n_frames else slice(0, 0)
+    # Near the ends windows do not move: frames are compared with their window one by one.
     for edge in (slice(0, moving.start), slice(moving.stop, n_frames)):
         for t in range(*edge.indices(n_frames)):
             earlier = ranked[first[t] : t] > values[t]
             later = ranked[t + 1 : last[t]] >= values[t]
             larger[t] = earlier.sum(axis=0) + later.sum(axis=0)
+    # Elsewhere frames are compared with those at each offset, in counters of one byte.
     for start in range(moving.start, moving.stop, _FRAMES_PER_STEP):
         stop = min(start + _FRAMES_PER_STEP, moving.stop)
         current, total = values[start:stop], larger[start:stop]

@@ -38,9 +38,9 @@ def test_deltas_equal_kaldis_away_from_the_ends():
 
 
 def test_what_is_no_matrix_is_refused():
-    with pytest.raises(InvalidInputError, match=r"shape \(T, D\), T > 0, got \(5,\)"):
+    with pytest.raises(InvalidInputError, match=r"shape \(T, D\), T > 0, found \(5,\)"):
         deltas(np.zeros(5))
-    with pytest.raises(InvalidInputError, match=r"T > 0, got \(0, 3\)"):
+    with pytest.raises(InvalidInputError, match=r"T > 0, found \(0, 3\)"):
         deltas(np.zeros((0, 3)))
     with pytest.raises(InvalidInputError, match="window must be a whole number >= 1, found 0"):
         deltas(np.zeros((5, 3)), window=0)

@@ -151,7 +151,7 @@ def test_too_short_audio_is_refused(tmp_path, preset, method):
     run = getattr(FeatureExtractor(preset), method)
     path = tmp_path / "short.wav"
     soundfile.write(path, speech_like(0.005), RATE)
-    message = "too short for a single frame; give 0.025 s at least"
+    message = "too short for a single frame; at least 0.025 s"
     with pytest.raises(InsufficientDataError, match=message) as caught:
         list(run(path)) if method == "stream" else run(path)
     assert str(caught.value).startswith(str(path))
@@ -174,9 +174,9 @@ def test_silence_is_refused(tmp_path, rule):
 @pytest.mark.parametrize(
     ("samples", "message"),
     [
-        (np.zeros((16000, 2)), r"one-dimensional .* got shape \(16000, 2\)"),
-        (np.zeros(16000, np.int32), "floating point or int16, got .* int32"),
-        (np.array([0.0] * 15999 + [np.nan]), "got samples that are NaN or infinite"),
+        (np.zeros((16000, 2)), r"one-dimensional .* found shape \(16000, 2\)"),
+        (np.zeros(16000, np.int32), "floating point or int16, found .* int32"),
+        (np.array([0.0] * 15999 + [np.nan]), "found samples that are NaN or infinite"),
         (np.array([np.inf] * 16000), "must be a finite number"),
         (
             np.array([0.0] * 15999 + [-1e20]),
@@ -242,7 +242,7 @@ def test_arrays_without_a_rate_are_taken_at_the_features_rate_and_it_is_said():
     samples = speech_like(1)
     extractor = FeatureExtractor("kaldi")
     expected = extractor.extract(samples, sample_rate=RATE).values
-    said = "samples without sample_rate are taken to be at 16000 Hz"
+    said = "samples without sample_rate are assumed to be at 16000 Hz"
     with pytest.warns(AudioWarning, match=said) as caught:
         found = extractor.extract(samples).values
     assert {each.filename for each in caught} == {__file__}
@@ -290,7 +290,7 @@ def test_generators_of_blocks_are_streamed(variant, rate):
     np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-3)
     np.testing.assert_array_equal(extractor.extract(blocks(), **given).values, expected)
     np.testing.assert_array_equal(extractor.extract(list(blocks()), **given).values, expected)
-    with pytest.raises(InvalidInputError, match="leave out blocks instead"):
+    with pytest.raises(InvalidInputError, match="omit blocks instead"):
         extractor.stream(blocks(), start=1.0, **given)
 
 
@@ -320,7 +320,7 @@ def test_features_come_as_blocks_do_where_nothing_is_to_be_known_of_the_whole():
     ("blocks", "message"),
     [
         ([np.zeros(800), np.array([np.nan])], "must be a finite number"),
-        ([np.zeros((800, 2))], r"one-dimensional .* got shape \(800, 2\)"),
+        ([np.zeros((800, 2))], r"one-dimensional .* found shape \(800, 2\)"),
         ([np.zeros(800), np.full(800, 1e5)], "must lie in -1..1"),
         ([np.zeros(800, np.int32)], "int32"),
     ],
@@ -397,9 +397,9 @@ def test_features_are_a_matrix_with_names(tmp_path):
         f"Features(98 frames of {len(features.names)} values, 0.98 s, "
         f"{features.speech_seconds:.2f} s of it speech)"
     )
-    with pytest.raises(InvalidInputError, match="need as many names, got 1"):
+    with pytest.raises(InvalidInputError, match="need as many names, found 1"):
         Features(features.values, features.speech, features.grid, ("c1",))
-    with pytest.raises(InvalidInputError, match=r"got shapes \(\) and \(98,\)"):
+    with pytest.raises(InvalidInputError, match=r"found shapes \(\) and \(98,\)"):
         Features(np.array(1.0), features.speech, features.grid)
     for part in extractor.stream(speech_like(1), sample_rate=RATE, block_frames=40):
         assert part.names == features.names

@@ -158,7 +158,7 @@ def test_impossible_normalisations_are_refused(options, message):
 
 @pytest.mark.parametrize("function", [warp, lambda *a, **k: normalise_sliding(*a, **k, variance=0)])
 def test_shapes_that_disagree_are_refused(function, matrix):
-    with pytest.raises(InvalidInputError, match=r"got \(90, 4\), \(89,\) and 5"):
+    with pytest.raises(InvalidInputError, match=r"found \(90, 4\), \(89,\) and 5"):
         function(matrix, np.ones(89, np.bool_), window=5)
     with pytest.raises(InvalidInputError, match=r"\(90,\) and 0"):
         function(matrix, np.ones(90, np.bool_), window=0)
