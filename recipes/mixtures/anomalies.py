@@ -1,10 +1,10 @@
-"""Frames that are no speech, as anomalies to a mixture of loud speech.
+"""Frames without speech, as anomalies under a mixture of loud speech.
 
-The mixture is fitted to background speakers, its threshold set on dev speakers, and both are
-judged on eval speakers: on their loud speech (false alarms), on their soft speech, on the pauses
-of their recordings and on synthetic noises (detections). No frame of a pause or a noise sets
-anything. One detector sees cepstra; another the frame's level too, by which speech and pauses
-were labelled.
+The mixture is fitted to background speakers, and its threshold is set on dev speakers. Both are
+evaluated on eval speakers: on their loud speech (false alarms), on their soft speech, on the pauses
+of their recordings and on synthetic noises (detections). No frame of a pause or a noise is used for
+training or calibration. One detector uses cepstra; another one uses the level, too, by which speech
+and pauses were labelled.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +21,7 @@ from speakergmm.metrics import draw_multiplicities, percentile_interval
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A share of frames that were called anomalies."""
+    """Share of frames that were classified as anomalies, with its interval."""
 
     n_frames: int
     n_sources: int
@@ -32,7 +32,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A detector and what it made of the frames of eval speakers and of noises."""
+    """A detector, and its scores of the frames of eval speakers and of noises."""
 
     detector: GaussianMixtureOutlierDetector
     path: tuple[tuple[int, float], ...]  # K and log-likelihood per frame of dev speech
@@ -50,7 +50,7 @@ FEATURES: Mapping[str, Callable[[Frames], NDArray[np.float64]]] = {
 def detect(
     background: Frames, dev: Frames, evaluation: Frames, settings: Settings
 ) -> tuple[dict[str, Detection], Frames]:
-    """Train, calibrate, evaluate; also give all frames of one recording, the example."""
+    """Train, calibrate and evaluate detectors; also return the frames of an example recording."""
     training = background.loud_speech().draw(settings.n_training_frames, settings.seed)
     sets = {
         "loud speech": evaluation.loud_speech(),
@@ -90,9 +90,9 @@ def detect(
 def compare(
     background: Frames, dev: Frames, settings: Settings
 ) -> Iterator[tuple[str, float, float, float]]:
-    """Compare features and limits of loud speech (dB) on dev: false alarms and pauses found.
+    """Compare features and limits of loud speech (dB) on dev speakers, by errors and detections.
 
-    The threshold comes from one half of the dev speakers, rates from the other, both ways.
+    The threshold is set on one half of the dev speakers and evaluated on the other, both ways.
     """
     first = np.isin(dev.speakers, np.unique(dev.speakers)[::2])
     for name, features in FEATURES.items():
@@ -111,10 +111,10 @@ def compare(
 
 
 def measure(flagged: NDArray[np.bool_], sources: NDArray[np.str_], *, seed: int) -> Rate:
-    """Measure a rate, with a 95 % bootstrap interval over its sources (speakers, recordings).
+    """Measure a rate, with a 95 % bootstrap interval over its sources (speakers or recordings).
 
-    Frames of a speaker are anything but independent; an interval from their number would be far
-    too narrow.
+    Frames of a speaker are far from independent: an interval based on their number would be far too
+    narrow.
     """
     names, numbers = np.unique(sources, return_inverse=True)
     n_flagged = np.bincount(numbers, weights=flagged)
@@ -126,7 +126,7 @@ def measure(flagged: NDArray[np.bool_], sources: NDArray[np.str_], *, seed: int)
 
 
 def _most_typical(frames: Frames) -> int:
-    """Find the first recording that is half speech and a quarter pauses or nearest to it."""
+    """Return the recording whose shares of speech and pauses are closest to 50 % and 30 %."""
     numbers = np.unique(frames.recordings)
     at = [frames.recordings == number for number in numbers]
     distance = [

@@ -1,4 +1,4 @@
-"""How many clusters? Dirichlet processes by variational inference and by collapsed Gibbs."""
+"""Numbers of clusters by Dirichlet processes: variational inference and collapsed Gibbs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What was found in one set of frames."""
+class Clusters:
+    """Clusters that both methods find in one set of frames."""
 
     frames: Array
-    weights: Mapping[float, Array]  # by concentration: variational weights, falling
-    n_used: Mapping[float, int]  # of them, those above 1 %
-    ends: Mapping[float, str]  # how the fits ended
+    weights: Mapping[float, Array]  # by concentration: variational weights, in descending order
+    n_used: Mapping[float, int]  # number of weights above 1 %
+    ends: Mapping[float, str]  # reasons why the fits ended
     gibbs: DirichletProcessMixture
     r_hat: float
     effective_sample_size: float
 
 
-def find_clusters(frames: Array, settings: Settings, *, jobs: int) -> Found:
-    """Let the process choose, at several concentrations; and sample how many clusters there are."""
+def find_clusters(frames: Array, settings: Settings, *, jobs: int) -> Clusters:
+    """Fit variational mixtures of several concentrations, and sample the number of clusters."""
     weights, used, ends = {}, {}, {}
     for concentration in settings.concentrations:
         model = BayesianGaussianMixture(
@@ -50,14 +50,14 @@ def find_clusters(frames: Array, settings: Settings, *, jobs: int) -> Found:
         r_hat, size = gibbs.r_hat_["n_clusters"], gibbs.effective_sample_size_["n_clusters"]
     except SpeakerGmmError:  # without ArviZ
         r_hat = size = np.nan
-    return Found(frames, weights, used, ends, gibbs, r_hat, size)
+    return Clusters(frames, weights, used, ends, gibbs, r_hat, size)
 
 
 def plant(frames: Array, settings: Settings) -> Array:
-    """Draw as many frames from a mixture whose number of components is known.
+    """Draw the same number of frames from a mixture with a known number of components.
 
-    Its means are centres of k-means of the frames, its round deviation a sixth of their least
-    distance, its weights equal.
+    Its means are centres of k-means of the frames, its spherical standard deviation is a sixth of
+    their smallest distance, and its weights are equal.
     """
     rng = np.random.default_rng(settings.seed)
     k = settings.n_planted

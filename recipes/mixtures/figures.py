@@ -1,4 +1,4 @@
-"""The recipe's pictures: one function for each, from what an experiment found to a figure."""
+"""Figures of the recipe, one function per experiment."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from anomalies import Detection
-from dirichlet import Found
+from dirichlet import Clusters
 from fitting import KINDS, STARTS, Course, Limit, Scored
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 
 @contextmanager
 def style() -> Iterator[None]:
-    """One look for all pictures."""
+    """Apply one style to all figures."""
     look = {
         "font.size": 10,
         "axes.titlesize": 10.5,
@@ -59,14 +59,14 @@ def _cloud(axes: Any, frames: Array, limits: tuple[Array, Array], **options: Any
 
 
 def _limits(frames: Array) -> tuple[Array, Array]:
-    """Leave the outermost half per cent of frames out of the picture."""
+    """Return limits of the axes that leave out the outermost 0.5 % of the frames."""
     low, high = np.quantile(frames, [0.005, 0.995], axis=0)
     margin = 0.08 * (high - low)
     return tuple(np.stack([low - margin, high + margin], axis=1))  # type: ignore[return-value]
 
 
 def draw_kinds(frames: Array, drawn: Sequence[Scored], path: Sequence[Scored]) -> Figure:
-    """Draw four kinds of covariance over the frames, and what their parameters buy."""
+    """Plot four kinds of covariance over the frames, and log-likelihoods against parameters."""
     figure = _figure(11, 6.4)
     grid = figure.add_gridspec(2, 3, width_ratios=(1, 1, 1.25))
     for number, model in enumerate(drawn):
@@ -106,7 +106,7 @@ def draw_kinds(frames: Array, drawn: Sequence[Scored], path: Sequence[Scored]) -
 
 
 def draw_selection(found: Mapping[str, Selection]) -> Figure:
-    """Draw the three criteria against the number of components."""
+    """Plot the three criteria against the number of components."""
     figure = _figure(11, 3.9)
     for axes, (name, selection) in zip(figure.subplots(1, 3), found.items(), strict=True):
         selection.plot(axes)
@@ -121,8 +121,8 @@ def draw_selection(found: Mapping[str, Selection]) -> Figure:
     return figure
 
 
-def draw_dirichlet(real: Found, planted: Found, n_planted: int) -> Figure:
-    """Draw variational weights by concentration; the sampler's chains and posterior."""
+def draw_dirichlet(real: Clusters, planted: Clusters, n_planted: int) -> Figure:
+    """Plot variational weights by concentration, and the chains and posterior of the sampler."""
     figure = _figure(11, 9)
     panels = figure.subplots(3, 2)
     names = ("frames of speech", f"frames of {n_planted} planted clusters")
@@ -165,13 +165,13 @@ def draw_dirichlet(real: Found, planted: Found, n_planted: int) -> Figure:
     return figure
 
 
-def _draw_chains(axes: Any, found: Found, name: str) -> None:
+def _draw_chains(axes: Any, found: Clusters, name: str) -> None:
     trace = found.gibbs.n_clusters_trace_
     step = max(1, trace.shape[1] // 400)
     for chain, colour in zip(trace, (SKY, GREEN, ORANGE, PINK), strict=False):
         axes.plot(np.arange(1, len(chain) + 1)[::step], chain[::step], color=colour, linewidth=0.7)
     axes.axvline(found.gibbs.samples_.burn_in, color=GREY, linestyle=":", linewidth=1)
-    axes.set(xlabel="sweep (those right of the dotted line count)", ylabel="clusters")
+    axes.set(xlabel="sweep (burn-in left of the dotted line)", ylabel="clusters")
     axes.set_xticks(np.linspace(0, trace.shape[1], 5)[:-1])
     axes.set_title(
         f"Gibbs: {name}\nR-hat {found.r_hat:.2f}, effective sample size "
@@ -185,7 +185,7 @@ def _draw_chains(axes: Any, found: Found, name: str) -> None:
 
 
 def draw_em(courses: Sequence[Course]) -> Figure:
-    """Draw the bound against iterations, and how far it is from the best end."""
+    """Plot the log-likelihood against iterations, and its distance from the best maximum."""
     figure = _figure(11, 4.2)
     left, right = figure.subplots(1, 2)
     colours = dict(zip(STARTS, (BLUE, GREEN, ORANGE, PINK, BLACK), strict=True))
@@ -200,16 +200,16 @@ def draw_em(courses: Sequence[Course]) -> Figure:
     low = np.quantile([course.bounds[1] for course in courses if len(course.bounds) > 1], 0.02)
     left.set(xlabel="iteration", ylabel="log-likelihood, nats per frame", xscale="log")
     left.set_ylim(low, best + 0.05 * (best - low))
-    left.set_title("each step of EM raises the log-likelihood")
+    left.set_title("each iteration of EM increases the log-likelihood")
     left.legend(title="start", loc="lower right")
-    right.set(xlabel="iteration", ylabel="nats per frame below the best end", yscale="log")
+    right.set(xlabel="iteration", ylabel="nats per frame below the best maximum", yscale="log")
     right.set_ylim(0.5e-4, 10)
-    right.set_title("starts end in different maxima (dots)")
+    right.set_title("starts lead to different maxima (dots)")
     return figure
 
 
 def draw_limit(frames: Array, found: Limit) -> Figure:
-    """Draw the agreement with k-means against the deviation, and three of the partitions."""
+    """Plot the agreement with k-means against the standard deviation, and three partitions."""
     figure = _figure(11, 3.7)
     panels = figure.subplots(1, 4, width_ratios=(1.35, 1, 1, 1))
     axes = panels[0]
@@ -218,7 +218,7 @@ def draw_limit(frames: Array, found: Limit) -> Figure:
         found.deviations, 100 * found.certainty, "s--", color=VERMILION, label="mean top posterior"
     )
     axes.set(xscale="log", ylim=(0, 104), ylabel="% of frames")
-    axes.set_xlabel("deviation of all components\n/ that of the frames")
+    axes.set_xlabel("standard deviation of the components\n/ that of the frames")
     axes.invert_xaxis()
     axes.set_title("k-means as the limit")
     axes.legend(loc="lower right")
@@ -236,7 +236,7 @@ def draw_limit(frames: Array, found: Limit) -> Figure:
 
 
 def draw_detection(found: Mapping[str, Detection], example: Frames, target: float) -> Figure:
-    """Draw scores, rates and one recording."""
+    """Plot scores, rates and one recording."""
     figure = _figure(11, 7.6)
     grid = figure.add_gridspec(2, 2)
     for column, (name, each) in enumerate(found.items()):
@@ -257,7 +257,7 @@ def draw_detection(found: Mapping[str, Detection], example: Frames, target: floa
     axes.axvline(100 * target, color=GREY, linestyle=":", label=f"target, {100 * target:g} %")
     axes.set_yticks([-at for at in range(len(kinds))], kinds)
     axes.set(xlim=(0, 112), xticks=range(0, 101, 20))
-    axes.set_xlabel("% of frames called anomalies, with 95 % intervals")
+    axes.set_xlabel("% of frames classified as anomalies, with 95 % intervals")
     axes.set_title("loud speech: false alarms; the others: detections")
     axes.legend(loc="upper right")
     _draw_recording(figure.add_subplot(grid[1, 1]), example, found["cepstra and level"])
@@ -278,7 +278,9 @@ def _draw_scores(axes: Any, name: str, found: Detection) -> None:
         width, line = (1.6, "solid") if is_main else (1.0, (0, (4, 1.5)))
         axes.stairs(share, edges, color=colour, linewidth=width, linestyle=line, label=kind)
     axes.axvline(threshold, color=BLACK, linewidth=1.2, label="threshold")
-    axes.set(xlabel="log-likelihood of a frame, nats (outermost bins hold the rest)", ylim=(0, 20))
+    axes.set(
+        xlabel="log-likelihood per frame, nats (outermost bins contain the rest)", ylim=(0, 20)
+    )
     axes.set_ylabel("% of the kind's frames per bin")
     axes.set_title(f"features: {name}")
     axes.legend(loc="upper left", fontsize=8)
@@ -298,7 +300,12 @@ def _draw_recording(axes: Any, example: Frames, found: Detection) -> None:
             color=colour, alpha=0.14, linewidth=0, label=label,
         )  # fmt: skip
     axes.plot(
-        times[~flagged], example.level[~flagged], "o", ms=3, color=BLUE, label="taken as speech"
+        times[~flagged],
+        example.level[~flagged],
+        "o",
+        ms=3,
+        color=BLUE,
+        label="classified as speech",
     )
     axes.plot(times[flagged], example.level[flagged], "x", ms=4, color=VERMILION, label="anomaly")
     axes.axhline(LOUD, color=GREY, linestyle=":", linewidth=1)

@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A mixture, and the mean log-likelihood of frames of speakers it was not fitted to."""
+    """A mixture, with the mean log-likelihoods of training frames and of other speakers' frames."""
 
     kind: str
     n_components: int
@@ -61,7 +61,7 @@ def compare_kinds(
 
 
 def select(speech: Frames, settings: Settings, *, jobs: int) -> dict[str, Selection]:
-    """Choose the number of full components by BIC, by frames and by speakers held out."""
+    """Select the number of full components by BIC, by held-out frames and by held-out speakers."""
     n_folds = min(settings.n_folds, len(np.unique(speech.speakers)))
     found = {}
     for name, criterion, groups in (
@@ -85,7 +85,7 @@ def select(speech: Frames, settings: Settings, *, jobs: int) -> dict[str, Select
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One run of EM: the log-likelihood per frame at each iteration."""
+    """One run of EM: the log-likelihood per frame in each iteration."""
 
     start: str
     seed: int
@@ -93,19 +93,20 @@ class Course:
     seconds: float
 
     @property
-    def largest_fall(self) -> float:
-        """By how much the bound ever fell; 0 if it never did."""
+    def largest_decrease(self) -> float:
+        """Largest decrease of the log-likelihood between iterations; 0 if there is none."""
         return float(max(0.0, -np.diff(self.bounds).min(initial=0.0)))
 
 
 def watch_em(frames: Array, settings: Settings) -> list[Course]:
-    """Run EM to the end from several starts of each kind.
+    """Run EM until it converges, from several starts of each kind.
 
-    Nothing is added to variances, so that each step is EM proper and the bound can't fall.
+    Nothing is added to variances, so that each iteration is exact EM, and the log-likelihood cannot
+    decrease.
     """
     courses = []
     for start in STARTS:
-        # Splitting takes no random numbers.
+        # Splitting is not random.
         for restart in range(1 if start == "splitting" else settings.n_restarts):
             seen: list[FitIteration] = []
             began = perf_counter()
@@ -128,7 +129,7 @@ def watch_em(frames: Array, settings: Settings) -> list[Course]:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Mixtures of one round covariance that shrinks, and k-means from the same centres."""
+    """Mixtures with shrinking spherical covariances, and k-means from the same centres."""
 
     deviations: Array
     agreement: Array
@@ -138,9 +139,9 @@ class Limit:
 
 
 def approach_kmeans(frames: Array, settings: Settings) -> Limit:
-    """Fit weights and means with all covariances fixed to ever smaller multiples of the identity.
+    """Fit weights and means with all covariances fixed to smaller and smaller spherical ones.
 
-    Deviations are in parts of the root of the data's mean variance.
+    Standard deviations are relative to the root of the mean variance of the data.
     """
     rng = np.random.default_rng(settings.seed)
     centres = frames[rng.choice(len(frames), settings.n_limit_components, replace=False)]
@@ -162,7 +163,7 @@ def approach_kmeans(frames: Array, settings: Settings) -> Limit:
 
 
 def _fit_round(frames: Array, centres: Array, deviation: float) -> SphericalMixture:
-    """EM of weights and means where every covariance is deviation^2 times the identity."""
+    """Train weights and means by EM, with all covariances fixed to deviation^2 I."""
     k = len(centres)
     variances = np.full(k, deviation**2)
 
@@ -170,7 +171,7 @@ def _fit_round(frames: Array, centres: Array, deviation: float) -> SphericalMixt
         statistics: MixtureStatistics, model: SphericalMixture
     ) -> tuple[SphericalMixture, UpdateReport]:
         counts = statistics.counts[:, None]
-        # A component without frames stays where it is, as in k-means.
+        # The mean of a component without frames does not move, as in k-means.
         means = np.where(
             counts > 0, statistics.first_order / np.maximum(counts, 1e-300), model.means
         )

@@ -1,4 +1,4 @@
-"""What was found as one HTML page with its pictures inside, and as Markdown."""
+"""Results as one HTML page with embedded figures, and as Markdown."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from speakergmm.files import atomic_text_writer
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading, a picture with words on it, and a table."""
+    """A heading, a figure with a text, and a table."""
 
     name: str
     title: str
@@ -25,14 +25,14 @@ class Section:
     rows: Sequence[Sequence[str]]
 
     def png(self) -> bytes:
-        """Give the picture as a file of PNG, of 96 colours: a third of the size."""
+        """Return the figure as a PNG file of 96 colours, which has a third of the size."""
         whole, small = io.BytesIO(), io.BytesIO()
         self.figure.savefig(whole, format="png")
         Image.open(whole).convert("RGB").quantize(96).save(small, format="png", optimize=True)
         return small.getvalue()
 
     def table(self) -> str:
-        """Give the table in Markdown."""
+        """Return the table in Markdown."""
         lines = [self.header, ["---"] * len(self.header), *self.rows]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -40,7 +40,7 @@ class Section:
 def write_results(
     folder: Path, sections: Sequence[Section], *, title: str, about: Mapping[str, str]
 ) -> None:
-    """Write the page, ``results.md``, and the pictures on their own."""
+    """Write the page, ``results.md``, and the figures as separate files."""
     folder.mkdir(parents=True, exist_ok=True)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),

@@ -1,4 +1,4 @@
-"""Gaussian mixtures of real speech frames, in pictures.
+"""Gaussian mixtures of frames of real speech, in pictures.
 
 python recipes/mixtures/run.py --data DIR --output DIR          # real speech
 python recipes/mixtures/run.py --synthetic FOLDER --output DIR  # the same on synthetic speech
@@ -37,7 +37,7 @@ def examine(protocol: Protocol, settings: Settings, *, jobs: int) -> list[Sectio
     )
     speech = background.speech.draw(settings.n_frames, settings.seed)
     others = evaluation.speech.draw(settings.n_frames, settings.seed)
-    # In random order, so that the first few stand for all.
+    # In random order, so that the first frames are representative of all.
     rng = np.random.default_rng(settings.seed)
     flat = rng.permutation(speech.cepstra[:, :2].astype(np.float64))[: settings.n_flat_frames]
     seed = settings.seed
@@ -57,7 +57,7 @@ def examine(protocol: Protocol, settings: Settings, *, jobs: int) -> list[Sectio
 
 
 def describe(protocol: Protocol, name: str, settings: Settings, seconds: float) -> dict[str, str]:
-    """Say what the figures rest on."""
+    """Return the data, settings, versions and time of the results, for the page."""
     packages = ("speakergmm", "numpy", "scipy", "scikit-learn", "numba", "matplotlib")
     assert protocol.background is not None
     counts = {
@@ -67,7 +67,7 @@ def describe(protocol: Protocol, name: str, settings: Settings, seconds: float) 
     return {
         "Data": name + ": " + ", ".join(f"{n} {part} speakers" for part, n in counts.items()),
         "Features": f"{settings.features().n_ceps} cepstra, digest {settings.features().digest}",
-        "Frames of a fit": f"{settings.n_frames} at most",
+        "Frames per fit": f"{settings.n_frames} at most",
         "Seed": str(settings.seed),
         "Versions": f"Python {platform.python_version()}, "
         + ", ".join(f"{package} {version(package)}" for package in packages),
@@ -76,7 +76,7 @@ def describe(protocol: Protocol, name: str, settings: Settings, seconds: float) 
 
 
 def choose_anomalies(protocol: Protocol, settings: Settings) -> None:
-    """Print what features and which label of speech find pauses; eval is not touched."""
+    """Compare features and limits of loud speech by the pauses they find, on dev speakers only."""
     groups = (read_group(protocol, name, settings.features()) for name in ("background", "dev"))
     print(
         "| features | speech down to, dB | false alarms, % | pauses found, % |\n"
@@ -90,20 +90,30 @@ def choose_anomalies(protocol: Protocol, settings: Settings) -> None:
 @app.command()
 def main(
     output: Annotated[
-        Path | None, typer.Option(help="Folder for the page and its pictures.")
+        Path | None, typer.Option(help="Folder for the page and its figures.")
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Real speech, with protocols/.")] = None,
-    synthetic: Annotated[Path | None, typer.Option(help="Folder for synthetic speech.")] = None,
-    name: Annotated[str, typer.Option("--set", help="Protocol of the data.")] = "dspspeech20",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = 2,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of real speech that contains protocols/.")
+    ] = None,
+    synthetic: Annotated[
+        Path | None, typer.Option(help="Folder for synthetic speech, which is made first.")
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--set", help="Name of the protocol of the data.")
+    ] = "dspspeech20",
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="Number of processes and threads.")
+    ] = 2,
     seed: int = 0,
-    choose: Annotated[bool, typer.Option(help="Compare features of anomalies on dev.")] = False,
+    choose: Annotated[
+        bool, typer.Option(help="Compare features for anomalies on dev speakers.")
+    ] = False,
 ) -> None:
-    """Fit mixtures to frames of speech and write a page of what is seen."""
+    """Fit mixtures to frames of speech, and write a page with the results."""
     if (data is None) == (synthetic is None):
-        raise typer.BadParameter("give --data DIR or --synthetic FOLDER")
+        raise typer.BadParameter("pass --data DIR or --synthetic FOLDER")
     if (output is None) != choose:
-        raise typer.BadParameter("give --output FOLDER or --choose")
+        raise typer.BadParameter("pass --output FOLDER or --choose")
     if data is not None:
         protocol = read_protocol(data / "protocols" / name, data_dir=data)
     else:
@@ -115,7 +125,7 @@ def main(
         return
     start = time.perf_counter()
     with warnings.catch_warnings():
-        # The tables say what ended at its iteration limit.
+        # The tables show which fits ended at their iteration limit.
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = examine(protocol, settings, jobs=jobs)
     about = describe(protocol, name, settings, time.perf_counter() - start)

@@ -1,9 +1,9 @@
-"""Each experiment as a section of the page: what is asked, the picture, the figures."""
+"""Sections of the page, one per experiment: the question, the figure, the table."""
 
 import figures
 import numpy as np
 from anomalies import Detection
-from dirichlet import Found
+from dirichlet import Clusters
 from fitting import Course, Limit, Scored
 from numpy.typing import NDArray
 from page import Section
@@ -32,10 +32,10 @@ def kinds(frames: Array, drawn: list[Scored], path: list[Scored]) -> Section:
         "Four kinds of covariance",
         "Mixtures of speech frames of background speakers, judged on frames of eval speakers. "
         "Ellipses lie at two standard deviations; the wider their line, the larger the weight. On "
-        "the right, all cepstra: what counts is the log-likelihood of new people for the "
-        "parameters it takes.",
+        "the right, all cepstra: what counts is the log-likelihood of new speakers, relative to "
+        "the number of parameters.",
         figures.draw_kinds(frames, drawn, path),
-        ("features", "covariances", "K", "parameters", "nats per fitted frame", "held out"),
+        ("features", "covariances", "K", "parameters", "nats per training frame", "held out"),
         rows,
     )
 
@@ -57,18 +57,18 @@ def selection(found: dict[str, Selection]) -> Section:
     return Section(
         "selection",
         "How many components?",
-        "Full covariances, all cepstra. BIC and randomly held-out frames ask how well these "
-        "people's frames are described: the frames held out were spoken by those who were fitted, "
-        "often less than a tenth of a second away. Held-out speakers ask about new people, to whom "
-        "components that fit only the old ones do harm. Bars are one standard error of the "
-        "difference to the best K.",
+        "Full covariances, all cepstra. BIC and randomly held-out frames measure how well frames "
+        "of the training speakers are modelled: held-out frames often lie less than a tenth of a "
+        "second from training frames. Held-out speakers measure how well new speakers are "
+        "modelled, which components that are specific to training speakers make worse. Bars are "
+        "one standard error of the difference to the best K.",
         figures.draw_selection(found),
         ("criterion", "K", "value", "error of the difference", "parameters", "fits"),
         rows,
     )
 
 
-def dirichlet(real: Found, planted: Found, settings: Settings) -> Section:
+def dirichlet(real: Clusters, planted: Clusters, settings: Settings) -> Section:
     rows = []
     for name, found in (("speech", real), (f"{settings.n_planted} planted", planted)):
         for concentration, used in found.n_used.items():
@@ -91,12 +91,12 @@ def dirichlet(real: Found, planted: Found, settings: Settings) -> Section:
         "dirichlet",
         "The Dirichlet process finds the number of clusters",
         "Left, frames of speech (c1 and c2), which have no true number of Gaussians; right, as "
-        "many frames drawn from a mixture whose number is known. Variational inference empties "
-        f"those of {settings.n_most} components that it does not need; collapsed Gibbs sampling "
-        "draws partitions, and so a posterior over the number of clusters. R-hat above 1.01 says "
-        "that the chains have not met and that the posterior is not to be trusted to the digit.",
+        "many frames drawn from a mixture with a known number. Variational inference empties those "
+        f"of {settings.n_most} components that it does not need; collapsed Gibbs sampling draws "
+        "partitions, and thereby the posterior of the number of clusters. If R-hat exceeds 1.01, "
+        "the chains have not converged, and the posterior is only approximate.",
         figures.draw_dirichlet(real, planted, settings.n_planted),
-        ("frames", "method", "with", "clusters (variational: above 1 %)", "convergence"),
+        ("frames", "method", "settings", "clusters (variational: above 1 %)", "convergence"),
         rows,
     )
 
@@ -119,17 +119,17 @@ def convergence(courses: list[Course]) -> Section:
                 f"{min(steps)} to {max(steps)}",
                 f"{min(ends):.3f} to {max(ends):.3f}",
                 f"{np.mean([course.seconds for course in runs]):.2f}",
-                f"{max(course.largest_fall for course in runs):.1e}",
+                f"{max(course.largest_decrease for course in runs):.1e}",
             ]
         )
     return Section(
         "convergence",
         "How EM converges",
         "Diagonal covariances, all cepstra, several random starts of each kind. The log-likelihood "
-        "never falls (the last column is its largest fall over all runs, in nats per frame); where "
-        "it ends depends on the start.",
+        "never decreases (the last column is its largest decrease in all runs, in nats per frame); "
+        "its maximum depends on the start.",
         figures.draw_em(courses),
-        ("start", "runs", "iterations", "log-likelihood per frame", "seconds", "largest fall"),
+        ("start", "runs", "iterations", "log-likelihood per frame", "seconds", "largest decrease"),
         rows,
     )
 
@@ -144,11 +144,12 @@ def limit(frames: Array, found: Limit) -> Section:
     return Section(
         "kmeans",
         "K-means as the limit",
-        "One round covariance for all components, fixed; EM fits weights and means from the "
-        "centres from which k-means starts. As the covariance shrinks, posteriors become certain, "
-        "and the most probable component of every frame is its cluster in k-means.",
+        "All components have one spherical covariance, which is fixed; EM fits weights and means, "
+        "from the centres from which k-means starts. As the covariance shrinks, posteriors "
+        "approach 0 and 1, and the most probable component of every frame is its cluster in "
+        "k-means.",
         figures.draw_limit(frames, found),
-        ("deviation / that of the frames", "same label, %", "mean top posterior, %"),
+        ("standard deviation / that of the frames", "same label, %", "mean top posterior, %"),
         rows,
     )
 
@@ -170,7 +171,7 @@ def anomalies(found: dict[str, Detection], example: Frames, settings: Settings) 
     for name, each in found.items():
         low, high = each.detector.threshold_interval_
         detectors.append(
-            f"{name}: K = {each.detector.n_components} (dev log-likelihood "
+            f"{name}: K = {each.detector.mixture_.n_components} (dev log-likelihood "
             + ", ".join(f"{score:.2f} for {k}" for k, score in each.path)
             + f"), threshold {each.detector.threshold_:.2f} nats ({low:.2f} to {high:.2f} if "
             "frames were independent)"
@@ -178,15 +179,15 @@ def anomalies(found: dict[str, Detection], example: Frames, settings: Settings) 
     n_validation = next(iter(found.values())).detector.n_validation_
     return Section(
         "anomalies",
-        "Frames that are no speech, as anomalies",
+        "Frames without speech, as anomalies",
         "Full Gaussians of background speakers' loud speech (down to 13 dB below a recording's "
         f"loud frames); the threshold is set for {100 * settings.false_alarm:g} % of the "
         f"{n_validation} frames of loud speech of dev speakers. {'; '.join(detectors)}. Judged on "
-        "eval speakers and on noises of four kinds; intervals are bootstraps over speakers, or "
-        "recordings of noise. Rareness is all that makes an anomaly: a noise whose flat spectrum "
-        "lies amid those of speech is none by its cepstra. The level tells what is softer than "
-        "loud speech; but by level the frames were labelled, too, and soft speech goes with the "
-        "pauses.",
+        "eval speakers and on noises of four kinds; intervals are bootstrapped over speakers, or "
+        "recordings of noise. Anomalies are defined by low density only: the cepstra of a noise "
+        "with a flat spectrum lie among those of speech, and are not anomalous. The level "
+        "separates loud speech from everything softer; but frames were labelled by their level, "
+        "too, and soft speech is rejected together with the pauses.",
         figures.draw_detection(found, example, settings.false_alarm),
         ("features", "frames of", "frames", "speakers or recordings", "anomalies, %", "95 %"),
         rows,

@@ -1,4 +1,4 @@
-"""Frames of people's recordings, with what is known of each; and noises to tell them from."""
+"""Frames of recordings with their speakers, levels and labels; synthetic noises."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
@@ -11,20 +11,21 @@ from speakergmm.corpora import Protocol
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import FeatureConfig, FeatureExtractor
 
-# A pause keeps so many frames (10 ms each) away from speech, whose ends are soft.
+# Frames (of 10 ms) between a pause and the nearest speech, whose edges are soft.
 GUARD = 8
-# Log energy, in nats of 16-bit units, below which a frame is digital silence and no room's noise.
+# Log energy, in nats of 16-bit units, below which a frame is digital silence, not room noise.
 SILENCE = 3.0
-# Speech is loud down to here, in dB below the recording's loud frames (its 95 % quantile).
+# Lowest level of loud speech, in dB relative to the loud frames of the recording (their 95 %
+# quantile).
 LOUD = -13.0
-# A nat of energy in dB.
+# One nat of energy in dB.
 DECIBEL = 10 / np.log(10)
 NOISES = ("white", "pink", "hum", "crackle")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frames:
-    """T frames of several recordings; rows belong together. `level` is in dB, see `LOUD`."""
+    """T frames of several recordings, one row of each array per frame; `level` in dB, as `LOUD`."""
 
     cepstra: NDArray[np.float32]
     level: NDArray[np.float32]
@@ -34,7 +35,7 @@ class Frames:
     recordings: NDArray[np.intp]
 
     def __getitem__(self, chosen: NDArray[np.bool_ | np.intp]) -> "Frames":
-        """Give some of the frames, by a mask or numbers."""
+        """Return some of the frames, by a mask or by their numbers."""
         return Frames(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def __len__(self) -> int:
@@ -42,25 +43,25 @@ class Frames:
 
     @property
     def speech(self) -> "Frames":
-        """The frames of speech."""
+        """Frames of speech."""
         return self[self.is_speech]
 
     def loud_speech(self, limit: float = LOUD) -> "Frames":
-        """Give the frames of speech above a level."""
+        """Return the frames of speech above a level in dB."""
         return self[self.is_speech & (self.level > limit)]
 
     @property
     def soft_speech(self) -> "Frames":
-        """The frames of speech that are not loud."""
+        """Frames of speech that is not loud."""
         return self[self.is_speech & (self.level <= LOUD)]
 
     @property
     def pauses(self) -> "Frames":
-        """The frames of pauses."""
+        """Frames of pauses."""
         return self[self.is_pause]
 
     def draw(self, most: int, seed: int) -> "Frames":
-        """Draw some frames at random, all speakers alike; in the order in which they stand."""
+        """Draw frames at random, the same number per speaker, and keep their order."""
         rng = np.random.default_rng(seed)
         names = np.unique(self.speakers)
         share = -(-most // len(names))
@@ -72,7 +73,7 @@ class Frames:
 def read_group(protocol: Protocol, name: str, config: FeatureConfig) -> Frames:
     """Extract all recordings of a group of speakers: background, dev or eval.
 
-    Recordings in which no speech is found are left out.
+    Recordings without detected speech are left out.
     """
     extractor = FeatureExtractor(config)
     parts = []
@@ -97,7 +98,7 @@ def read_group(protocol: Protocol, name: str, config: FeatureConfig) -> Frames:
 
 
 def join(parts: Iterable[Frames]) -> Frames:
-    """Put frames together."""
+    """Concatenate frames."""
     parts = list(parts)
     return Frames(
         *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Frames))
@@ -120,7 +121,7 @@ def _recordings(protocol: Protocol, name: str) -> Iterator[tuple[str, Path]]:
 
 
 def make_noises(config: FeatureConfig, *, n_recordings: int, level: float, seed: int) -> Frames:
-    """Make recordings, of a second each, of all kinds of noise; `level` in dB as for speech.
+    """Synthesise recordings of one second of all kinds of noise, with `level` in dB as for speech.
 
     Cepstra without c0 do not depend on the level.
     """
@@ -148,10 +149,10 @@ def _noise(kind: str, rate: int, rng: np.random.Generator) -> NDArray[np.float64
         spectrum = np.fft.rfft(white)
         return np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 1)), rate)
     if kind == "hum":
-        # The mains and its odd harmonics, on a floor 40 dB below.
+        # The mains frequency and its odd harmonics, on a noise floor 40 dB below.
         times, mains = np.arange(rate) / rate, rng.choice([50.0, 60.0])
         tones = [np.sin(2 * np.pi * mains * n * times) / n for n in (1, 3, 5, 7, 9)]
         return np.sum(tones, axis=0) + 0.01 * white
-    # Short clicks at random, 30 a second, on a floor 40 dB below.
+    # Short clicks at random times, on average 30 per second, on a noise floor 40 dB below.
     clicks = np.convolve(rng.random(rate) < 30 / rate, np.exp(-np.arange(80) / 8), mode="same")
     return clicks * white + 0.01 * white

@@ -89,6 +89,7 @@ def test_all_pictures_are_on_one_page(recipe, settings, protocol, tmp_path):
         assert (tmp_path / f"{section.name}.png").read_bytes().startswith(b"\x89PNG")
         assert section.table() in text
         assert all(len(row) == len(section.header) for row in section.rows)
+    assert re.search(r"cepstra: K = [12] \(dev", text)
     rates = {(row[0], row[1]): float(row[4]) for row in found[-1].rows}
     by_level = {kind: rate for (name, kind), rate in rates.items() if name == "cepstra and level"}
     assert len(rates) == 2 * len(by_level)
