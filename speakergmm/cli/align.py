@@ -1,4 +1,4 @@
-"""``speakergmm align``: where the words and phones of transcribed recordings lie."""
+"""``speakergmm align``: the times of words and phones in transcribed recordings."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from speakergmm.cli.transcript_inputs import letter_case
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.files import UnreadableFileError, kind_of, make_folders
 from speakergmm.ranges import number
+from speakergmm.run_context import RunContext
 from speakergmm.words import case_hint, split_words, word_fault
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _SHOWN_WORDS = 20
 
 @dataclass
 class _Done:
-    """What came of the utterances so far."""
+    """The results of the utterances that have been aligned so far."""
 
     evidence: list[UtteranceEvidence] = field(default_factory=list)
     skipped: list[SkippedRecording] = field(default_factory=list)
@@ -50,7 +51,7 @@ class _Done:
 
 @command
 class Align(CorpusCommand):
-    """Align recordings with what is said in them: times of words and phones, and how sure.
+    """Align recordings with their transcripts: times of words and phones, with confidences.
 
     Examples:
 
@@ -61,36 +62,45 @@ class Align(CorpusCommand):
       speakergmm align am.safetensors hello.wav --text "HELLO WORLD" --output aligned --picture hello
     """  # noqa: E501 - a line of the help
 
-    model: Path = argument("Acoustic model, from train-hmm.")
-    corpus: Path = argument("A recording, a folder, a Kaldi data directory, or a CSV/TSV list.")
-    output: Path = option(..., "Folder to write to.", "-o")
-    text: str | None = option(None, "Of one recording its words, or a file with them.")
+    model: Path = argument("The acoustic model, from train-hmm.")
+    corpus: Path = argument(
+        "A recording, a folder of speaker folders, a Kaldi data directory, or a CSV/TSV list of "
+        "recordings."
+    )
+    output: Path = option(..., "The folder to write to.", "-o")
+    text: str | None = option(
+        None, "The words spoken in the recording, or a text file that contains them."
+    )
     transcripts: options.Transcripts = None
     lexicon: options.Lexicon = None
-    unknown: Literal["skip", "graphemes"] = option(
+    unknown_words: Literal["skip", "graphemes"] = option(
         "skip",
-        "Words without a pronunciation: leave their utterances out, or spell them by "
-        "letters, which a model of letters can.",
+        "For words outside the lexicon: leave out their utterances, or spell them, if the model is "
+        "one of letters.",
+        "--unknown",
     )
-    format: str = option("textgrid,ctm,json", "What to write, of textgrid, ctm and json.")
+    format: str = option(
+        "textgrid,ctm,json", "The formats to write, with commas between them: textgrid, ctm, json."
+    )
     by: options.By = "utterance"
-    states: bool = option(False, "Write states of phones too.")
+    write_states: bool = option(False, "Write the states of phones, too.")
     picture: list[str] | None = option(
-        None, "Utterance to draw over its spectrogram; may be repeated."
+        None, "The name of an utterance to draw over its spectrogram; may be repeated."
     )
     beam: float | None = option(
         None,
-        "Give up paths that are this many nats worse than the best, and search again "
-        "without a beam where the result is doubtful (default: none is given up).",
+        "The width of the beam in nats (default: no path is pruned). Doubtful utterances are "
+        "searched again without a beam.",
     )
     edges: Literal["expected", "path"] = option(
-        "expected", "Phones meet where expected, between frames, or where the path has it."
+        "expected",
+        "The boundaries of phones: at their expected times, between frames, or on the best path.",
     )
     case: options.Case = "asis"
-    strict: bool = option(False, "Stop at the first utterance that can't be aligned.")
+    context: RunContext = options.options_of(RunContext, "strict")
 
     def run(self) -> None:
-        """Align all utterances, write what was asked for, and rank the suspicious ones."""
+        """Align all utterances, write the requested files, and rank the suspicious utterances."""
         from speakergmm.recognition import (
             AlignmentFiles,
             check_kind,
@@ -100,40 +110,41 @@ class Align(CorpusCommand):
         if self.beam is not None and self.beam != math.inf:
             number("--beam", self.beam, above=0)
         model = recognition.AcousticModel.load(self.model)
-        read, said = self._recordings()
+        read, transcripts = self._recordings()
         strangers = sorted(set(self.picture or ()) - {utterance.id for utterance in read})
         if strangers:
             raise InvalidInputError(f"--picture {strangers[0]!r}: the corpus has no such utterance")
         files = AlignmentFiles(
             self.output,
             formats=[name.strip() for name in self.format.split(",") if name.strip()],
-            states=self.states,
+            states=self.write_states,
             silence=model.silence.unit,
             by=self.by,
         )
         table = self.output / "diagnostics.tsv"
         check_kind(table)
-        model = self._with_words(model, [said[u.id] for u in read if u.id in said])
+        model = self._with_words(model, [transcripts[u.id] for u in read if u.id in transcripts])
         done = _Done()
-        self._align(model, read, said, files, done)
+        self._align(model, read, transcripts, files, done)
         found = recognition.diagnose(done.evidence)
         write_diagnoses(table, found)
         print_first_notes([f"left out: {each.message}" for each in done.skipped])
         if others := files.left_over():
             print_note(
-                f"warning: {others[0]}: {counted(len(others), 'TextGrid')} of no utterance of "
-                "this run beside the new ones"
+                f"warning: {others[0]}: {counted(len(others), 'TextGrid')} in the folder belong to "
+                "no utterance of this run"
             )
-        self._tell(found, done, print_missing({f.utterance for f in found}, read, "aligned"), read)
+        missing = print_missing({f.utterance for f in found}, read, "aligned")
+        self._summarise(found, done, missing, read)
 
-    def _tell(
+    def _summarise(
         self, found: tuple[Diagnosis, ...], done: _Done, missing: list[str], read: corpora.Corpus
     ) -> None:
-        """Say what was aligned, and which of it to look at first."""
+        """Print how much was aligned, and the most suspicious utterances."""
         suspects = [item for item in found if item.reasons]
         table = Table(
-            "Most suspicious: transcripts and recordings to look at first",
-            ("utterance", "suspicion", "why"),
+            "Most suspicious transcripts and recordings",
+            ("utterance", "suspicion", "reason"),
             [
                 (item.utterance, f"{item.suspicion:.1f}", "; ".join(item.reasons[:3]))
                 for item in suspects[:_SHOWN_SUSPECTS]
@@ -165,24 +176,24 @@ class Align(CorpusCommand):
         self,
         model: recognition.AcousticModel,
         read: corpora.Corpus,
-        said: corpora.Transcripts,
+        transcripts: corpora.Transcripts,
         files: AlignmentFiles,
         done: _Done,
     ) -> None:
-        """Align one utterance after the other, and write each."""
+        """Align the utterances one by one, and write each."""
         try:
             with files:
                 for aligned in recognition.align_recordings(
                     model,
                     read,
-                    said,
+                    transcripts,
                     beam=self.beam,
                     retry_beam=None if self.beam is None else 10 * self.beam,
                     goodness=True,
                     loudness=True,
                     edges=self.edges,
                     n_jobs=self.jobs,
-                    strict=self.strict,
+                    strict=self.context.strict,
                     on_skip=done.skipped.append,
                     description=None if self.json else "features",
                 ):
@@ -197,7 +208,7 @@ class Align(CorpusCommand):
                 if not done.evidence:
                     raise InsufficientDataError("no utterance could be aligned")
         except InsufficientDataError:
-            if self.strict or done.evidence or not done.skipped:
+            if self.context.strict or done.evidence or not done.skipped:
                 raise
             from speakergmm.text_files import and_more
 
@@ -207,24 +218,24 @@ class Align(CorpusCommand):
     def _with_words(
         self, model: recognition.AcousticModel, sentences: list[corpora.Transcript]
     ) -> recognition.AcousticModel:
-        """Give the model the words that are said; name those without a pronunciation."""
+        """Return the model with pronunciations of the spoken words; report words without one."""
         from speakergmm.recognition import as_lexicon, spelled_out
 
         units = set(model.models.units)
         case = letter_case(self.case)
         known = model.lexicon.folded(case)
-        if model.unknown is not None:  # a symbol, which the model knows by its name
+        if model.unknown is not None:  # a symbol, which the model refers to by its name
             known = known.extended({model.unknown: model.lexicon[model.unknown]})
         listed = model.lexicon
         if self.lexicon is not None:
             listed = as_lexicon(self.lexicon, units=units, case=case)
-            # A dictionary of a whole language may have phones that no word here needs.
+            # The lexicon of a whole language may have phones that occur in no word here.
             spoken = {word for words in sentences for word in words}
             used = {word: listed[word] for word in sorted(spoken) if word in listed}
             if model.unknown is not None:
                 used.setdefault(model.unknown, known[model.unknown])
             known = hmm.Lexicon(used, listed.source) if used else listed
-        if self.unknown == "graphemes":
+        if self.unknown_words == "graphemes":
             known = spelled_out(known, sentences, modelled=units)
         if outside := {} if model.unknown is not None else known.unknown(sentences):
             shown = [f"{word} ({count})" for word, count in outside.items()]
@@ -236,7 +247,7 @@ class Align(CorpusCommand):
                 + (f" and {more} more" if more > 0 else "")
                 + hint
             )
-            if self.strict or not any(
+            if self.context.strict or not any(
                 words and known.unknown([words]) == {} for words in sentences
             ):
                 raise InvalidInputError(message)
@@ -244,16 +255,16 @@ class Align(CorpusCommand):
         return model if known is model.lexicon else model.with_lexicon(known)
 
     def _recordings(self) -> tuple[corpora.Corpus, corpora.Transcripts]:
-        """Read a corpus with its transcripts, or one recording with its own."""
+        """Read a corpus and its transcripts, or one recording and its words."""
         path, case = self.corpus, letter_case(self.case)
         named = audio.has_audio_suffix(path.name) or audio.has_unreadable_suffix(path.name)
         if path.is_dir() or not named:
             return self._corpus()
         if self.transcripts is not None:
             raise InvalidInputError(
-                f"--transcripts is for a corpus, and {path} is a recording; give --text 'ITS WORDS'"
+                f"--transcripts is for a corpus, and {path} is a recording; give --text 'WORDS'"
             )
-        # No source that a reader could take for a list.
+        # The source must not look like a list that a reader could open.
         alone = corpora.Corpus(
             (corpora.Utterance(path.stem, path, None),), source=f"one recording, {path.name}"
         )
@@ -268,27 +279,27 @@ class Align(CorpusCommand):
     def _corpus(self) -> tuple[corpora.Corpus, corpora.Transcripts]:
         if self.text is not None:
             raise InvalidInputError(
-                f"--text is what one recording says, {self.corpus} is a corpus; "
+                f"--text is for one recording, and {self.corpus} is a corpus; "
                 "give --transcripts FILE"
             )
-        corpus = self.open_corpus(self.corpus, strict=self.strict)
-        said = self.transcripts_of(
-            corpus, self.transcripts, letter_case(self.case), strict=self.strict
+        corpus = self.open_corpus(self.corpus, strict=self.context.strict)
+        transcripts = self.transcripts_of(
+            corpus, self.transcripts, letter_case(self.case), strict=self.context.strict
         )
-        print_transcript_notes(said, corpus)
-        told = {(fault.path, fault.line) for fault in corpus.faults}
-        untold = [fault for fault in said.faults if (fault.path, fault.line) not in told]
-        for fault in (*corpus.faults, *untold):
+        print_transcript_notes(transcripts, corpus)
+        printed = {(fault.path, fault.line) for fault in corpus.faults}
+        others = [f for f in transcripts.faults if (f.path, f.line) not in printed]
+        for fault in (*corpus.faults, *others):
             print_note(f"left out: {fault}")
-        return corpus, said
+        return corpus, transcripts
 
 
 def _file_text(text: str) -> str | None:
-    """Return what the file or pipe of that name holds; None where there is none."""
+    """Return the content of the file or pipe of that name; None if there is none."""
     try:
         if kind_of(text) in ("missing", "folder"):
             return None
-    except UnreadableFileError:  # a sentence longer than a file's name may be
+    except UnreadableFileError:  # the sentence is longer than a file name can be
         return None
     from speakergmm.text_files import read_text_lines
 
@@ -306,7 +317,7 @@ def draw_aligned(aligned: AlignedUtterance, title: str) -> Figure:
 
 
 def _write_pictures(aligned: AlignedUtterance, path: Path) -> None:
-    """Write the picture of one alignment as PNG, and as SVG beside it."""
+    """Write the picture of one alignment, as PNG and as SVG."""
     from speakergmm.reports import write_picture
 
     figure = draw_aligned(aligned, aligned.utterance.id)

@@ -1,4 +1,4 @@
-"""What commands on a corpus share: its options, and what is said of what was not read."""
+"""Options that commands on a corpus share, and the messages about parts that were not read."""
 
 from __future__ import annotations
 
@@ -17,54 +17,56 @@ if TYPE_CHECKING:
 
 @command
 class CorpusCommand(AnsweringCommand):
-    """Options of commands on a corpus, and how they read it."""
+    """A command on a corpus: its shared options, and reading the corpus as they say."""
 
     data_dir: Path | None = option(
-        None, "Folder that relative paths in a list start from (default: the list's own).", "--data"
+        None,
+        "The folder that relative paths in a list start from (default: the folder of the list).",
+        "--data",
     )
     speaker_pattern: options.SpeakerPattern = None
     jobs: options.Jobs = 1
 
     def open_corpus(self, path: Path, *, strict: bool = True) -> corpora.Corpus:
-        """Read a corpus, and say what was passed over in it."""
+        """Read a corpus, and print a warning for each part that was not read."""
         corpus = self.read_corpus(path, strict=strict)
         print_warnings(corpus.notes)
         return corpus
 
     def read_corpus(self, path: Path, *, strict: bool) -> corpora.Corpus:
-        """Read a corpus as the options say."""
+        """Read a corpus with the options of the command."""
         return corpora.read_corpus(
             path, data_dir=self.data_dir, speaker_pattern=self.speaker_pattern, strict=strict
         )
 
     def transcripts_of(
-        self, corpus: corpora.Corpus, given: Path | None, case: Case | None, *, strict: bool = False
+        self, corpus: corpora.Corpus, file: Path | None, case: Case | None, *, strict: bool = False
     ) -> corpora.Transcripts:
-        """Read what is said in a corpus, from a file that is given or from where it lies."""
+        """Read the transcripts of a corpus, from a given file or from the corpus itself."""
         return corpora.read_transcripts(
-            given or corpus, case=case, data_dir=self.data_dir, corpus=corpus, strict=strict
+            file or corpus, case=case, data_dir=self.data_dir, corpus=corpus, strict=strict
         )
 
 
-def print_transcript_notes(said: corpora.Transcripts, corpus: corpora.Corpus) -> None:
-    """Say what of the transcripts belongs to no recording; what the corpus said is not repeated."""
-    print_warnings(note for note in said.notes if note not in corpus.notes)
+def print_transcript_notes(transcripts: corpora.Transcripts, corpus: corpora.Corpus) -> None:
+    """Print the notes on transcripts that the corpus lacks, and transcripts without a recording."""
+    print_warnings(note for note in transcripts.notes if note not in corpus.notes)
     known = {u.id for u in corpus} | {fault.utterance for fault in corpus.faults}
-    if others := [name for name in said if name not in known]:
+    if others := [name for name in transcripts if name not in known]:
         print_note(
-            f"warning: {said.source}: {counted(len(others), 'transcript')} of no recording of the "
-            f"corpus, such as {others[0]!r}"
+            f"warning: {transcripts.source}: {counted(len(others), 'transcript')} without a "
+            f"recording in the corpus, such as {others[0]!r}"
         )
 
 
 def names_of(corpus: corpora.Corpus) -> list[str]:
-    """Name all utterances of a corpus, those that have faults and were not read among them."""
+    """Return the names of all utterances of a corpus, including those that could not be read."""
     faulty = [fault.utterance for fault in corpus.faults if fault.utterance is not None]
     return list(dict.fromkeys([*(utterance.id for utterance in corpus), *faulty]))
 
 
 def print_missing(done: Container[str], corpus: corpora.Corpus, what: str) -> list[str]:
-    """Name the utterances of a corpus that came to nothing; says so on standard error."""
+    """Return the utterances of a corpus that are not done, and print a warning about them."""
     names = names_of(corpus)
     missing = [name for name in names if name not in done]
     if missing:
@@ -76,7 +78,7 @@ def print_missing(done: Container[str], corpus: corpora.Corpus, what: str) -> li
 
 
 def corpus_report(corpus: corpora.Corpus) -> dict[str, Any]:
-    """Return what JSON says of what was not read of a corpus."""
+    """Return the parts of a corpus that were not read, as JSON documents of commands list them."""
     return {
         "notes": list(corpus.notes),
         "skipped_files": [each.to_dict() for each in corpus.skipped_files],
@@ -85,7 +87,7 @@ def corpus_report(corpus: corpora.Corpus) -> dict[str, Any]:
 
 
 def location_text(problem: corpora.Problem, end: str = "") -> str:
-    """Write the file and line that a problem lies in, as far as they are known."""
+    """Return the file and line of a problem, as far as they are known."""
     if problem.path is None:
         return ""
     line = "" if problem.line is None else f":{problem.line}"

@@ -1,4 +1,4 @@
-"""``speakergmm decode``: recognise words or phones in recordings."""
+"""``speakergmm decode``: recognition of words or phones in recordings."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from speakergmm.cli.transcript_inputs import is_recording_list
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import atomic_text_writer, check_writable, make_folders
 from speakergmm.ranges import number
+from speakergmm.run_context import RunContext
 from speakergmm.words import case_hint, split_words, word_fault
 
 if TYPE_CHECKING:
@@ -44,63 +45,77 @@ class Decode(CorpusCommand):
       speakergmm decode words.safetensors one.wav --isolated --nbest 3 --json
     """
 
-    model: Path = argument("Acoustic model.")
+    model: Path = argument("The acoustic model, from train-hmm or train-words.")
     inputs: list[Path] = argument(
-        "Recordings; or a folder of speaker folders, a Kaldi data directory, or a CSV/TSV list.",
+        "One or more recordings, or a folder of speaker folders, a Kaldi data directory, or a "
+        "CSV/TSV list of recordings.",
         metavar="WAV...|CORPUS",
     )
-    lm: Path | None = option(None, "N-gram model of words (ARPA).")
+    lm: Path | None = option(None, "A language model of words (ARPA).")
     words: Path | None = option(
-        None, "File with the words that may be said, one a line (default: all of the lexicon)."
+        None,
+        "A file with the words that can be recognised, one per line (default: all words of the "
+        "lexicon).",
     )
-    phones: bool = option(False, "Recognise phones, not words.")
-    phone_lm: Path | None = option(None, "N-gram model of phones (ARPA), for --phones.")
-    isolated: bool = option(False, "Each recording is exactly one word.")
+    phones: bool = option(False, "Recognise phones instead of words.")
+    phone_lm: Path | None = option(None, "With --phones: a language model of phones (ARPA).")
+    isolated: bool = option(False, "Recognise exactly one word in each recording.")
     lexicon: options.Lexicon = None
     acoustic_scale: float | None = option(
         None,
-        "Factor of acoustic log-likelihoods (default: 0.15 for words, 0.25 for phones, "
-        "best on held-out read speech; 0.1 for isolated words).",
+        "The factor of acoustic log-likelihoods (default: 0.15 for words, 0.25 for phones, 0.1 for "
+        "isolated words).",
     )
     lm_scale: float = option(
-        1.0, "Factor of the language model's log-probabilities.", "--language-scale"
+        1.0, "The factor of the log-probabilities of the language model.", "--language-scale"
     )
-    word_penalty: float = option(0.0, "Added for each word; below 0 for fewer words.")
+    word_penalty: float = option(
+        0.0, "A log-probability that is added for each word; negative values give fewer words."
+    )
     beam: float = option(
         13.0,
-        "Width of the search in graphs of more than 100,000 arcs (thousands of words); "
-        "smaller ones are searched whole.",
+        "The width of the beam in nats, in graphs of more than 100,000 arcs (thousands of words); "
+        "smaller graphs are searched completely.",
     )
     max_active: int = option(
         7000,
-        "Most states followed at a frame, where --beam counts and no lattice is kept.",
+        "The largest number of active states per frame, where a beam is used and no lattice is "
+        "written.",
         min=2,
     )
     nbest: int = option(
         1,
-        "Alternatives to list, in JSON; with an n-gram model posteriors are approximate.",
+        "The number of hypotheses per utterance in JSON; with a language model, their posteriors "
+        "are "
+        "approximate.",
         "--n-best",
         min=1,
     )
     confidence: bool = option(
-        False, "Say how sure each word is (slower); with an n-gram model approximately."
+        False,
+        "Compute a confidence for each word, which is slower; with a language model, confidences "
+        "are "
+        "approximate.",
     )
-    lattice: Path | None = option(None, "Folder for lattices, a file each in Kaldi's text format.")
+    lattice: Path | None = option(
+        None, "The folder to write lattices to, one file per utterance in Kaldi's text format."
+    )
     lattice_beam: float | None = option(
         None,
-        "Width of lattices (default: 8 where alternatives, confidences or lattices are asked for).",
+        "The width of lattices in nats (default: 8 if hypotheses, confidences or lattices are "
+        "requested).",
     )
     output: Path | None = option(
         None,
-        "File to write: .ctm for words with times, .json for everything, else a line an "
-        "utterance as in Kaldi's text (default: standard output).",
+        "The file to write: .ctm contains words with times, .json everything, any other file one "
+        "line per utterance, as Kaldi's text files (default: standard output).",
         "-o",
     )
     by: options.By = "utterance"
-    strict: bool = option(False, "End at the first recording that can't be recognised.")
+    context: RunContext = options.options_of(RunContext, "strict")
 
     def run(self) -> None:
-        """Recognise all recordings, and print or write what was said."""
+        """Recognise all recordings, and print or write the hypotheses."""
         from speakergmm.corpora import transcript_line
 
         self._check()
@@ -140,31 +155,36 @@ class Decode(CorpusCommand):
             raise typer.Exit(1)
 
     def _check(self) -> None:
-        """Refuse options that don't go together, and outputs that would cost something."""
+        """Raise an error for options that exclude each other, or an unsuitable output."""
         if self.phone_lm is not None and not self.phones:
-            raise InvalidInputError("--phone-lm is for --phones; for words give --lm")
+            raise InvalidInputError(
+                "--phone-lm needs --phones; the language model of words is --lm"
+            )
         if self.phones and (self.lm is not None or self.words is not None or self.isolated):
             raise InvalidInputError(
-                "--phones goes with --phone-lm, not with --lm, --words, --isolated"
+                "--phones excludes --lm, --words and --isolated; give --phone-lm for a language "
+                "model"
             )
         if self.isolated and (self.lm is not None or self.lattice is not None):
-            raise InvalidInputError("--isolated goes with --words, not with --lm or --lattice")
+            raise InvalidInputError(
+                "--isolated excludes --lm and --lattice; give --words to restrict the words"
+            )
         for name in ("acoustic_scale", "beam", "lattice_beam"):
             value = getattr(self, name)
             if value is not None:
                 number(f"--{name.replace('_', '-')}", value, above=0)
         if self.lattice is not None and self.lattice.exists() and not self.lattice.is_dir():
-            raise InvalidInputError(f"{self.lattice}: is a file; give --lattice a folder")
+            raise InvalidInputError(f"--lattice must be a folder, found the file {self.lattice}")
         if self.output is not None:
             self._check_output(self.output)
 
     def _check_output(self, output: Path) -> None:
-        """Refuse to write over what is read, or over what this command didn't write."""
+        """Raise an error if the output is an input of this command, or a file of another kind."""
         read = (self.model, *self.inputs, self.lm, self.words, self.phone_lm, self.lexicon)
         if output.exists() and any(
             path is not None and path.exists() and output.samefile(path) for path in read
         ):
-            raise InvalidInputError(f"{output}: is read by this command; give another --output")
+            raise InvalidInputError(f"{output}: is an input of this command; give another --output")
         kind = output.suffix.lower()
         if kind == ".json":
             check_output(output, "recognition")
@@ -174,21 +194,27 @@ class Decode(CorpusCommand):
 
             check_kind(output)
         elif output.is_file() and output.stat().st_size > 0:
-            # It has no mark that would tell it from transcripts that someone typed.
+            # Nothing distinguishes it from transcripts that someone has typed.
             raise InvalidInputError(
-                f"{output}: exists, and may be other text; give another name, or remove it first"
+                f"{output}: exists, and may be other text; give another --output, or remove it "
+                f"first"
             )
         check_writable(output)
 
     def _options(self) -> hmm.DecodingOptions:
-        """Take the options of the search, and say what of them nobody will see."""
+        """Return the options of the search; print a note on results that will not be visible."""
         kind = "" if self.output is None else self.output.suffix.lower()
         if self.confidence and not self.json and kind not in (".ctm", ".json"):
             print_note(
-                "note: for confidences give --json, or an --output that ends in .ctm or .json"
+                "note: confidences are only written with --json or an --output that ends in .ctm "
+                "or .json"
             )
         if self.nbest > 1 and not self.json and kind != ".json":
-            print_note("note: for alternatives give --json, or an --output that ends in .json")
+            print_note(
+                "note: hypotheses beyond the best are only written with --json or an --output "
+                "that ends in "
+                ".json"
+            )
         beam = self.lattice_beam
         wanted = self.nbest > 1 or self.confidence or self.lattice is not None or self.isolated
         if beam is None and wanted:
@@ -202,24 +228,26 @@ class Decode(CorpusCommand):
         )
 
     def _corpus(self) -> corpora.Corpus:
-        """Read a corpus, or take files as recordings, of speakers whom only their names tell."""
+        """Read a corpus, or take the inputs as recordings."""
         from speakergmm.corpora import as_utterances
 
         inputs, pattern = self.inputs, self.speaker_pattern
         listed = [p for p in inputs if p.is_dir() or is_recording_list(p)]
         if len(inputs) == 1 and listed:
-            return self.open_corpus(inputs[0], strict=self.strict)
+            return self.open_corpus(inputs[0], strict=self.context.strict)
         if len(listed) > 1:
-            raise InvalidInputError(f"{listed[1]}: a second corpus; give one, or recordings")
+            raise InvalidInputError(
+                f"{listed[1]}: is a second corpus; give one corpus, or recordings"
+            )
         if listed:
-            raise InvalidInputError(f"{listed[0]}: give either one corpus or recordings, not both")
+            raise InvalidInputError(f"{listed[0]}: is a corpus beside recordings; give one of both")
         twice = [path for path, count in Counter(inputs).items() if count > 1]
         if twice:
-            raise InvalidInputError(f"{twice[0]}: is given twice; give each recording once")
-        source = f"the {counted(len(inputs), 'recording')} given"
+            raise InvalidInputError(f"{twice[0]}: was given twice; give each recording once")
+        source = f"{counted(len(inputs), 'recording')} of the command line"
         given = corpora.Corpus(as_utterances(inputs), source=source)
         if pattern is not None:
-            given = corpora.name_speakers(given, pattern, strict=self.strict)
+            given = corpora.name_speakers(given, pattern, strict=self.context.strict)
         return given
 
     def _decoder(
@@ -238,13 +266,13 @@ class Decode(CorpusCommand):
             decoder = recognition.Decoder.for_phones(model, **settings)
             self._note_omitted(decoder, "not among the phones", model.models.units)
             return decoder
-        unheard = [word for word in listed or () if word not in model.lexicon]
-        if unheard:
+        unknown = [word for word in listed or () if word not in model.lexicon]
+        if unknown:
             raise InvalidInputError(
-                f"{self.words}: {counted(len(unheard), 'word')} with no pronunciation: "
-                f"{', '.join(unheard[:10])}"
+                f"{self.words}: {counted(len(unknown), 'word')} without a pronunciation: "
+                f"{', '.join(unknown[:10])}"
                 + (
-                    case_hint(unheard, model.lexicon, "write them so")
+                    case_hint(unknown, model.lexicon, "write them so")
                     or "; give --lexicon FILE with pronunciations"
                 )
             )
@@ -254,7 +282,7 @@ class Decode(CorpusCommand):
         return decoder
 
     def _language_model(self, model: recognition.AcousticModel) -> hmm.BackoffLanguageModel | None:
-        """Read the n-grams, which must be of the words or phones that the model has."""
+        """Read the language model, which must share words or phones with the acoustic model."""
         from speakergmm.recognition import as_language_model
 
         ngrams = self.lm or self.phone_lm
@@ -268,18 +296,18 @@ class Decode(CorpusCommand):
         if said and (len(foreign) == len(said) or (self.phones and 2 * len(foreign) > len(said))):
             raise InvalidInputError(
                 f"{ngrams}: {len(foreign):,} of its {counted(len(said), 'word')} are "
-                f"{'no phones of the model' if self.phones else 'not in the lexicon'}, such as "
+                f"{'not phones of the model' if self.phones else 'not in the lexicon'}, such as "
                 f"{', '.join(foreign[:5])}"
                 + case_hint(foreign, units, "train it with --case {case}")
             )
         return language_model
 
     def _note_omitted(self, decoder: recognition.Decoder, what: str, known: Iterable[str]) -> None:
-        """Name what a language model has and can't be recognised."""
+        """Print a warning for words of the language model that cannot be recognised."""
         if omitted := decoder.omitted_words:
             print_note(
                 f"warning: {self.lm or self.phone_lm}: {counted(len(omitted), 'word')} {what} "
-                f"can't be recognised, such as {', '.join(omitted[:5])}"
+                f"cannot be recognised, such as {', '.join(omitted[:5])}"
                 + case_hint(omitted, known, "train it with --case {case}")
             )
 
@@ -289,7 +317,7 @@ class Decode(CorpusCommand):
         acoustic: recognition.AcousticModel,
         corpus: corpora.Corpus,
     ) -> tuple[list[Recognition], list[SkippedRecording]]:
-        """Recognise one recording after the other, and write its lattice."""
+        """Recognise the recordings one by one, and write their lattices."""
         from speakergmm.recognition import FileNames, MeasureRecording
 
         found: list[Recognition] = []
@@ -304,7 +332,7 @@ class Decode(CorpusCommand):
         for heard in decoder.decode(
             corpus.utterances,
             n_jobs=self.jobs,
-            strict=self.strict,
+            strict=self.context.strict,
             on_skip=skip,
             lattices=self.lattice is not None,
             description=None if self.json else "recognising",
@@ -314,10 +342,10 @@ class Decode(CorpusCommand):
             measured = listen(heard.utterance)
             if measured.has_speech is False:
                 print_note(
-                    f"warning: {heard.utterance.path}: no speech found in "
-                    f"{measured.seconds:.2f} s; what was recognised there means nothing"
+                    f"warning: {heard.utterance.path}: no speech was found in "
+                    f"{measured.seconds:.2f} s; its hypothesis is meaningless"
                 )
-            # Lattices of a corpus are too large to be kept.
+            # The lattices of a whole corpus are too large for memory.
             found.append(replace(heard, lattice_text=None))
         return found, skipped
 
@@ -329,7 +357,7 @@ class Decode(CorpusCommand):
         lines: list[str],
         unspoken: tuple[str, ...],
     ) -> None:
-        """Write what was recognised, in the format that the file's name asks for."""
+        """Write the hypotheses, in the format that the ending of the file name stands for."""
         from speakergmm.recognition import Timelines, own_times
 
         kind = output.suffix.lower()
@@ -349,26 +377,26 @@ class Decode(CorpusCommand):
 
 
 def _read_list(path: Path, lexicon: Container[str]) -> list[str]:
-    """Read words, one a line; empty lines don't count."""
+    """Read words, one per line; empty lines are ignored."""
     from speakergmm.corpora import escaped_name
     from speakergmm.text_files import read_text_lines
 
     listed: dict[str, int] = {}
     for line, word in read_text_lines(path, error=CorpusError):
-        if len(split_words(word)) > 1 and escaped_name(word) in lexicon:  # trained as one word
+        if len(split_words(word)) > 1 and escaped_name(word) in lexicon:  # one word in training
             word = escaped_name(word)
         if len(split_words(word)) > 1:
-            raise CorpusError(f"{path}:{line}: {word!r} is more than one word; give one a line")
+            raise CorpusError(f"{path}:{line}: {word!r} is more than one word; write one per line")
         if fault := word_fault(word):
             raise CorpusError(f"{path}:{line}: {word!r} {fault}")
         if word in listed:
-            raise CorpusError(f"{path}:{line}: the word {word} stands in line {listed[word]} too")
+            raise CorpusError(f"{path}:{line}: the word {word} is already in line {listed[word]}")
         listed[word] = line
     return list(listed)
 
 
 def _write_lattice(folder: Path, heard: Recognition, names: FileNames) -> None:
-    """Write a lattice to a file without folders: slashes are written as URLs have them."""
+    """Write a lattice to a file in a folder; slashes of its name are escaped as in URLs."""
     name = heard.utterance.id.replace("%", "%25").replace("/", "%2F").replace("\\", "%5C")
     with atomic_text_writer(folder / f"{names.of(name)}.lat") as file:
         file.write(heard.lattice_text or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from speakergmm import metrics, reports
+from speakergmm.cli import options
 from speakergmm.cli.options import AnsweringCommand, argument, command, option
 from speakergmm.cli.output_checks import check_output
 from speakergmm.errors import InsufficientDataError, InvalidInputError
@@ -13,7 +14,7 @@ from speakergmm.ranges import number
 
 @command
 class Evaluate(AnsweringCommand):
-    """Compute EER, minDCF and identification accuracy of scores, with 95 % intervals.
+    """Compute the EER, minDCF and identification accuracy of scores, with 95 % intervals.
 
     Examples:
 
@@ -22,20 +23,24 @@ class Evaluate(AnsweringCommand):
       speakergmm evaluate scores.tsv --prior 0.01 --prior 0.5 --json
     """
 
-    scores: Path = argument("Score file: model, path, score, label.")
-    report: Path | None = option(None, "Self-contained HTML report to write.")
+    scores: Path = argument("A score file with the columns model, path, score and label.")
+    report: Path | None = option(None, "The HTML report to write, a single file.")
     prior: list[float] | None = option(
         None,
-        "Target prior of minDCF; may be given again (default: 0.01, 0.05).",
+        "The prior probability of a target trial, for minDCF; may be repeated (default: 0.01 and "
+        "0.05).",
         "--p-target",
     )
     bootstrap: int = option(
-        1000, "Bootstrap replicates over speakers; 0 for no intervals.", "--n-bootstrap", min=0
+        1000,
+        "The number of bootstrap replicates over speakers; 0 computes no intervals.",
+        "--n-bootstrap",
+        min=0,
     )
-    seed: int = option(0, "Seed of the bootstrap.", min=0)
+    seed: options.Seed = 0
 
     def run(self) -> None:
-        """Evaluate the scores, and write a report where one is asked for."""
+        """Evaluate the scores, and write a report if one was requested."""
         from speakergmm.cli.score_settings import environment, evaluation_table, read_settings
 
         if self.report is not None:

@@ -1,4 +1,4 @@
-"""``speakergmm info``: what a file of speakergmm is, and what it was made of."""
+"""``speakergmm info``: the contents and the origin of a file that speakergmm has written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from speakergmm.files import kind_of, shown_path
 
 @command
 class Info(AnsweringCommand):
-    """Say what a model or store is, what it was made of, with which features, and when.
+    """Describe a model or a store: its contents, training data, features and date.
 
     Examples:
 
@@ -22,10 +22,10 @@ class Info(AnsweringCommand):
       speakergmm info voices.db --json
     """
 
-    file: Path = argument("Any file of speakergmm's: a model, a store.")
+    file: Path = argument("A file that speakergmm has written, such as a model or a store.")
 
     def run(self) -> None:
-        """Load the file and print what it says of itself."""
+        """Load the file and print its description."""
         document = _describe(self.file)
         short = document["kind"] == "speaker store"
         rows = _summary(document) if short else _flatten(document)
@@ -48,7 +48,7 @@ def _flatten(document: dict[str, Any], prefix: str = "") -> list[tuple[str, str]
 
 
 def _summary(document: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what a person asks of a store first; all of it is in the JSON."""
+    """Return the most important facts about a store; the JSON document contains all of them."""
     background = document["background"]
     made, features = background["provenance"], background["features"]
     trained = [
@@ -56,7 +56,7 @@ def _summary(document: dict[str, Any]) -> list[tuple[str, str]]:
         for key, noun in (("n_speakers", "named speaker"), ("n_utterances", "recording"))
         if isinstance(made.get(key), int)
     ]
-    told = {
+    rows = {
         "speakers": f"{document['n_speakers']}, {counted(document['n_sessions'], 'recording')}, "
         f"{document['speech_seconds']:.1f} s of speech; last enrolled "
         f"{document['last_enrolled'] or 'never'}",
@@ -64,16 +64,16 @@ def _summary(document: dict[str, Any]) -> list[tuple[str, str]]:
         f"{document['relevance_factor']:g}",
         "background": f"{counted(background['n_components'], 'component')}, digest "
         f"{background['digest'][:12]}" + f"; {', '.join(trained)}" * bool(trained),
-        "features": f"{features.get('name') or 'of its own'}, {background['n_features']} a frame, "
+        "features": f"{features.get('name') or 'custom'}, {background['n_features']} per frame, "
         f"digest {background['features_digest'][:12]}",
-        "made": f"{document['created']}, format version {document['format_version']}; all of it: "
-        "--json",
+        "created": f"{document['created']}, format version {document['format_version']}; --json "
+        "prints all details",
     }
-    return list(told.items())
+    return list(rows.items())
 
 
 def _describe(file: Path) -> dict[str, Any]:
-    """Check a file of ours as loading it would, and return what there is to say of it."""
+    """Check a file as loading it would, and return its description."""
     from speakergmm import records
     from speakergmm.containers import read_header
     from speakergmm.file_kinds import KINDS, describe_file, reader_of
@@ -82,13 +82,12 @@ def _describe(file: Path) -> dict[str, Any]:
         raise ModelFormatError(
             f"{shown_path(file)}: no such file; a model or a speaker store was expected"
         )
-    told: dict[str, Any]
     if kind_of(file) == "file" and describe_file(file) == "a speaker store":
         with reader_of("speaker store").open(file) as store:
-            told = store.info()
-            return told
+            return dict(store.info())
     kind = read_header(file)["kind"]
-    # Estimators, statistics and checkpoints tell of themselves what they hold.
+    # Other kinds of file are described by the fields that their classes declare.
     tells = kind in KINDS and KINDS[kind].tells
-    told = reader_of(kind).load(file).info() if tells else records.describe(file)
-    return told
+    document: dict[str, Any]
+    document = reader_of(kind).load(file).info() if tells else records.describe(file)
+    return document

@@ -36,47 +36,47 @@ from speakergmm.options import Declaration, Options
 C = TypeVar("C")
 
 LARGEST_SEED = (1 << 32) - 1
-"""That every generator of random numbers takes, and every model file holds."""
+"""The largest seed that every random generator accepts and every model file can store."""
 
 PRESET_NAMES = ("speaker", "hmm", "kaldi", "htk", "librosa")
-"""Those of `speakergmm.features.presets`, which is not loaded for a help text; a test compares."""
+"""The names of `speakergmm.features.presets`, which help texts do not load; a test compares."""
 
-FEATURES_HELP = f"Preset ({', '.join(PRESET_NAMES)}) or a TOML/JSON file"
+FEATURES_HELP = f"A preset of features ({', '.join(PRESET_NAMES)}), or a TOML or JSON file."
 
 
 class Command(Protocol):
-    """A command with what was given to it."""
+    """A command with the values of its options."""
 
     def run(self) -> None:
-        """Do the work."""
+        """Run the command."""
 
 
 def option(default: Any, help: str, *names: str, **settings: Any) -> Any:
-    """Return a field that is given by name.
+    """Return a field that is set by an option.
 
     Parameters
     ----------
     default : object
-        What it is where nobody gives it; ``...`` where somebody must.
+        The default; ``...`` for an option that is required.
     help : str
-        One line for people.
+        One sentence for users.
     *names : str
-        Other names beside ``--`` and the field's own.
+        Further names of the option, besides ``--`` and the name of the field.
     **settings
-        Range and more, as `typer.Option` has them: ``min``, ``max``, ``callback``.
+        Further parameters of `typer.Option`: ``min``, ``max``, ``callback``.
     """
     described = {"names": names, "help": help, **settings}
     return field(default=MISSING if default is ... else default, metadata=described)
 
 
 def argument(help: str, *, metavar: str | None = None) -> Any:
-    """Return a field that is given by its place, with a line of help."""
+    """Return a field that is set by a positional argument, with a sentence for users."""
     return field(metadata={"help": help, "metavar": metavar})
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def command(cls: type[C]) -> type[C]:
-    """Make a class a command: a frozen dataclass, made fast since every start makes them all."""
+    """Make a class a command: a frozen dataclass without methods that would slow every start."""
     return dataclass(frozen=True, kw_only=True, repr=False, eq=False)(cls)
 
 
@@ -123,7 +123,7 @@ def add_command(app: typer.Typer, kind: type[Command], *, panel: str | None = No
 
 
 class _Leaf(NamedTuple):
-    """An option of a command that is derived from a declared one."""
+    """An option of a command that is derived from a declared option."""
 
     name: str
     declaration: Declaration
@@ -131,21 +131,21 @@ class _Leaf(NamedTuple):
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Names on the command line; of a field such as ``n_states`` ``--states`` too."""
+        """Names on the command line; a field such as ``n_states`` is ``--states``, too."""
         own = (self.name.removeprefix("n_"), self.name)
-        names = [name.replace("_", "-") for name in (*self.declaration.flags, *own)]
+        names = [name.strip("-").replace("_", "-") for name in (*self.declaration.flags, *own)]
         return tuple(f"--{name}" for name in dict.fromkeys(names))
 
     def parameter(self) -> inspect.Parameter:
-        """Return what Typer is to know about the option."""
+        """Return the option as Typer expects it."""
         declared = self.declaration
         kind: Any = Literal[declared.choices] if declared.choices else declared.kind
         settings: dict[str, Any] = {"help": declared.help}
         if declared.kind in (int, float):
             if declared.above is None and declared.below is None:
                 settings |= {"min": declared.least, "max": declared.most}
-            else:  # Typer has no open ends: the option is checked when it is there
-                settings["help"] = f"{declared.help} ({declared.range})"
+            else:  # Typer has no open ends: `checked` checks the value
+                settings["help"] = f"{declared.help.rstrip('.')} ({declared.range})."
         flags = self.flags
         if kind is bool and self.default:
             flags = tuple(f"{flag}/--no-{flag[2:]}" for flag in flags)
@@ -175,14 +175,14 @@ def _keyword(name: str, default: Any, annotation: Any) -> inspect.Parameter:
 
 
 def _own_first(kind: type[Command]) -> list[Field[Any]]:
-    """List the fields: a command's own as it declares them, then what it shares with others."""
+    """List the fields of a command: first its own in their order, then those that it inherits."""
     declared = [name for base in kind.__mro__ for name in vars(base).get("__annotations__", ())]
     given = fields(kind)  # type: ignore[arg-type] # commands are dataclasses
     return sorted(given, key=lambda each: declared.index(each.name))
 
 
 def _described(name: str, hint: Any, settings: dict[str, Any]) -> Any:
-    """Annotate a type with what Typer is to know; a shared type knows it already."""
+    """Annotate the type of a field for Typer; a shared type is annotated already."""
     if not settings:
         return hint
     if "names" not in settings:
@@ -192,53 +192,72 @@ def _described(name: str, hint: Any, settings: dict[str, Any]) -> Any:
 
 
 def _at_most_cores(jobs: int) -> int:
+    if jobs == 0:
+        raise typer.BadParameter("0 processes do no work; give 1 or more, or -1 for all cores.")
     return min(jobs, os.cpu_count() or 1)
 
 
 CorpusArgument = Annotated[
     Path,
-    typer.Argument(help="A folder of speaker folders, a Kaldi data directory, or a CSV/TSV list."),
+    typer.Argument(
+        help="A folder of speaker folders, a Kaldi data directory, or a CSV/TSV list of recordings."
+    ),
 ]
-StoreArgument = Annotated[Path, typer.Argument(help="The speaker store, one SQLite file.")]
-SpeakerArgument = Annotated[str, typer.Argument(help="The speaker's name.")]
-ModelOutput = Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")]
+StoreArgument = Annotated[Path, typer.Argument(help="The speaker store, a single SQLite file.")]
+SpeakerArgument = Annotated[str, typer.Argument(help="The name of the speaker.")]
+ModelOutput = Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")]
 SpeakerPattern = Annotated[
     str | None,
     typer.Option(
-        help="How file names say who speaks, as in '{speaker}_*.wav'; with a / how paths do, as in "
-        "'{speaker}/*/*.wav'; or a regular expression whose group is the speaker."
+        help="Where a file name contains the speaker, such as '{speaker}_*.wav'; with a slash, "
+        "where the path does, such as '{speaker}/*/*.wav'; or a regular expression whose group is "
+        "the speaker."
     ),
 ]
 Transcripts = Annotated[
     Path | None,
-    typer.Option(help="File with the transcripts, where they are not with the corpus."),
+    typer.Option(
+        help="A file with the transcripts (default: the file or column 'text', or the .txt and "
+        ".lab files of the corpus)."
+    ),
 ]
 Lexicon = Annotated[
-    Path | None, typer.Option(help="Pronunciations in CMUdict format, in place of the model's.")
+    Path | None,
+    typer.Option(help="A pronunciation lexicon in CMUdict format, in place of the model's own."),
 ]
 Stress = Annotated[
-    Literal["fold", "keep"], typer.Option(help="Stress digits of phones in the lexicon.")
+    Literal["fold", "keep"],
+    typer.Option(help="Remove the stress digits from the phones of the lexicon, or keep them."),
 ]
 Case = Annotated[
-    Literal["asis", "upper", "lower"], typer.Option(help="Letter case to bring words to.")
+    Literal["asis", "upper", "lower"],
+    typer.Option(help="The letter case that all words are converted to; 'asis' converts none."),
 ]
 By = Annotated[
     Literal["utterance", "recording"],
     typer.Option(
-        help="What a CTM names: utterances, with times from where each begins, or recordings, with "
-        "times from their beginning, as sclite wants. TextGrids are of the same, those of "
-        "recordings with tiers for each speaker."
+        help="The names in a CTM file: utterances, with times from the start of each, or "
+        "recordings, with times from the start of the recording, as sclite expects. With "
+        "'recording', a TextGrid covers a whole recording and has tiers for each speaker."
     ),
 ]
 Normalisation = Annotated[
     Literal["speaker", "utterance", "none"],
-    typer.Option(help="What cepstral means and variances are taken over."),
+    typer.Option(help="The speech over which cepstral means and variances are normalised."),
 ]
 Iterations = Annotated[
-    int, typer.Option("--iterations", "--max-iter", min=1, help="Updates of the models.")
+    int,
+    typer.Option("--iterations", "--max-iter", min=1, help="The number of iterations of training."),
 ]
 Exact = Annotated[
-    bool, typer.Option("--exact", help="Score with all components, not only the best five.")
+    bool,
+    typer.Option(
+        "--exact", help="Score with all components, not only with the five best of each frame."
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=LARGEST_SEED, help="The seed of the random numbers."),
 ]
 Jobs = Annotated[
     int,
@@ -246,23 +265,23 @@ Jobs = Annotated[
         "--jobs",
         "-j",
         "--n-jobs",
-        min=1,
         callback=_at_most_cores,
-        help="Processes that read recordings in parallel, at most one a core.",
+        help="The number of processes that read recordings, at most one per core; -1 for all "
+        "cores.",
     ),
 ]
 
 
 @command
 class AnsweringCommand:
-    """A command that answers with one JSON document or with text."""
+    """A command that prints its result as text or as one JSON document."""
 
-    json: bool = option(False, "Print one JSON document on standard output instead.")
+    json: bool = option(False, "Print the result as one JSON document on standard output.")
 
     def answer(
         self, document: Mapping[str, Any] | Sequence[Any], *shown: str | Table | None
     ) -> None:
-        """Print a document where JSON is asked for, and elsewhere lines, tables, or nothing."""
+        """Print a document if JSON was requested, otherwise lines and tables."""
         if self.json:
             print_json(document)
             return

@@ -15,7 +15,7 @@ from speakergmm.run_context import RunContext
 
 @command
 class RunProtocol(AnsweringCommand):
-    """Enrol a protocol's models, score its trials, and write the scores.
+    """Enrol the models of a protocol, score its trials, and write the scores.
 
     Examples:
 
@@ -24,20 +24,27 @@ class RunProtocol(AnsweringCommand):
       speakergmm run-protocol protocols/mine --split dev --ubm ubm.safetensors -o dev.tsv -j 2
     """
 
-    protocol: Path = argument("Folder with *_enroll.tsv and *_trials.tsv.")
-    ubm: Path = option(..., "Background model.")
-    output: Path = option(..., "Score file (TSV) to write.", "-o")
+    protocol: Path = argument("A folder with the lists *_enroll.tsv and *_trials.tsv.")
+    ubm: Path = option(..., "The background model.")
+    output: Path = option(..., "The score file (TSV) to write.", "-o")
     data_dir: Path | None = option(
-        None, "Folder that the lists' paths start from (default: the protocol's).", "--data"
+        None,
+        "The folder that relative paths in a list start from (default: the folder of the list).",
+        "--data",
     )
-    split: str = option("eval", "Which part to run: dev or eval.")
-    relevance: float = option(3.0, "Relevance factor of MAP, in frames.", "--relevance-factor")
+    split: str = option("eval", "The part of the protocol to run, dev or eval.")
+    relevance_factor: float = option(
+        3.0,
+        "The relevance factor in frames: with so much speech of a component, speaker and "
+        "background count equally.",
+        "--relevance",
+    )
     exact: options.Exact = False
-    strict: bool = option(False, "Stop at the first bad recording.")
+    context: RunContext = options.options_of(RunContext, "strict")
     jobs: options.Jobs = 1
 
     def run(self) -> None:
-        """Score the trials, and write with the scores how they were made."""
+        """Score the trials, and write the scores and the settings that they were made with."""
         from speakergmm.cli.score_settings import (
             check_lists,
             scoring_settings,
@@ -50,18 +57,18 @@ class RunProtocol(AnsweringCommand):
         check_output(settings, "settings")
         lists = corpora.read_protocol(self.protocol, data_dir=self.data_dir)
         print_warnings(lists.notes)
-        check_lists(lists, split=self.split, strict=self.strict)
+        check_lists(lists, split=self.split, strict=self.context.strict)
         background = speakers.BackgroundModel.load(self.ubm)
         how: dict[str, Any] = {
             "split": self.split,
-            "relevance_factor": self.relevance,
+            "relevance_factor": self.relevance_factor,
             "top_c": None if self.exact else 5,
         }
         scores = speakers.run_protocol(
             lists,
             background,
             n_jobs=self.jobs,
-            run=RunContext(strict=self.strict, progress=not self.json),
+            run=RunContext(strict=self.context.strict, progress=not self.json),
             **how,
         )
         metrics.write_scores(self.output, scores)

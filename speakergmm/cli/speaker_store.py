@@ -1,4 +1,4 @@
-"""Commands on a speaker store: enroll, verify, identify, speakers, remove."""
+"""Commands on a speaker store: ``enroll``, ``verify``, ``identify``, ``speakers``, ``remove``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from speakergmm.run_context import RunContext
 
 @command
 class Enroll(AnsweringCommand):
-    """Enrol a speaker from recordings; more recordings can be added later.
+    """Enrol a speaker from recordings, or add recordings to an enrolled speaker.
 
     Examples:
 
@@ -26,32 +26,36 @@ class Enroll(AnsweringCommand):
 
     store: options.StoreArgument
     speaker: options.SpeakerArgument
-    wavs: list[Path] = argument("Recordings of the speaker.")
+    wavs: list[Path] = argument("One or more recordings of the speaker.")
     ubm: Path | None = option(
-        None, "Background model; needed when the store is new, checked when it's not."
+        None,
+        "The background model: required for a new store, and compared with that of an older one.",
     )
-    relevance: float | None = option(
-        None, "Relevance factor of a new store, in frames (default: 3).", "--relevance-factor"
+    relevance_factor: float | None = option(
+        None,
+        "The relevance factor of a new store, in frames (default: 3): with so much speech of a "
+        "component, speaker and background count equally.",
+        "--relevance",
     )
 
     def run(self) -> None:
-        """Add the recordings to the store, which is made where there is none."""
+        """Add the recordings to the store, which is created if necessary."""
         new_store = not os.path.lexists(self.store)
         if self.ubm is None and new_store:
-            raise StoreError(f"{self.store}: no such store; to make a new one give --ubm MODEL")
+            raise StoreError(f"{self.store}: no such store; give --ubm MODEL to create one")
         report = speakers.enroll_into(
             self.store,
             self.speaker,
             self.wavs,
             background=None if self.ubm is None else speakers.BackgroundModel.load(self.ubm),
-            relevance_factor=self.relevance,
+            relevance_factor=self.relevance_factor,
             run=RunContext(progress=not self.json),
         )
         print_warnings(report.warnings)
         if new_store:
             print_note(
-                "a new store; no threshold is built in: measure the error rates of yours on "
-                "trials of your own kind (speakergmm run-protocol, evaluate)"
+                "note: a new store was created; it has no threshold: measure the error rates of "
+                "yours on trials like your own (speakergmm run-protocol, evaluate)"
             )
         self.answer(
             report.to_dict(),
@@ -63,7 +67,9 @@ class Enroll(AnsweringCommand):
 
 @command
 class Verify(AnsweringCommand):
-    """Is it this speaker? The score is the average log-likelihood ratio per frame of speech.
+    """Verify that a recording is of a speaker.
+
+    The score is the average log-likelihood ratio per frame of speech, speaker against background.
 
     Examples:
 
@@ -74,16 +80,16 @@ class Verify(AnsweringCommand):
 
     store: options.StoreArgument
     speaker: options.SpeakerArgument
-    wav: Path = argument("The recording in question.")
+    wav: Path = argument("The recording to verify.")
     threshold: float | None = option(
         None,
-        "Score from which on the answer is yes; without it only the score is given. Measure "
-        "the error rates it has, on trials of your own kind: run-protocol, evaluate.",
+        "The smallest score for the answer 'yes' (default: only the score is printed). Measure the "
+        "error rates of a threshold on trials like your own: run-protocol, evaluate.",
     )
     exact: options.Exact = False
 
     def run(self) -> None:
-        """Score the recording, and decide where a threshold is given."""
+        """Score the recording, and decide if a threshold is given."""
         top_c = None if self.exact else 5
         with speakers.SpeakerStore.open(self.store) as store:
             result = store.verify(self.speaker, self.wav, top_c=top_c, threshold=self.threshold)
@@ -98,7 +104,9 @@ class Verify(AnsweringCommand):
 
 @command
 class Identify(AnsweringCommand):
-    """Who is this? Ranks the store's speakers by average log-likelihood ratio.
+    """Identify the speaker of recordings: rank the speakers of a store by their scores.
+
+    The score is the average log-likelihood ratio per frame of speech, speaker against background.
 
     Examples:
 
@@ -108,13 +116,15 @@ class Identify(AnsweringCommand):
     """
 
     store: options.StoreArgument
-    wavs: list[Path] = argument("Recordings of one unknown speaker.")
-    top: int = option(5, "How many of the best speakers to list.", min=1)
-    threshold: float | None = option(None, "Answer 'unknown' if the best score lies below this.")
+    wavs: list[Path] = argument("One or more recordings of one unknown speaker.")
+    top: int = option(5, "The number of speakers to list, the best first.", min=1)
+    threshold: float | None = option(
+        None, "The smallest score of the best speaker; below it the answer is 'unknown'."
+    )
     exact: options.Exact = False
 
     def run(self) -> None:
-        """Score the recordings against all speakers, and answer where a threshold is given."""
+        """Score the recordings against all speakers, and decide if a threshold is given."""
         top_c = None if self.exact else 5
         with speakers.SpeakerStore.open(self.store) as store:
             result = store.identify(self.wavs, top=self.top, threshold=self.threshold, top_c=top_c)
@@ -146,7 +156,7 @@ class Speakers(AnsweringCommand):
     store: options.StoreArgument
 
     def run(self) -> None:
-        """Print a row for each speaker."""
+        """Print a table with a row for each speaker."""
         with speakers.SpeakerStore.open(self.store) as store:
             enrolled = store.speakers()
         table = Table(
@@ -163,7 +173,7 @@ class Speakers(AnsweringCommand):
 
 @command
 class Remove(AnsweringCommand):
-    """Erase a speaker and all data of the speaker from a store for good; there is no way back.
+    """Erase a speaker and all of the speaker's data from a store; this cannot be undone.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""``speakergmm train-hmm``: phone models of transcribed recordings, from a flat start."""
+"""``speakergmm train-hmm``: phone models from transcribed recordings, by a flat start."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @command
 class TrainHmm(UnitTrainingCommand):
-    """Train phone models on recordings and their transcripts, and write them to a file.
+    """Train phone models on recordings and their transcripts, from a flat start.
 
     Examples:
 
@@ -33,65 +33,79 @@ class TrainHmm(UnitTrainingCommand):
     """
 
     corpus: options.CorpusArgument
-    lexicon: Path | None = option(None, "Pronunciations in CMUdict format.")
-    graphemes: bool = option(False, "Spell words out instead: no lexicon is needed.")
+    lexicon: Path | None = option(None, "The pronunciation lexicon, in CMUdict format.")
+    graphemes: bool = option(
+        False, "Model letters in place of phones: words are spelled, and no lexicon is needed."
+    )
     transcripts: options.Transcripts = None
-    unknown: Literal["skip", "map", "graphemes"] = option(
+    unknown_words: Literal["skip", "map", "graphemes"] = option(
         "skip",
-        "Words outside the lexicon: leave out, spoken noise, or spell.",
-        "--unknown-words",
+        "For words outside the lexicon: leave out their utterances, map the words to spoken noise, "
+        "or spell them.",
+        "--unknown",
     )
     stress: options.Stress = "fold"
     case: options.Case = "asis"
-    gaussians: int = option(1000, "Gaussians of all phones.", "--n-gaussians", min=1)
+    gaussians: int = option(
+        1000, "The total number of Gaussians, of all phones together.", "--n-gaussians", min=1
+    )
     iterations: options.Iterations = 40
     algorithm: Literal["baum-welch", "viterbi"] = option(
-        "baum-welch", "Sums over all paths, or the best path alone (faster)."
+        "baum-welch", "Train on all paths (Baum-Welch), or on the best path only (Viterbi, faster)."
     )
     beam: float | None = option(
         None,
-        "Give up paths this many nats worse than the best; ten times as many are tried "
-        "where none is left (default: none is given up).",
+        "The width of the beam in nats (default: no path is pruned). An utterance that loses all "
+        "paths is tried again with a beam ten times as wide.",
     )
-    states: int = option(3, "States of each phone.", "--n-states", min=1)
+    states: int = option(3, "The number of states of each phone.", "--n-states", min=1)
     variance_floor: float = option(
-        0.01, "Least variance, as a part of that of all frames.", min=0, max=1
+        0.01, "The smallest variance, as a part of the variance of all frames.", min=0, max=1
     )
-    min_occupancy: float = option(10.0, "Frames that a Gaussian needs to be kept.", min=0)
-    memory: float = option(2.0, "Gigabytes that one utterance may take; longer ones are left out.")
-    features: str = option("hmm", f"{options.FEATURES_HELP}; 'hmm' suits phones.")
+    min_occupancy: float = option(
+        10.0,
+        "The smallest number of frames of a Gaussian; Gaussians with fewer are removed.",
+        min=0,
+    )
+    memory: float = option(
+        2.0, "The memory for one utterance in gigabytes; longer utterances are left out."
+    )
+    features: str = option("hmm", options.FEATURES_HELP)
     normalisation: options.Normalisation = "speaker"
-    silence: str = option("SIL", "Name of the model of silence.")
+    silence: str = option("SIL", "The name of the silence unit.")
     silence_probability: float = option(
-        0.5, "Of silence between words, and at either end.", min=0, max=1
+        0.5, "The probability of silence between words and at both ends.", min=0, max=1
     )
     short_pause: str | None = option(
-        None, "Name of a pause that may last no time, in place of silence between words."
+        None, "The name of a short pause between words, which may be skipped, in place of silence."
     )
 
     def run(self) -> None:
-        """Check recordings and texts, train on the good ones, write the model and tell of it."""
+        """Check recordings and transcripts, train on the good ones, and write the model."""
         from speakergmm.recognition import UNKNOWN_WORD, unusable_utterances
 
         if (self.lexicon is None) == (not self.graphemes):
-            raise InvalidInputError("give either --lexicon FILE or --graphemes")
+            raise InvalidInputError(
+                "give either --lexicon FILE or --graphemes, found "
+                + ("both" if self.graphemes else "neither")
+            )
         check_output(self.output, "acoustic model")
         read = self.open_corpus(self.corpus, strict=False)
-        said = self.transcripts_of(read, self.transcripts, letter_case(self.case))
-        print_transcript_notes(said, read)
-        words = self._lexicon(said)
+        transcripts = self.transcripts_of(read, self.transcripts, letter_case(self.case))
+        print_transcript_notes(transcripts, read)
+        words = self._lexicon(transcripts)
         features = self.features_of(read)
-        problems = self._problems(read, said, words, features)
+        problems = self._problems(read, transcripts, words, features)
         unusable = unusable_utterances(problems)
 
         def note_skip(skipped: SkippedRecording) -> None:
-            if unusable.keys().isdisjoint(skipped.affected):  # the problems have not said it
+            if unusable.keys().isdisjoint(skipped.affected):  # the problems have not named it
                 print_note(f"left out: {skipped.message}")
 
         with self.training(note_skip) as run:
             model = recognition.AcousticModel.train(
                 read,
-                said,
+                transcripts,
                 words,
                 self._options(features),
                 unusable=unusable,
@@ -101,57 +115,57 @@ class TrainHmm(UnitTrainingCommand):
         model.save(self.output)
         modelled = counted(len(model.models.units), "unit")
         found = [problem.to_dict() for problem in problems]
-        self.tell(model, read, modelled=modelled, heard="utterance", problems=found)
+        self.summarise(model, read, modelled=modelled, item="utterance", problems=found)
         if UNKNOWN_WORD in model.lexicon and not self.json:
-            print_line(f"words outside the lexicon are taken for {UNKNOWN_WORD}")
+            print_line(f"words outside the lexicon are mapped to {UNKNOWN_WORD}")
 
-    def _lexicon(self, said: corpora.Transcripts) -> hmm.Lexicon:
+    def _lexicon(self, transcripts: corpora.Transcripts) -> hmm.Lexicon:
         if self.lexicon is not None:
             return hmm.Lexicon.read(self.lexicon, stress=self.stress, case=letter_case(self.case))
-        spoken = {word for utterance in said.values() for word in utterance}
+        spoken = {word for utterance in transcripts.values() for word in utterance}
         return hmm.Lexicon.graphemes(spoken, strict=False)
 
     def _problems(
         self,
         read: corpora.Corpus,
-        said: corpora.Transcripts,
+        transcripts: corpora.Transcripts,
         words: hmm.Lexicon,
         features: FeatureConfig,
     ) -> tuple[corpora.Problem, ...]:
-        """Find what is wrong with the corpus, and say it; with ``strict``, refuse errors."""
+        """Return the problems of the corpus and print them; with ``strict``, errors are raised."""
         from speakergmm.recognition import spelled_out
 
-        heard = {u.id: said[u.id] for u in read if u.id in said}
-        spelled = not self.graphemes and self.unknown == "graphemes"
-        checked = spelled_out(words, heard) if spelled else words
+        spoken = {u.id: transcripts[u.id] for u in read if u.id in transcripts}
+        spelled = not self.graphemes and self.unknown_words == "graphemes"
+        checked = spelled_out(words, spoken) if spelled else words
         problems = recognition.validate_text(
             read,
-            said,
+            transcripts,
             None if self.graphemes else checked,
             graphemes=self.graphemes,
             features=features,
             n_jobs=self.jobs,
             description=None if self.json else "checking",
         )
-        if self.unknown == "map":
+        if self.unknown_words == "map":
             problems = tuple(p for p in problems if p.kind != "unknown_word")
         _report(problems, strict=self.context.strict)
-        if not self.graphemes and self.unknown != "skip":
-            self._note_unknown(words, words.unknown(heard))
+        if not self.graphemes and self.unknown_words != "skip":
+            self._note_unknown(words, words.unknown(spoken))
         return problems
 
     def _note_unknown(self, words: hmm.Lexicon, found: dict[str, int]) -> None:
-        """List the words outside the lexicon, and what becomes of them."""
+        """Print the words outside the lexicon and how they are treated."""
         from speakergmm.hmm import spell
         from speakergmm.recognition import UNKNOWN_WORD, with_counts
 
-        what = f"taken for {UNKNOWN_WORD}"
-        if self.unknown == "graphemes":
-            what = "spelled"
+        treatment = f"mapped to {UNKNOWN_WORD}"
+        if self.unknown_words == "graphemes":
+            treatment = "spelled"
             found = {word: count for word, count in found.items() if spell(word)}
         if found:
             print_note(
-                f"warning: words not in the lexicon, {what}: {with_counts(found)}"
+                f"warning: words outside the lexicon, {treatment}: {with_counts(found)}"
                 f"{case_hint(found, words)}"
             )
 
@@ -176,13 +190,13 @@ class TrainHmm(UnitTrainingCommand):
             schedule=schedule,
             silence=recognition.SilenceModel(self.silence, between, between, self.short_pause),
             n_states=self.states,
-            unknown_words=self.unknown,
+            unknown_words=self.unknown_words,
             seed=self.seed,
         )
 
 
 def _report(problems: tuple[corpora.Problem, ...], *, strict: bool) -> None:
-    """List what is wrong with the corpus; with `strict`, an error ends the command."""
+    """Print the problems of the corpus; with `strict`, an error ends the command."""
     errors = [problem for problem in problems if problem.severity == "error"]
     if not errors:
         return
@@ -196,12 +210,12 @@ def _report(problems: tuple[corpora.Problem, ...], *, strict: bool) -> None:
                 f"{location_text(problem, ': ')}{problem.message}"
                 for problem in errors
             ],
-            hint="; 'validate --text' lists them",
+            hint="; 'validate --check-transcripts' lists them",
         )
         return
     rows = [(p.kind, location_text(p), p.message) for p in errors]
-    Table("Problems of the corpus", ("kind", "file", "what"), rows).print()
+    Table("Problems of the corpus", ("kind", "file", "problem"), rows).print()
     raise InvalidInputError(
-        f"{counted(len(errors), 'problem')} of recordings and transcripts; mend them, or train "
-        "without --strict, which leaves the utterances out"
+        f"{counted(len(errors), 'problem')} in recordings and transcripts; correct them, or train "
+        "without --strict, which leaves out these utterances"
     )

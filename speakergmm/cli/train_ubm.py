@@ -15,7 +15,7 @@ from speakergmm.run_context import RunContext
 
 @command
 class TrainUbm(CorpusCommand):
-    """Train a background model (UBM) on a corpus of many speakers and write it to a file.
+    """Train a background model (UBM) on recordings of many speakers.
 
     Examples:
 
@@ -26,13 +26,13 @@ class TrainUbm(CorpusCommand):
 
     corpus: options.CorpusArgument
     output: options.ModelOutput
-    components: int = option(64, "Gaussians in the mixture.", "--n-components", min=1)
-    seed: int = option(0, "Seed of the initialisation.", min=0, max=options.LARGEST_SEED)
-    features: str = option("speaker", f"{options.FEATURES_HELP}; 'speaker' suits speakers.")
+    components: int = option(64, "The number of Gaussians of the mixture.", "--n-components", min=1)
+    seed: options.Seed = 0
+    features: str = option("speaker", options.FEATURES_HELP)
     context: RunContext = options.options_of(RunContext, "strict")
 
     def run(self) -> None:
-        """Train, write the model and tell of it."""
+        """Train and write the model, and print a summary."""
         from speakergmm.features import FeatureConfig
 
         check_output(self.output, "model")

@@ -1,4 +1,4 @@
-"""``speakergmm train-words``: a model for each word, from recordings of one word each."""
+"""``speakergmm train-words``: models of whole words, from recordings of one word each."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ class TrainWords(UnitTrainingCommand):
     """
 
     corpus: Path = argument(
-        "A folder that holds a folder of recordings for each word; or a CSV/TSV list with "
-        "the columns path and word (or text); or a Kaldi data directory."
+        "A folder with a folder of recordings for each word, a CSV/TSV list with the columns path "
+        "and word (or text), or a Kaldi data directory."
     )
     states: int = option(12, "States of each word.", "--n-states", min=1)
     gaussians: float = option(
         2.5, "Mean number of Gaussians per state.", "--gaussians-per-state", min=1
     )
     iterations: options.Iterations = 14
-    features: str = option("hmm", f"{options.FEATURES_HELP}; 'hmm' suits words.")
+    features: str = option("hmm", options.FEATURES_HELP)
     normalisation: options.Normalisation = "utterance"
     warps: str = option(
         "1",
-        "Factors, as in 0.9,1,1.1, by which frequencies are moved in training.",
+        "Factors by which the frequencies of training recordings are scaled, such as 0.9,1,1.1.",
         "--frequency-warps",
     )
 
     def run(self) -> None:
-        """Read the words, train, write the models and tell of them."""
+        """Read the words, train and write the models, and print a summary."""
         check_output(self.output, "word models")
         read = recognition.read_words(
             self.corpus, data_dir=self.data_dir, speaker_pattern=self.speaker_pattern
@@ -55,7 +55,7 @@ class TrainWords(UnitTrainingCommand):
         config = self.features_of(read.corpus)
         if self.normalisation == "speaker" and not read.corpus.speakers:
             raise InvalidInputError(
-                "--normalisation speaker needs speakers: a column speaker, or --speaker-pattern"
+                "--normalisation speaker needs speakers: give a column speaker or --speaker-pattern"
             )
         chosen = recognition.TrainingOptions.for_words(
             features=config,
@@ -71,7 +71,7 @@ class TrainWords(UnitTrainingCommand):
         model.save(self.output)
         modelled = counted(len(model.lexicon), "word")
         words = list(read.vocabulary)
-        self.tell(model, read.corpus, modelled=modelled, heard="recording", words=words)
+        self.summarise(model, read.corpus, modelled=modelled, item="recording", words=words)
 
 
 def _factors(text: str) -> tuple[float, ...]:
@@ -79,5 +79,5 @@ def _factors(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise InvalidInputError(
-            f"--warps {text!r}: factors with commas between, as in 0.9,1,1.1, were expected"
+            f"--warps must be factors with commas between them, such as 0.9,1,1.1, found {text!r}"
         ) from None

@@ -1,4 +1,4 @@
-"""What the commands that train models share: progress, features, and the summary at the end."""
+"""Parts that the commands that train models share: progress, features and the final summary."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def train_background(
     run: RunContext | None = None,
     **options: Any,
 ) -> BackgroundModel:
-    """Train a background model, and show how EM goes on."""
+    """Train a background model, and show the progress of EM."""
     with status("training") as tell:
 
         def show(number: int, iteration: Iteration) -> None:
@@ -51,7 +51,7 @@ def train_background(
 
 @contextlib.contextmanager
 def hmm_training_status(max_iter: int) -> Iterator[Callable[[TrainingState], None]]:
-    """Show how a training of hidden Markov models goes on; yields what to call after each step."""
+    """Show the progress of training hidden Markov models; yields a callback for each iteration."""
     with status("training") as tell:
 
         def show(state: TrainingState) -> None:
@@ -66,7 +66,7 @@ def hmm_training_status(max_iter: int) -> Iterator[Callable[[TrainingState], Non
 
 @command
 class UnitTrainingCommand(CorpusCommand):
-    """What commands that train models of phones or words share."""
+    """A command that trains models of phones or words."""
 
     output: options.ModelOutput
     features: str
@@ -74,7 +74,7 @@ class UnitTrainingCommand(CorpusCommand):
     normalisation: options.Normalisation
     rate: int | None = option(
         None,
-        "Rate of the features in Hz (default: 16000, or 8000 for telephone speech).",
+        "The sample rate of the features in Hz (default: 16000, or 8000 for telephone speech).",
         "--sample-rate",
         min=4000,
     )
@@ -82,7 +82,7 @@ class UnitTrainingCommand(CorpusCommand):
     context: RunContext = options.options_of(RunContext, "checkpoint", "strict")
 
     def features_of(self, corpus: Corpus) -> FeatureConfig:
-        """Load the features, at the rate that is asked for or suits a corpus."""
+        """Return the features, at the requested sample rate or one that suits a corpus."""
         from speakergmm.features import FeatureConfig
         from speakergmm.recognition import suited_rate
 
@@ -97,10 +97,10 @@ class UnitTrainingCommand(CorpusCommand):
         with hmm_training_status(self.iterations) as callback:
             yield replace(self.context, callback=callback, on_skip=on_skip, progress=not self.json)
 
-    def tell(
-        self, model: AcousticModel, corpus: Corpus, *, modelled: str, heard: str, **more: Any
+    def summarise(
+        self, model: AcousticModel, corpus: Corpus, *, modelled: str, item: str, **more: Any
     ) -> None:
-        """Say what was trained on what, with more for JSON."""
+        """Print a summary of the model and its training data."""
         facts = model.provenance
         n_used, n_given = facts["n_utterances"], len(names_of(corpus))
         left_out = f"; {n_given - n_used:,} of {n_given:,} left out" if n_used < n_given else ""
@@ -113,8 +113,8 @@ class UnitTrainingCommand(CorpusCommand):
                 **model.info(),
             },
             f"{self.output}: {modelled}, {counted(model.models.n_components, 'Gaussian')}, trained "
-            f"on {counted(n_used, heard)} ({facts['seconds'] / 60:.1f} minutes) of "
+            f"on {counted(n_used, item)} ({facts['seconds'] / 60:.1f} minutes) of "
             f"{counted(facts['n_speakers'], 'named speaker')}; log-likelihood "
-            f"{facts['history'][-1]['log_likelihood'] or float('nan'):.3f} a frame, "
+            f"{facts['history'][-1]['log_likelihood'] or float('nan'):.3f} per frame, "
             f"digest {model.digest[:12]}{left_out}",
         )

@@ -1,4 +1,4 @@
-"""``speakergmm validate``: every problem of a corpus, and of what is said in it, at once."""
+"""``speakergmm validate``: all problems of a corpus and of its transcripts in one list."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from speakergmm.run_context import RunContext
 
 @command
 class Validate(CorpusCommand):
-    """Check every recording of a corpus and list all problems; exit code 1 if any is an error.
+    """Check every recording of a corpus, and list all problems.
 
-    With --text, or an option about what is said, transcripts and what goes with them are checked.
+    With --check-transcripts, or an option about transcripts, these are checked, too. The exit code
+    is 1 if there is an error.
 
     Examples:
 
@@ -33,34 +34,37 @@ class Validate(CorpusCommand):
 
       speakergmm validate corpus.tsv --data-dir /media/corpus --rate 16000 --json
 
-      speakergmm validate kaldi_data/ --text --lexicon cmudict.txt --lm lm.arpa
+      speakergmm validate kaldi_data/ --lexicon cmudict.txt --lm lm.arpa
     """
 
     corpus: options.CorpusArgument
     rate: int | None = option(
-        None, "Sample rate wanted, in Hz (default: that of most recordings).", "--sample-rate"
-    )
-    text: bool = option(False, "Check what is said in the recordings too.")
-    transcripts: Path | None = option(
         None,
-        "File with the transcripts (default: text, a column text, or .txt and .lab files "
-        "of the corpus).",
+        "The sample rate that every recording must have, in Hz (default: that of most recordings).",
+        "--sample-rate",
     )
-    lexicon: Path | None = option(None, "Pronunciations that all words must have.")
-    unknown: Literal["skip", "map", "graphemes"] = option(
-        "skip", "Words outside the lexicon: errors, warnings (train-hmm maps them), or spelled."
+    check_transcripts: bool = option(False, "Check the transcripts of the recordings, too.")
+    transcripts: options.Transcripts = None
+    lexicon: Path | None = option(None, "The pronunciation lexicon that must contain all words.")
+    unknown_words: Literal["skip", "map", "graphemes"] = option(
+        "skip",
+        "For words outside the lexicon: report errors, report warnings (train-hmm maps the words), "
+        "or check that they can be spelled.",
+        "--unknown",
     )
     stress: options.Stress = "fold"
     case: options.Case = "asis"
-    graphemes: bool = option(False, "Words are to be spelled; there is no lexicon.")
-    unknown_word: str | None = option(None, "Word of the lexicon that stands for all others.")
-    lm: Path | None = option(None, "Language model (ARPA) to compare with the text.")
-    model: Path | None = option(None, "Acoustic model whose phones and features count.")
+    graphemes: bool = option(False, "Check that all words can be spelled; no lexicon is needed.")
+    unknown_word: str | None = option(
+        None, "The word of the lexicon that stands for all words outside it, such as <unk>."
+    )
+    lm: Path | None = option(None, "A language model (ARPA) to compare with the transcripts.")
+    model: Path | None = option(None, "An acoustic model that must have all phones of the lexicon.")
 
     def run(self) -> None:
-        """Check what is asked for, list the problems and count them."""
+        """Check the corpus, list the problems and count them."""
         if self.graphemes and self.lexicon is not None:
-            raise InvalidInputError("a lexicon is given, and --graphemes are asked for; choose one")
+            raise InvalidInputError("--lexicon and --graphemes exclude each other; give one")
         corpus = self.read_corpus(self.corpus, strict=False)
         problems: list[corpora.Problem] = list(
             corpora.validate_corpus(
@@ -71,12 +75,12 @@ class Validate(CorpusCommand):
             )
         )
         spoken = (self.transcripts, self.lexicon, self.lm, self.model, self.unknown_word)
-        if self.text or self.graphemes or any(given is not None for given in spoken):
+        if self.check_transcripts or self.graphemes or any(each is not None for each in spoken):
             problems = self._with_text_problems(corpus, problems)
         errors = sum(problem.severity == "error" for problem in problems)
         table = Table(
             f"Problems of {self.corpus}",
-            ("severity", "kind", "file", "what"),
+            ("severity", "kind", "file", "problem"),
             [(p.severity, p.kind, location_text(p), p.message) for p in problems],
         )
         self.answer(
@@ -99,16 +103,16 @@ class Validate(CorpusCommand):
     def _with_text_problems(
         self, corpus: corpora.Corpus, problems: list[corpora.Problem]
     ) -> list[corpora.Problem]:
-        """Join the problems of recordings and of what is said in them, each told once."""
-        # One voice is enough for what is said.
+        """Join the problems of recordings and of transcripts, without repetitions."""
+        # Transcripts of a single speaker are no problem.
         problems = [problem for problem in problems if problem.kind != "one_speaker"]
         silent = {problem.utterance for problem in problems if problem.kind == "silent"}
-        told = {problem.message for problem in problems}
+        listed = {problem.message for problem in problems}
         problems += [
             problem
             for problem in self._text_problems(corpus)
             if not (problem.kind == "no_speech" and problem.utterance in silent)
-            and problem.message not in told
+            and problem.message not in listed
         ]
         return sorted(problems, key=lambda problem: problem.severity != "error")
 
@@ -119,39 +123,41 @@ class Validate(CorpusCommand):
 
         @contextmanager
         def noted(kind: str, refusal: type[SpeakerGmmError] = SpeakerGmmError) -> Iterator[None]:
-            """Note what is wrong with a file: it hides nothing of the others."""
+            """Collect the error of a file, so that it does not hide the problems of other files."""
             try:
                 yield
             except refusal as error:
                 refused.append(corpora.Problem("error", kind, None, None, str(error)))
 
-        said, model = corpora.Transcripts({}), None
+        transcripts, model = corpora.Transcripts({}), None
         found: tuple[corpora.Problem, ...] = ()
         case = letter_case(self.case)
         with noted("bad_text"):
-            said = self.transcripts_of(corpus, self.transcripts, case)
+            transcripts = self.transcripts_of(corpus, self.transcripts, case)
         with noted("bad_model"):
             model = None if self.model is None else recognition.AcousticModel.load(self.model)
         with noted("bad_option", InvalidInputError):
             found = recognition.validate_text(
                 corpus,
-                said,
+                transcripts,
                 self.lexicon,
                 graphemes=self.graphemes,
                 stress=self.stress,
                 case=case,
                 unknown=self.unknown_word,
-                spell_unknown=self.unknown == "graphemes",
+                spell_unknown=self.unknown_words == "graphemes",
                 language_model=self.lm,
                 model=model,
                 n_jobs=self.jobs,
-                description=None if self.json else "checking what is said",
+                description=None if self.json else "checking transcripts",
             )
-        # Recordings that can't be read and faults of the list have been told.
-        told = {"unreadable", "bad_list"} | ({"no_text"} if refused and not said else set())
-        mapped = {"unknown_word"} if self.unknown == "map" else set()
+        # Unreadable recordings and faults of the list are among the problems of recordings.
+        listed = {"unreadable", "bad_list"} | (
+            {"no_text"} if refused and not transcripts else set()
+        )
+        mapped = {"unknown_word"} if self.unknown_words == "map" else set()
         return refused + [
             replace(problem, severity="warning") if problem.kind in mapped else problem
             for problem in found
-            if problem.kind not in told
+            if problem.kind not in listed
         ]
