@@ -113,7 +113,7 @@ def test_validation_goes_on_after_every_structural_problem(command, record, tmp_
     where = record("Ana/1.wav", "ana/1.wav", "bea/1.wav", "x\ty/1.wav", "stray.wav", "other.wav")
     (where / "bea/empty.wav").touch()
     code, out, _ = command(
-        *("validate", where, "--text", "--lexicon", tmp_path / "none.dict"),
+        *("validate", where, "--check-transcripts", "--lexicon", tmp_path / "none.dict"),
         *("--lm", tmp_path / "none.arpa", "--model", tmp_path / "none.safetensors", "--json"),
     )
     assert code == 1
@@ -246,7 +246,7 @@ def test_librispeech_is_validated_with_its_text(command, record, tmp_path):
     (where / "174/2/174-2.trans.txt").write_text("")
     (tmp_path / "words.dict").write_text("YES Y EH S\nNO N OW\n")
     code, out, _ = command(
-        "validate", where, "--text", "--lexicon", tmp_path / "words.dict", "--json"
+        "validate", where, "--check-transcripts", "--lexicon", tmp_path / "words.dict", "--json"
     )
     document = json.loads(out)
     assert (code, document["n_speakers"], document["n_utterances"]) == (1, 2, 3)
@@ -279,4 +279,4 @@ def test_transcripts_of_no_recording_are_counted(command, record, tmp_path):
         *("train-hmm", where, "--lexicon", tmp_path / "words.dict", "--iterations", 1),
         *("-o", tmp_path / "am.safetensors"),
     )
-    assert "2 transcripts of no recording of the corpus, such as 'u2'" in err
+    assert "2 transcripts without a recording in the corpus, such as 'u2'" in err

@@ -303,7 +303,7 @@ def test_validate_looks_at_what_is_said(speak, document, world, folder):
     corpus = next((world.folder / "corpus").rglob("wav.scp")).parent
     lexicon = corpus / "lexicon.txt"
     assert document("validate", corpus, "--lexicon", lexicon)["n_errors"] == 0
-    assert document("validate", corpus, "--text", "--graphemes")["n_errors"] == 0
+    assert document("validate", corpus, "--check-transcripts", "--graphemes")["n_errors"] == 0
 
     lines = (corpus / "text").read_text().splitlines()
     first, second, third = (line.split()[0] for line in lines[:3])
@@ -333,7 +333,7 @@ def test_validate_looks_at_what_is_said(speak, document, world, folder):
 def test_a_recording_that_cannot_be_read_is_told_once(speak, folder):
     soundfile.write(folder / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(8000), 8000)
     (folder / "list.csv").write_text("path,speaker,text\na.wav,ana,GO\nb.wav,bea,GO\n")
-    code, out, _ = speak("validate", folder / "list.csv", "--text", "--json")
+    code, out, _ = speak("validate", folder / "list.csv", "--check-transcripts", "--json")
     assert code == 1
     errors = [p for p in json.loads(out)["problems"] if p["severity"] == "error"]
     assert [p["kind"] for p in errors] == ["missing"]
@@ -360,7 +360,7 @@ def faulty(folder):
     return path
 
 
-@pytest.mark.parametrize("options", [(), ("--text",)])
+@pytest.mark.parametrize("options", [(), ("--check-transcripts",)])
 def test_validate_tells_all_faults_of_a_list_at_once(speak, faulty, options):
     code, out, _ = speak("validate", faulty, *options, "--json")
     assert code == 1
@@ -448,7 +448,7 @@ def heard(folder):
 
 
 @pytest.mark.parametrize(
-    ("unknown", "becomes"), [("map", "taken for <unk>"), ("graphemes", "spel")]
+    ("unknown", "becomes"), [("map", "mapped to <unk>"), ("graphemes", "spel")]
 )
 def test_words_that_training_maps_or_spells_are_listed(speak, heard, folder, unknown, becomes):
     options = ("--lexicon", folder / "lexicon.txt", "--unknown", unknown, "--rate", "48000")
@@ -456,7 +456,7 @@ def test_words_that_training_maps_or_spells_are_listed(speak, heard, folder, unk
     assert code == 2
     listed = [line for line in err.splitlines() if "DOG (3)" in line]
     assert len(listed) == 1
-    assert f"words not in the lexicon, {becomes}" in listed[0]
+    assert f"words outside the lexicon, {becomes}" in listed[0]
     # What ends the command is what was wrong with the recordings, with the line of the list.
     assert re.search(
         r"0\.wav: utterance '0\.wav' \(.*heard\.csv:2\): its rate is 16000 Hz", err.splitlines()[-1]
@@ -488,7 +488,7 @@ def test_validate_takes_unknown_words_as_training_does(speak, heard, folder):
 def test_a_silent_file_is_told_once_and_one_voice_is_enough(speak, folder):
     soundfile.write(folder / "a.wav", np.zeros(16000), 16000)
     (folder / "list.csv").write_text("path,speaker,text\na.wav,ana,GO\n")
-    code, out, _ = speak("validate", folder / "list.csv", "--text", "--json")
+    code, out, _ = speak("validate", folder / "list.csv", "--check-transcripts", "--json")
     assert code == 1
     found = [p["kind"] for p in json.loads(out)["problems"]]
     assert found.count("silent") + found.count("no_speech") == 1
