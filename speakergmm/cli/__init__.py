@@ -1,6 +1,6 @@
-"""The command line: parse, call the library, print. No computation happens here.
+"""The command line: parsing, calls of the library and printing, without any computation.
 
-Importing it loads nothing: signals must be taken care of before half a second of imports begins.
+Importing this package loads nothing: signal handlers are installed before the slow imports.
 """
 
 __all__ = ["main", "run_command"]
@@ -14,7 +14,7 @@ def run_command(arguments: list[str] | None = None) -> int:
 
 
 def main() -> None:
-    """Entry point of the ``speakergmm`` command: the only one who answers signals."""
+    """Run the ``speakergmm`` command: the only entry point that handles signals."""
     from speakergmm.cli import interruption
 
     interruption.answer_signals()
@@ -24,5 +24,5 @@ def main() -> None:
         code = run_command()
         interruption.end_work()
     except interruption.Stopped:
-        code = 0  # `leave` knows better
+        code = 0  # `leave` replaces it by the code of the signal
     interruption.leave(code)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,7 +19,7 @@ from speakergmm.cli.printing import Table, counted, print_first_notes, print_not
 from speakergmm.cli.transcript_inputs import letter_case
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.files import UnreadableFileError, kind_of, make_folders
-from speakergmm.ranges import number
+from speakergmm.hmm import AlignmentOptions
 from speakergmm.run_context import RunContext
 from speakergmm.words import case_hint, split_words, word_fault
 
@@ -62,14 +61,14 @@ class Align(CorpusCommand):
       speakergmm align am.safetensors hello.wav --text "HELLO WORLD" --output aligned --picture hello
     """  # noqa: E501 - a line of the help
 
-    model: Path = argument("The acoustic model, from train-hmm.")
+    model: Path = argument("Acoustic model, from train-hmm.")
     corpus: Path = argument(
         "A recording, a folder of speaker folders, a Kaldi data directory, or a CSV/TSV list of "
         "recordings."
     )
-    output: Path = option(..., "The folder to write to.", "-o")
+    output: Path = option(..., "Folder to write to.", "-o")
     text: str | None = option(
-        None, "The words spoken in the recording, or a text file that contains them."
+        None, "Words spoken in the recording, or a text file that contains them."
     )
     transcripts: options.Transcripts = None
     lexicon: options.Lexicon = None
@@ -80,21 +79,17 @@ class Align(CorpusCommand):
         "--unknown",
     )
     format: str = option(
-        "textgrid,ctm,json", "The formats to write, with commas between them: textgrid, ctm, json."
+        "textgrid,ctm,json", "Formats to write, with commas between them: textgrid, ctm, json."
     )
     by: options.By = "utterance"
     write_states: bool = option(False, "Write the states of phones, too.")
     picture: list[str] | None = option(
-        None, "The name of an utterance to draw over its spectrogram; may be repeated."
+        None, "Name of an utterance to draw over its spectrogram; may be repeated."
     )
-    beam: float | None = option(
-        None,
-        "The width of the beam in nats (default: no path is pruned). Doubtful utterances are "
-        "searched again without a beam.",
-    )
+    alignment: AlignmentOptions = options.options_of(AlignmentOptions, "beam")
     edges: Literal["expected", "path"] = option(
         "expected",
-        "The boundaries of phones: at their expected times, between frames, or on the best path.",
+        "Boundaries of phones: at their expected times, between frames, or on the best path.",
     )
     case: options.Case = "asis"
     context: RunContext = options.options_of(RunContext, "strict")
@@ -107,8 +102,6 @@ class Align(CorpusCommand):
             write_diagnoses,
         )
 
-        if self.beam is not None and self.beam != math.inf:
-            number("--beam", self.beam, above=0)
         model = recognition.AcousticModel.load(self.model)
         read, transcripts = self._recordings()
         strangers = sorted(set(self.picture or ()) - {utterance.id for utterance in read})
@@ -181,14 +174,15 @@ class Align(CorpusCommand):
         done: _Done,
     ) -> None:
         """Align the utterances one by one, and write each."""
+        beam = self.alignment.beam
         try:
             with files:
                 for aligned in recognition.align_recordings(
                     model,
                     read,
                     transcripts,
-                    beam=self.beam,
-                    retry_beam=None if self.beam is None else 10 * self.beam,
+                    beam=beam,
+                    retry_beam=None if beam is None else 10 * beam,
                     goodness=True,
                     loudness=True,
                     edges=self.edges,

@@ -1,4 +1,4 @@
-"""The application: its commands, and the one place where an error becomes one line."""
+"""The application: its commands, and the conversion of errors to one line."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
@@ -75,14 +75,14 @@ for _panel, _commands in _PANELS.items():
 _MOST_WARNINGS = 5
 
 OUTPUT_LOST = 74
-"""Exit code of a command whose output couldn't be written, EX_IOERR of ``sysexits.h``."""
+"""Exit code of a command whose output could not be written, EX_IOERR of ``sysexits.h``."""
 
 INTERRUPTED = 130
 
 
 @contextlib.contextmanager
 def _warnings_as_lines() -> Iterator[None]:
-    """Print each warning on a line, and of a flood of one kind the first few and a count."""
+    """Print warnings as lines: the first few of each kind, and the number of further ones."""
     seen: Counter[type] = Counter()
 
     def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
@@ -99,11 +99,11 @@ def _warnings_as_lines() -> Iterator[None]:
         finally:
             more = sum(max(0, number - _MOST_WARNINGS) for number in seen.values())
             if more:
-                print_note(f"warning: and {more} more of this kind")
+                print_note(f"warning: {more} more warnings of the same kinds")
 
 
 def _error_text(error: BaseException) -> str:
-    """Say what the operating system refused, with the file it was about."""
+    """Return the message of an error, with the file and a remedy for errors of the system."""
     if isinstance(error, OSError):
         remedy = {
             errno.ENOSPC: ": free some space or write elsewhere",
@@ -113,7 +113,9 @@ def _error_text(error: BaseException) -> str:
         what = system_reason(error) + remedy
         return f"{error.filename}: {what}" if error.filename else what
     if isinstance(error, MemoryError):
-        return "out of memory: use fewer --jobs, fewer --components or a smaller corpus"
+        return (
+            "out of memory: give fewer --jobs, fewer components or Gaussians, or a smaller corpus"
+        )
     return str(error)
 
 
@@ -128,18 +130,18 @@ def run_command(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        0 on success; 1 where problems were found or nothing was recognised; 2 when something was
-        refused (one line on standard error says what); 74 when all was done but standard output
-        couldn't be written, for another reason than a reader who has seen enough; 130 after an
-        interrupt.
+        0 on success; 1 if problems were found or nothing was recognised; 2 after an error, which
+        one line on standard error states; 74 if all work was done but standard output could not
+        be written, unless its reader has closed it; 130 after an interrupt.
     """
     with guarded_streams() as output:
         code = _run(arguments)
         output.flush()
         if code == 0 and output.failure is not None and output.failure.errno != errno.EPIPE:
             print_note(
-                f"speakergmm: standard output can't be written: {system_reason(output.failure)}; "
-                "only that is lost, what was to be stored or written to files is done"
+                "speakergmm: standard output cannot be written: "
+                f"{system_reason(output.failure)}; only the printed result is lost, all files are "
+                "complete"
             )
             code = OUTPUT_LOST
     return code
@@ -162,6 +164,6 @@ def _run(arguments: list[str] | None) -> int:
         return 2
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    if code == INTERRUPTED:  # Typer takes some interrupts for exits
+    if code == INTERRUPTED:  # Typer turns some interrupts into exits
         print_note("speakergmm: interrupted")
     return code if isinstance(code, int) else 0

@@ -21,7 +21,7 @@ class CorpusCommand(AnsweringCommand):
 
     data_dir: Path | None = option(
         None,
-        "The folder that relative paths in a list start from (default: the folder of the list).",
+        "Folder that relative paths in a list start from (default: the folder of the list).",
         "--data",
     )
     speaker_pattern: options.SpeakerPattern = None

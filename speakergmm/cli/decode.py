@@ -19,7 +19,7 @@ from speakergmm.cli.printing import counted, print_note, write_json
 from speakergmm.cli.transcript_inputs import is_recording_list
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import atomic_text_writer, check_writable, make_folders
-from speakergmm.ranges import number
+from speakergmm.hmm import DecodingGraphOptions, DecodingOptions
 from speakergmm.run_context import RunContext
 from speakergmm.words import case_hint, split_words, word_fault
 
@@ -45,51 +45,27 @@ class Decode(CorpusCommand):
       speakergmm decode words.safetensors one.wav --isolated --nbest 3 --json
     """
 
-    model: Path = argument("The acoustic model, from train-hmm or train-words.")
+    model: Path = argument("Acoustic model, from train-hmm or train-words.")
     inputs: list[Path] = argument(
         "One or more recordings, or a folder of speaker folders, a Kaldi data directory, or a "
         "CSV/TSV list of recordings.",
         metavar="WAV...|CORPUS",
     )
-    lm: Path | None = option(None, "A language model of words (ARPA).")
+    lm: Path | None = option(None, "Language model of words (ARPA).")
     words: Path | None = option(
         None,
-        "A file with the words that can be recognised, one per line (default: all words of the "
+        "File with the words that can be recognised, one per line (default: all words of the "
         "lexicon).",
     )
     phones: bool = option(False, "Recognise phones instead of words.")
     phone_lm: Path | None = option(None, "With --phones: a language model of phones (ARPA).")
     isolated: bool = option(False, "Recognise exactly one word in each recording.")
     lexicon: options.Lexicon = None
-    acoustic_scale: float | None = option(
-        None,
-        "The factor of acoustic log-likelihoods (default: 0.15 for words, 0.25 for phones, 0.1 for "
-        "isolated words).",
+    search: dict[str, Any] = options.values_of(
+        DecodingOptions, "acoustic_scale", "beam", "max_active", "n_best", "lattice_beam"
     )
-    lm_scale: float = option(
-        1.0, "The factor of the log-probabilities of the language model.", "--language-scale"
-    )
-    word_penalty: float = option(
-        0.0, "A log-probability that is added for each word; negative values give fewer words."
-    )
-    beam: float = option(
-        13.0,
-        "The width of the beam in nats, in graphs of more than 100,000 arcs (thousands of words); "
-        "smaller graphs are searched completely.",
-    )
-    max_active: int = option(
-        7000,
-        "The largest number of active states per frame, where a beam is used and no lattice is "
-        "written.",
-        min=2,
-    )
-    nbest: int = option(
-        1,
-        "The number of hypotheses per utterance in JSON; with a language model, their posteriors "
-        "are "
-        "approximate.",
-        "--n-best",
-        min=1,
+    graph: DecodingGraphOptions = options.options_of(
+        DecodingGraphOptions, "language_scale", "word_penalty"
     )
     confidence: bool = option(
         False,
@@ -98,16 +74,11 @@ class Decode(CorpusCommand):
         "approximate.",
     )
     lattice: Path | None = option(
-        None, "The folder to write lattices to, one file per utterance in Kaldi's text format."
-    )
-    lattice_beam: float | None = option(
-        None,
-        "The width of lattices in nats (default: 8 if hypotheses, confidences or lattices are "
-        "requested).",
+        None, "Folder to write lattices to, one file per utterance in Kaldi's text format."
     )
     output: Path | None = option(
         None,
-        "The file to write: .ctm contains words with times, .json everything, any other file one "
+        "File to write: .ctm contains words with times, .json everything, any other file one "
         "line per utterance, as Kaldi's text files (default: standard output).",
         "-o",
     )
@@ -169,10 +140,6 @@ class Decode(CorpusCommand):
             raise InvalidInputError(
                 "--isolated excludes --lm and --lattice; give --words to restrict the words"
             )
-        for name in ("acoustic_scale", "beam", "lattice_beam"):
-            value = getattr(self, name)
-            if value is not None:
-                number(f"--{name.replace('_', '-')}", value, above=0)
         if self.lattice is not None and self.lattice.exists() and not self.lattice.is_dir():
             raise InvalidInputError(f"--lattice must be a folder, found the file {self.lattice}")
         if self.output is not None:
@@ -201,7 +168,7 @@ class Decode(CorpusCommand):
             )
         check_writable(output)
 
-    def _options(self) -> hmm.DecodingOptions:
+    def _options(self) -> DecodingOptions:
         """Return the options of the search; print a note on results that will not be visible."""
         kind = "" if self.output is None else self.output.suffix.lower()
         if self.confidence and not self.json and kind not in (".ctm", ".json"):
@@ -209,23 +176,22 @@ class Decode(CorpusCommand):
                 "note: confidences are only written with --json or an --output that ends in .ctm "
                 "or .json"
             )
-        if self.nbest > 1 and not self.json and kind != ".json":
+        if self.search["n_best"] > 1 and not self.json and kind != ".json":
             print_note(
                 "note: hypotheses beyond the best are only written with --json or an --output "
                 "that ends in "
                 ".json"
             )
-        beam = self.lattice_beam
-        wanted = self.nbest > 1 or self.confidence or self.lattice is not None or self.isolated
+        beam = self.search["lattice_beam"]
+        wanted = (
+            self.search["n_best"] > 1
+            or self.confidence
+            or self.lattice is not None
+            or self.isolated
+        )
         if beam is None and wanted:
             beam = _LATTICE_BEAM
-        return hmm.DecodingOptions(
-            acoustic_scale=self.acoustic_scale,
-            beam=self.beam,
-            max_active=self.max_active,
-            lattice_beam=beam,
-            n_best=self.nbest,
-        )
+        return DecodingOptions(**self.search | {"lattice_beam": beam})
 
     def _corpus(self) -> corpora.Corpus:
         """Read a corpus, or take the inputs as recordings."""
@@ -251,7 +217,7 @@ class Decode(CorpusCommand):
         return given
 
     def _decoder(
-        self, model: recognition.AcousticModel, search: hmm.DecodingOptions
+        self, model: recognition.AcousticModel, search: DecodingOptions
     ) -> recognition.Decoder:
         listed = None if self.words is None else _read_list(self.words, model.lexicon)
         if self.isolated:
@@ -259,8 +225,8 @@ class Decode(CorpusCommand):
         settings: dict[str, Any] = {
             "language_model": self._language_model(model),
             "options": search,
-            "language_scale": self.lm_scale,
-            "word_penalty": self.word_penalty,
+            "language_scale": self.graph.language_scale,
+            "word_penalty": self.graph.word_penalty,
         }
         if self.phones:
             decoder = recognition.Decoder.for_phones(model, **settings)

@@ -1,4 +1,4 @@
-"""``speakergmm demo``: the main job from end to end, on synthetic speech or on a protocol."""
+"""``speakergmm demo``: the main tasks from end to end, on synthetic speech or on a protocol."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from speakergmm import corpora, metrics, reports, speakers
 from speakergmm.cli import options
-from speakergmm.cli.options import LARGEST_SEED, AnsweringCommand, command, option
+from speakergmm.cli.options import AnsweringCommand, command, option
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import Table, print_line, print_note
 from speakergmm.cli.training_commands import train_background
@@ -20,13 +20,13 @@ from speakergmm.run_context import RunContext
 if TYPE_CHECKING:
     from speakergmm.features import FeatureConfig
 
-# In a folder that holds it, an earlier demo's files are replaced.
+# A folder that contains this file was made by a demo, and its files may be replaced.
 _MARK = ".speakergmm-demo"
 
 
 @command
 class Demo(AnsweringCommand):
-    """Train, enrol, verify, identify and report, on speech that is synthesised on the spot.
+    """Demonstrate speaker recognition, or phone models, on synthetic speech.
 
     Examples:
 
@@ -34,22 +34,28 @@ class Demo(AnsweringCommand):
 
       speakergmm demo --hmm
 
-      speakergmm demo --data corpus/ --protocol dspspeech20
+      speakergmm demo --data-dir corpus/ --protocol dspspeech20
     """
 
-    output: Path = option(Path("demo-output"), "Folder for all that the demo writes.", "-o")
-    data: Path | None = option(None, "Folder of real speech, with protocols/NAME in it.")
-    protocol: str | None = option(None, "Which protocol of --data to run.")
-    components: int = option(64, "Gaussians in the mixture.", min=1)
-    hmm: bool = option(False, "Phone models instead: train, align, recognise words.")
-    seed: int = option(0, "Seed of corpus, training and bootstrap.", min=0, max=LARGEST_SEED)
+    output: Path = option(Path("demo-output"), "Folder for all files that the demo writes.", "-o")
+    data_dir: Path | None = option(
+        None,
+        "Folder of real speech that contains protocols/NAME, in place of synthetic speech.",
+        "--data",
+    )
+    protocol: str | None = option(None, "Name of the protocol in --data-dir.")
+    components: int = option(64, "Number of Gaussians of the mixture.", "--n-components", min=1)
+    hmm: bool = option(
+        False, "Demonstrate phone models instead: training, alignment and recognition of words."
+    )
+    seed: options.Seed = 0
     jobs: options.Jobs = 2
 
     def run(self) -> None:
-        """Do one of the two main jobs in a folder of the demo's own."""
-        if (self.data is None) != (self.protocol is None):
+        """Run one of the two demonstrations in a folder of its own."""
+        if (self.data_dir is None) != (self.protocol is None):
             raise InvalidInputError(
-                "--data DIR and --protocol NAME belong together: give both or none"
+                "--data-dir DIR and --protocol NAME belong together; give both or neither"
             )
         start = time.perf_counter()
         say = print_note if self.json else print_line
@@ -61,8 +67,10 @@ class Demo(AnsweringCommand):
         if not self.hmm:
             self._demonstrate_speakers(say, step)
             return
-        if self.data is not None:
-            raise InvalidInputError("--hmm works on made speech; recipes/phones takes real speech")
+        if self.data_dir is not None:
+            raise InvalidInputError(
+                "--hmm needs synthetic speech; recipes/phones takes real speech"
+            )
         from speakergmm.cli.demo_hmm import HmmDemonstration, figures_shown
 
         figures = HmmDemonstration(self.output, self.seed, self.jobs, step).run()
@@ -94,10 +102,10 @@ class Demo(AnsweringCommand):
         background = train_background(lists.background, self.components, self.seed, self.jobs)
         background.save(model_file)
         step(f"background model: {self.components} components -> {model_file}")
-        # All components, as the recipe of verification scores: the figures are the same.
-        how: dict[str, Any] = {"relevance_factor": 3.0, "top_c": None}
+        # All components are scored, as in the recipe of verification: the figures are the same.
+        chosen = speakers.ProtocolOptions.of(None, {"top_c": None})
         scores = speakers.run_protocol(
-            lists, background, n_jobs=self.jobs, run=RunContext(progress=True), **how
+            lists, background, n_jobs=self.jobs, run=RunContext(progress=True), options=chosen
         )
         metrics.write_scores(scores_file, scores)
         step(f"verification and identification: {len(scores)} scores -> {scores_file}")
@@ -105,7 +113,7 @@ class Demo(AnsweringCommand):
         plain = self._plain_identification(part, background.features)
         step("closed-set identification by plain mixtures (Reynolds & Rose 1995)")
         answers = self._as_a_user_would(background, part, say)
-        run = scoring_settings(background, protocol=name, split="eval", **how)
+        run = scoring_settings(background, chosen, protocol=name)
         made = environment(seed=self.seed, files=(model_file, scores_file))
         title = f"Speaker recognition: {name}"
         reports.write_report(report, evaluation, scores, configuration=run | made, title=title)
@@ -132,16 +140,16 @@ class Demo(AnsweringCommand):
         return self.output / name
 
     def _protocol(self) -> tuple[str, corpora.Protocol]:
-        if self.data is None or self.protocol is None:
+        if self.data_dir is None or self.protocol is None:
             made = self.output / f"corpus-{self.seed}"
             lists = corpora.make_synthetic_corpus(made, seed=self.seed, n_jobs=self.jobs)
             return "synthetic", lists
-        folder = self.data / "protocols"
+        folder = self.data_dir / "protocols"
         known = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
         if self.protocol not in known:
             offered = f"there are {', '.join(known)}" if known else f"there is no {folder}"
             raise CorpusError(f"--protocol {self.protocol}: no such protocol; {offered}")
-        return self.protocol, corpora.read_protocol(folder / self.protocol, data_dir=self.data)
+        return self.protocol, corpora.read_protocol(folder / self.protocol, data_dir=self.data_dir)
 
     def _plain_identification(self, part: corpora.Split, features: FeatureConfig) -> float:
         models = speakers.train_split_mixtures(
@@ -153,7 +161,7 @@ class Demo(AnsweringCommand):
     def _as_a_user_would(
         self, background: speakers.BackgroundModel, part: corpora.Split, say: Callable[[str], None]
     ) -> list[dict[str, Any]]:
-        """Enrol two speakers into a store from their recordings, and ask who others are."""
+        """Enrol two speakers in a store, and verify and identify other recordings of them."""
         named, file = part.models[:2], self.output / "voices.db"
         if file.exists() and not speakers.is_store(file):
             raise InvalidInputError(f"{file}: exists and is not a speaker store; remove it first")
@@ -179,12 +187,13 @@ class Demo(AnsweringCommand):
 
 
 def _take_folder(output: Path) -> None:
-    """Make the demo's folder; what is in it will be replaced, so it must be the demo's own."""
+    """Create the folder of the demo; since its files are replaced, it must be one of a demo."""
     if output.exists() and not output.is_dir():
-        raise InvalidInputError(f"--output {output}: is a file; give the name of a folder")
+        raise InvalidInputError(f"--output must be a folder, found the file {output}")
     if output.exists() and any(output.iterdir()) and not (output / _MARK).exists():
         raise InvalidInputError(
-            f"--output {output}: holds files that no demo made; give a new folder or an empty one"
+            f"--output {output}: contains files that are not of a demo; give a new or an empty "
+            f"folder"
         )
     make_folders(output)
     (output / _MARK).touch()
@@ -192,7 +201,7 @@ def _take_folder(output: Path) -> None:
 
 def _answers_table(answers: list[dict[str, Any]]) -> Table:
     return Table(
-        f"Is this {answers[0]['claimed']}? (average log-likelihood ratio a frame)",
+        f"Is this {answers[0]['claimed']}? (average log-likelihood ratio per frame)",
         ("true speaker", "recording", "score", "identified as"),
         [(a["speaker"], a["recording"], f"{a['score']:+.3f}", a["identified_as"]) for a in answers],
         right=(2,),

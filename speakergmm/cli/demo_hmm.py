@@ -1,4 +1,4 @@
-"""``speakergmm demo --hmm``: phone models from a flat start, alignment, recognition."""
+"""``speakergmm demo --hmm``: training of phone models, alignment and recognition."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _N_LEAST_DECODED = 100
 
 @dataclass(frozen=True)
 class HmmDemonstration:
-    """Train on some invented speakers, align and recognise what others say.
+    """Training on some synthetic speakers, alignment and recognition of others.
 
     Parameters
     ----------
     output : Path
-        Folder that exists.
+        The folder to write to, which must exist.
     seed : int
-        Of the corpus, the training and the bootstrap.
+        The seed of the corpus, the training and the bootstrap.
     jobs : int
-        Processes.
+        The number of processes.
     step : callable
-        Called with a line about each step that is done.
+        Called with a line of text after each step.
     """
 
     output: Path
@@ -48,7 +48,7 @@ class HmmDemonstration:
     step: Callable[[str], None]
 
     def run(self) -> dict[str, Any]:
-        """Return the figures, as JSON can hold them."""
+        """Run all steps, and return the figures as JSON can hold them."""
         folder = self.output / f"corpus-{self.seed}"
         corpora.make_synthetic_corpus(folder, seed=self.seed, n_jobs=self.jobs)
         speech = folder / "synthetic"
@@ -70,7 +70,7 @@ class HmmDemonstration:
         bigram = hmm.train_ngram(sentences, order=2, vocabulary=lexicon.words)
         language_file = self.output / "bigram.arpa"
         bigram.write_arpa(language_file)
-        self.step(f"bigram of {len(lexicon)} words -> {language_file}")
+        self.step(f"bigram model of {len(lexicon)} words -> {language_file}")
         boundaries = self._align(model, tested, said, _true_phones(speech / "phones.tsv"))
         decoded = tested[:: max(1, len(tested) // _N_LEAST_DECODED)]
         words = self._decode(model, decoded, said, bigram)
@@ -105,7 +105,7 @@ class HmmDemonstration:
         said: Transcribed,
         truth: Timed,
     ) -> dict[str, Any]:
-        """Align, write TextGrids and a picture, and compare with the exact boundaries."""
+        """Align, write TextGrids and a picture, and compare the boundaries with the exact ones."""
         from speakergmm.metrics import boundary_errors, summarise_boundaries
         from speakergmm.reports import write_picture
 
@@ -123,7 +123,7 @@ class HmmDemonstration:
             )
             found[name] = tiers["phones"]
             if place == 0:
-                write_picture(picture, draw_aligned(aligned, f"{name} as it was aligned"))
+                write_picture(picture, draw_aligned(aligned, f"Alignment of {name}"))
         self.step(f"aligned {len(found)} recordings -> {grids}, {picture}")
         same = {
             name: labels
@@ -178,15 +178,15 @@ def _true_phones(path: Path) -> Timed:
 
 
 def figures_shown(figures: Mapping[str, Any]) -> tuple[str | Table, ...]:
-    """Return the figures as a person is shown them."""
+    """Return the figures as text and tables for a person."""
     boundaries, words = figures["boundaries"], figures["word_errors"]
     rows = [
         ("phone boundaries, median error", *_row(boundaries["median_absolute"], 1000, 1, "ms")),
         ("phone boundaries, 90th percentile", *_row(boundaries["p90_absolute"], 1000, 1, "ms")),
         ("word error rate", *_row(words, 100, 2, "%", value="word_error_rate")),
     ]
-    title = "Alignment and recognition of speakers who are not in the training"
-    table = Table(title, ("what", "value", "95 % interval"), rows, right=(1,))
+    title = "Alignment and recognition of speakers outside the training set"
+    table = Table(title, ("measure", "value", "95 % interval"), rows, right=(1,))
     return "", table, f"picture of an alignment: {boundaries['picture']}"
 
 

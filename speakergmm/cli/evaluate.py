@@ -24,16 +24,16 @@ class Evaluate(AnsweringCommand):
     """
 
     scores: Path = argument("A score file with the columns model, path, score and label.")
-    report: Path | None = option(None, "The HTML report to write, a single file.")
+    report: Path | None = option(None, "HTML report to write, a single file.")
     prior: list[float] | None = option(
         None,
-        "The prior probability of a target trial, for minDCF; may be repeated (default: 0.01 and "
+        "Prior probability of a target trial, for minDCF; may be repeated (default: 0.01 and "
         "0.05).",
         "--p-target",
     )
     bootstrap: int = option(
         1000,
-        "The number of bootstrap replicates over speakers; 0 computes no intervals.",
+        "Number of bootstrap replicates over speakers; 0 computes no intervals.",
         "--n-bootstrap",
         min=0,
     )

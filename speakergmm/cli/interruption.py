@@ -1,11 +1,11 @@
-"""What a command does when it is told to stop: one line, nothing half-written, no survivors.
+"""Interruption of commands: one line, no incomplete files, no surviving processes.
 
-Ctrl-C, ``kill`` and a closed terminal raise `Stopped` in the command, so that files in the making
-are removed and worker processes ended as after any error. What takes too long is cut short by a
-thread that waits for signals beside the command. Only ``speakergmm`` itself does this: programs
-that import the package keep their own handlers.
+Ctrl-C, ``kill`` and a closed terminal raise `Stopped` in the command, so that incomplete
+files are removed and worker processes ended as after any error. If that takes too long, a thread
+that waits for signals ends the process. Only the ``speakergmm`` command does this: programs that
+import the package keep their own handlers.
 
-It is imported before anything else, and imports nothing that takes time.
+This module is imported first, and imports nothing that takes time.
 """
 
 import os
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 GRACE = 1.5
-"""Seconds that a command has for putting things in order."""
+"""Seconds that a command has for tidying up."""
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 class Stopped(BaseException):
-    """Ends a command from wherever it is; no ``except Exception`` may hold it up."""
+    """The end of a command by a signal; ``except Exception`` does not catch it."""
 
 
 class _State:
-    """What has happened to this process."""
+    """The state of this process."""
 
     stopped_by: int | None = None
     working = False
 
 
 def answer_signals() -> None:
-    """Install the handlers; those signals that are ignored stay so, as ``nohup`` wants it."""
+    """Install the handlers; ignored signals remain ignored, as ``nohup`` expects."""
     for name in _NAMES:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
@@ -45,11 +45,11 @@ def answer_signals() -> None:
 
 
 def begin_work() -> None:
-    """From here on a signal ends the command in order, and not on the spot."""
+    """Let signals end the command in an orderly way from now on, not at once."""
     if signal.getsignal(signal.SIGTERM) is not _on_signal and (
         signal.getsignal(signal.SIGINT) is not _on_signal
     ):
-        return  # a program's own process
+        return  # the process of another program
     if _State.working:
         return
     sys.unraisablehook = _unless_stopped(sys.unraisablehook)
@@ -57,8 +57,8 @@ def begin_work() -> None:
     if os.name == "posix":
         import threading
 
-        # Python runs handlers between its own instructions, which a long computation in a library
-        # delays; this pipe gets the signal at once.
+        # Python runs handlers between its own instructions, so that a long computation in a
+        # library delays them; this pipe receives a signal at once.
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
@@ -67,21 +67,21 @@ def begin_work() -> None:
 
 
 def end_work() -> None:
-    """From here on a signal ends the process on the spot again."""
+    """Let signals end the process at once from now on."""
     _State.working = False
 
 
 def stopped() -> bool:
-    """Return whether the command has been told to stop, so that nothing more is worth saying."""
+    """Return whether a signal has stopped the command, so that nothing more is to be printed."""
     return _State.stopped_by is not None
 
 
 def leave(code: int) -> "NoReturn":
-    """End the process with an exit code, or as the signal says that came meanwhile."""
+    """End the process with an exit code, or with that of a signal that has arrived."""
     if _State.stopped_by is not None:
         import atexit
 
-        # What libraries tidy up at the end of a process, though without waiting for threads.
+        # The exit functions of libraries, without waiting for threads.
         atexit._run_exitfuncs()
         _end_now(_State.stopped_by)
     sys.exit(code)
@@ -107,7 +107,7 @@ def _cut_short(reading: int) -> None:
 
 
 def _end_now(number: int) -> "NoReturn":
-    """Remove what is half-written, end the workers, say one line and be gone."""
+    """Remove incomplete files, end the workers, print one line and exit."""
     try:
         temporaries = sys.modules.get("speakergmm.temporaries")
         if temporaries is not None:
@@ -128,11 +128,11 @@ def _kill(process: int) -> None:
     try:  # noqa: SIM105 - importing contextlib takes time
         os.kill(process, getattr(signal, "SIGKILL", signal.SIGTERM))
     except OSError:
-        pass  # gone already
+        pass  # it has ended already
 
 
 def _unless_stopped(show: "Callable[..., None]") -> "Callable[..., None]":
-    """Print what comes up by the way, as before, but nothing after the command was stopped."""
+    """Return a function that calls another one unless the command has been stopped."""
 
     def shown(*arguments: "Any", **keywords: "Any") -> None:
         if not stopped():

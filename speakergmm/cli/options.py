@@ -41,7 +41,7 @@ LARGEST_SEED = (1 << 32) - 1
 PRESET_NAMES = ("speaker", "hmm", "kaldi", "htk", "librosa")
 """The names of `speakergmm.features.presets`, which help texts do not load; a test compares."""
 
-FEATURES_HELP = f"A preset of features ({', '.join(PRESET_NAMES)}), or a TOML or JSON file."
+FEATURES_HELP = f"Preset of features ({', '.join(PRESET_NAMES)}), or a TOML or JSON file."
 
 
 class Command(Protocol):
@@ -95,6 +95,15 @@ def options_of(kind: type[Options], *names: str, base: Callable[[], Any] | None 
     return field(metadata={"options": kind, "names": names, "base": base or kind})
 
 
+def values_of(kind: type[Options], *names: str, base: Callable[[], Any] | None = None) -> Any:
+    """Return a field that holds the values of options by name, for a command that completes them.
+
+    The options are derived and checked as by `options_of`, whose parameters these are; the class
+    itself is made by the command.
+    """
+    return field(metadata={"options": kind, "names": names, "base": base or kind, "open": True})
+
+
 def add_command(app: typer.Typer, kind: type[Command], *, panel: str | None = None) -> None:
     """Add a command to an application, in a panel of its list of commands."""
     hints = get_type_hints(kind, include_extras=True)
@@ -113,7 +122,9 @@ def add_command(app: typer.Typer, kind: type[Command], *, panel: str | None = No
         for name, each in derived.items():
             leaves = list(_leaves(each))
             changes = {leaf.name: leaf.checked(given.pop(leaf.name)) for leaf in leaves}
-            given[name] = each.metadata["options"].of(each.metadata["base"](), changes)
+            made: type[Options] = each.metadata["options"]
+            is_open = each.metadata.get("open", False)
+            given[name] = changes if is_open else made.of(each.metadata["base"](), changes)
         kind(**given).run()
 
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -203,9 +214,9 @@ CorpusArgument = Annotated[
         help="A folder of speaker folders, a Kaldi data directory, or a CSV/TSV list of recordings."
     ),
 ]
-StoreArgument = Annotated[Path, typer.Argument(help="The speaker store, a single SQLite file.")]
-SpeakerArgument = Annotated[str, typer.Argument(help="The name of the speaker.")]
-ModelOutput = Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")]
+StoreArgument = Annotated[Path, typer.Argument(help="Speaker store, a single SQLite file.")]
+SpeakerArgument = Annotated[str, typer.Argument(help="Name of the speaker.")]
+ModelOutput = Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")]
 SpeakerPattern = Annotated[
     str | None,
     typer.Option(
@@ -217,13 +228,13 @@ SpeakerPattern = Annotated[
 Transcripts = Annotated[
     Path | None,
     typer.Option(
-        help="A file with the transcripts (default: the file or column 'text', or the .txt and "
+        help="File with the transcripts (default: the file or column 'text', or the .txt and "
         ".lab files of the corpus)."
     ),
 ]
 Lexicon = Annotated[
     Path | None,
-    typer.Option(help="A pronunciation lexicon in CMUdict format, in place of the model's own."),
+    typer.Option(help="Pronunciation lexicon in CMUdict format, in place of the model's own."),
 ]
 Stress = Annotated[
     Literal["fold", "keep"],
@@ -231,23 +242,23 @@ Stress = Annotated[
 ]
 Case = Annotated[
     Literal["asis", "upper", "lower"],
-    typer.Option(help="The letter case that all words are converted to; 'asis' converts none."),
+    typer.Option(help="Letter case that all words are converted to; 'asis' converts none."),
 ]
 By = Annotated[
     Literal["utterance", "recording"],
     typer.Option(
-        help="The names in a CTM file: utterances, with times from the start of each, or "
+        help="Names in a CTM file: utterances, with times from the start of each, or "
         "recordings, with times from the start of the recording, as sclite expects. With "
         "'recording', a TextGrid covers a whole recording and has tiers for each speaker."
     ),
 ]
 Normalisation = Annotated[
     Literal["speaker", "utterance", "none"],
-    typer.Option(help="The speech over which cepstral means and variances are normalised."),
+    typer.Option(help="Speech over which cepstral means and variances are normalised."),
 ]
 Iterations = Annotated[
     int,
-    typer.Option("--iterations", "--max-iter", min=1, help="The number of iterations of training."),
+    typer.Option("--iterations", "--max-iter", min=1, help="Number of iterations of training."),
 ]
 Exact = Annotated[
     bool,
@@ -257,7 +268,7 @@ Exact = Annotated[
 ]
 Seed = Annotated[
     int,
-    typer.Option("--seed", min=0, max=LARGEST_SEED, help="The seed of the random numbers."),
+    typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the random numbers."),
 ]
 Jobs = Annotated[
     int,
@@ -266,8 +277,7 @@ Jobs = Annotated[
         "-j",
         "--n-jobs",
         callback=_at_most_cores,
-        help="The number of processes that read recordings, at most one per core; -1 for all "
-        "cores.",
+        help="Number of processes that read recordings, at most one per core; -1 for all cores.",
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""What a command may write over: nothing but an older file of the kind it writes."""
+"""Checks of outputs: a command replaces only an older file of the kind that it writes."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _NAMES = {
     "acoustic model": "an acoustic model of phones",
     "word models": "an acoustic model of words",
     "language model": "a language model",
-    "scores": "scores",
+    "scores": "a score file",
     "report": "a report",
-    "settings": "the settings of scores",
-    "recognition": "JSON of what was recognised",
+    "settings": "a file with the settings of scores",
+    "recognition": "a JSON file of decode",
 }
-# What the header of a model says: the kind of the file, and what its units are.
+# The kind of a model file and its units, as its header states them.
 _MODELS = {
     "model": ("background model", None),
     "acoustic model": ("acoustic model", "phone"),
     "word models": ("acoustic model", "word"),
 }
-# How other files begin.
+# The beginnings of other files.
 _BEGINS: dict[str, Callable[[bytes], bool]] = {
     "language model": lambda start: start.startswith(b"\x1f\x8b") or b"\\data\\" in start,
     # A list of trials begins with the same two columns.
@@ -36,21 +36,21 @@ _BEGINS: dict[str, Callable[[bytes], bool]] = {
 
 
 def check_output(path: Path, kind: str) -> None:
-    """Refuse an output before the work of an hour is done, not after it.
+    """Raise an error for an unsuitable output before the work begins, not after it.
 
     Parameters
     ----------
     path : Path
-        What the command would write.
+        The output of the command.
     kind : str
-        What it would write there, of `_NAMES`; an older file of that kind, or an empty one, is
-        replaced. Acoustic models of phones, from ``train-hmm``, and of words, from
-        ``train-words``, don't replace each other.
+        The kind of file that it writes, a key of `_NAMES`. An older file of that kind, or an
+        empty one, is replaced. Acoustic models of phones, from ``train-hmm``, and of words, from
+        ``train-words``, do not replace each other.
 
     Raises
     ------
     SpeakerGmmError
-        If the path holds something else, what the command reads among it, or can't be written.
+        If the path is a file of another kind, such as an input, or cannot be written.
     """
     if kind_of(path) == "file" and path.stat().st_size > 0 and not _holds(path, kind):
         raise InvalidInputError(

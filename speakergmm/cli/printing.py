@@ -1,4 +1,4 @@
-"""How commands print: a Rich table or text for people, one JSON document for programs."""
+"""Output of commands: text and tables for people, one JSON document for programs."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _MOST_NOTES = 20
 
 def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write one JSON document to standard output."""
-    # Whole before the first byte goes out, and readable in a stream of any encoding.
+    # The document is complete before its first byte is written, and fits any encoding.
     plain = "utf" not in (sys.stdout.encoding or "").lower()
     text = json.dumps(document, indent=2, ensure_ascii=plain, allow_nan=False)
     sys.stdout.write(visible_json(text) + "\n")
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write one JSON document to a file, whole or not at all."""
+    """Write one JSON document to a file, completely or not at all."""
     with atomic_text_writer(path) as file:
         json.dump(document, file, indent=1, ensure_ascii=False, allow_nan=False)
         file.write("\n")
 
 
 class Table(NamedTuple):
-    """A table for people; ``right`` names the columns that hold numbers, by index.
+    """A table for people; ``right`` lists the indices of columns that are aligned to the right.
 
-    Cells are no markup: a speaker called ``[red]`` is printed so.
+    Cells are printed without markup: a speaker called ``[red]`` is printed as such.
     """
 
     title: str
@@ -55,30 +55,30 @@ class Table(NamedTuple):
             shown.add_row(*(Text(visible(cell)) for cell in row))
         console = Console()
         if not console.is_terminal:
-            # A pipe or a file has no width: let no cell, such as a path, be folded to a guess.
+            # A pipe or a file has no width: cells such as paths must not be folded.
             console = Console(width=10_000)
         sys.stdout.write(visible(self.title) + "\n")
         console.print(shown)
 
 
 def print_line(text: str) -> None:
-    """Print one line as it stands, without markup or folding."""
+    """Print one line unchanged, without markup or folding."""
     sys.stdout.write(visible(text, tabs=True) + "\n")
 
 
 def print_note(text: str) -> None:
-    """Print one line for the person, on standard error, so that results stay clean."""
+    """Print one line on standard error, which keeps it apart from results."""
     sys.stderr.write(one_line(text) + "\n")
 
 
 def print_warnings(notes: Iterable[str]) -> None:
-    """Print a line for each thing that a person should know, and that ends nothing."""
+    """Print each note as a warning on a line of its own."""
     for note in notes:
         print_note(f"warning: {note}")
 
 
 def print_first_notes(lines: Sequence[str], *, hint: str = "") -> None:
-    """Print the first lines of many, and how many more there are."""
+    """Print the first lines of many, and the number of further ones."""
     for line in lines[:_MOST_NOTES]:
         print_note(line)
     if len(lines) > _MOST_NOTES:
@@ -86,7 +86,7 @@ def print_first_notes(lines: Sequence[str], *, hint: str = "") -> None:
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number and what it counts, such as ``1 recording`` or ``2,000 frames``.
+    """Return a number with its noun, such as ``1 recording`` or ``2,000 frames``.
 
     >>> counted(1, "recording"), counted(2000, "frame")
     ('1 recording', '2,000 frames')
@@ -95,7 +95,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def listed(names: Sequence[str], *, most: int = 20) -> str:
-    """Write names with commas between, in quotes where they hold a comma or white space.
+    """Return names with commas between them, in quotes if they contain a comma or white space.
 
     >>> listed(["a1", "a 2", "a3"], most=2)
     "a1, 'a 2' and 1 more"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from speakergmm import corpora, metrics, speakers
 from speakergmm.cli import options
@@ -11,6 +11,7 @@ from speakergmm.cli.options import AnsweringCommand, argument, command, option
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import print_warnings
 from speakergmm.run_context import RunContext
+from speakergmm.speakers import ProtocolOptions
 
 
 @command
@@ -25,20 +26,14 @@ class RunProtocol(AnsweringCommand):
     """
 
     protocol: Path = argument("A folder with the lists *_enroll.tsv and *_trials.tsv.")
-    ubm: Path = option(..., "The background model.")
-    output: Path = option(..., "The score file (TSV) to write.", "-o")
+    ubm: Path = option(..., "Background model.")
+    output: Path = option(..., "Score file (TSV) to write.", "-o")
     data_dir: Path | None = option(
         None,
-        "The folder that relative paths in a list start from (default: the folder of the list).",
+        "Folder that relative paths in a list start from (default: the folder of the list).",
         "--data",
     )
-    split: str = option("eval", "The part of the protocol to run, dev or eval.")
-    relevance_factor: float = option(
-        3.0,
-        "The relevance factor in frames: with so much speech of a component, speaker and "
-        "background count equally.",
-        "--relevance",
-    )
+    experiment: ProtocolOptions = options.options_of(ProtocolOptions, "split", "relevance_factor")
     exact: options.Exact = False
     context: RunContext = options.options_of(RunContext, "strict")
     jobs: options.Jobs = 1
@@ -57,29 +52,25 @@ class RunProtocol(AnsweringCommand):
         check_output(settings, "settings")
         lists = corpora.read_protocol(self.protocol, data_dir=self.data_dir)
         print_warnings(lists.notes)
-        check_lists(lists, split=self.split, strict=self.context.strict)
+        check_lists(lists, split=self.experiment.split, strict=self.context.strict)
         background = speakers.BackgroundModel.load(self.ubm)
-        how: dict[str, Any] = {
-            "split": self.split,
-            "relevance_factor": self.relevance_factor,
-            "top_c": None if self.exact else 5,
-        }
+        chosen = ProtocolOptions.of(self.experiment, {"top_c": None} if self.exact else {})
         scores = speakers.run_protocol(
             lists,
             background,
+            chosen,
             n_jobs=self.jobs,
-            run=RunContext(strict=self.context.strict, progress=not self.json),
-            **how,
+            run=replace(self.context, progress=not self.json),
         )
         metrics.write_scores(self.output, scores)
-        made = scoring_settings(background, protocol=self.protocol.name, **how)
+        made = scoring_settings(background, chosen, protocol=self.protocol.name)
         write_settings(settings, self.output, made)
         self.answer(
             {
                 "output": str(self.output),
-                "split": self.split,
+                "split": chosen.split,
                 "n_trials": len(scores),
                 "notes": list(lists.notes),
             },
-            f"{self.output}: {len(scores)} scores of the {self.split} trials",
+            f"{self.output}: {len(scores)} scores of the {chosen.split} trials",
         )

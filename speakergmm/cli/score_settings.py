@@ -1,4 +1,4 @@
-"""What stands beside scores: the settings they were made with, and the evaluation as a table."""
+"""The settings of scores, in a file beside them, and the table of an evaluation."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _LARGEST_SETTINGS = 1 << 24
 
 
 def check_lists(lists: corpora.Protocol, *, split: str, strict: bool) -> None:
-    """Warn of, or with ``strict`` refuse, speakers or recordings that lists share.
+    """Warn about speakers or recordings that lists share; with ``strict``, raise an error.
 
     Raises
     ------
     CorpusError
-        If not one recording of the split is there, or with ``strict`` if lists share anything.
+        If no recording of the split exists, or with ``strict`` if lists share anything.
     """
     part = lists.split(split)
     paths = set(part.paths())
     missing = [path for path in paths if not path.exists()]
     if len(missing) == len(paths):
         raise CorpusError(
-            f"{lists.source}: none of its {len(paths)} {split} recordings is there, such as "
-            f"{min(missing)}; --data must name the folder that the lists' paths start from"
+            f"{lists.source}: none of its {len(paths)} {split} recordings exists, such as "
+            f"{min(missing)}; give --data-dir, the folder that the paths of the lists start from"
         )
     try:
         lists.check_disjoint()
@@ -42,7 +42,7 @@ def check_lists(lists: corpora.Protocol, *, split: str, strict: bool) -> None:
 
 
 def environment(*, seed: int, files: Iterable[Path] = ()) -> dict[str, Any]:
-    """Versions, seed and file hashes, for the configuration part of a report."""
+    """Return versions, seed and hashes of files, for the configuration part of a report."""
     from speakergmm.provenance import software_versions
 
     return {
@@ -53,19 +53,15 @@ def environment(*, seed: int, files: Iterable[Path] = ()) -> dict[str, Any]:
 
 
 def scoring_settings(
-    background: speakers.BackgroundModel,
-    *,
-    protocol: str,
-    split: str,
-    relevance_factor: float,
-    top_c: int | None,
+    background: speakers.BackgroundModel, options: speakers.ProtocolOptions, *, protocol: str
 ) -> dict[str, Any]:
-    """Say how scores were made, for the file beside them and for a report."""
+    """Return the settings of scores, for the file beside them and for a report."""
+    top_c = options.scoring.top_c
     return {
         "protocol": protocol,
-        "split": split,
+        "split": options.split,
         "scoring": {
-            "relevance_factor": relevance_factor,
+            "relevance_factor": options.adaptation.relevance_factor,
             "components per frame": "all" if top_c is None else f"best {top_c}",
         },
         "background model": background.info(),
@@ -73,18 +69,18 @@ def scoring_settings(
 
 
 def settings_file(scores: Path) -> Path:
-    """Name the file beside a score file that says how it was made."""
+    """Return the file beside a score file that contains its settings."""
     return Path(f"{scores}.json")
 
 
 def write_settings(file: Path, scores: Path, run: dict[str, Any]) -> None:
-    """Write how scores were made, with their hash, so that it can't describe others."""
-    if scores.is_file():  # beside standard output or a pipe stands nothing
+    """Write the settings of scores with the hash of these, so that they cannot describe others."""
+    if scores.is_file():  # nothing can be written beside a pipe
         write_json(file, {"scores_sha256": _sha256(scores), **run})
 
 
 def read_settings(scores: Path) -> dict[str, Any]:
-    """Read how scores were made; empty where nothing beside them says so of this very file."""
+    """Read the settings of scores; empty if there are none for this very file."""
     file = settings_file(scores)
     try:
         run = read_json(file, limit=_LARGEST_SETTINGS)

@@ -1,4 +1,4 @@
-"""``speakergmm score-transcripts``: errors of recognised words and phones."""
+"""``speakergmm score-transcripts``: error rates of recognised words and phones."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from speakergmm.words import fold
 
 @command
 class ScoreTranscripts(AnsweringCommand):
-    """Count word or phone errors, with intervals over speakers.
+    """Count the word or phone errors of recognised utterances, with intervals over speakers.
 
-    Nothing is normalised unless asked. Utterances that HYP lacks count as deleted whole.
+    Words are compared as they are written, unless --case is given. All words of an utterance that
+    HYP does not contain count as deletions.
 
     Examples:
 
@@ -33,50 +34,59 @@ class ScoreTranscripts(AnsweringCommand):
     """
 
     reference: Path = argument(
-        "What was said: a Kaldi text, a list with a column text, or a corpus.", metavar="REF"
+        "Reference: a Kaldi text, a list with a column text, or a corpus with transcripts.",
+        metavar="REF",
     )
     hypothesis: Path = argument(
-        "What was recognised: the same, or what decode wrote (.json, .ctm or text).",
+        "Hypotheses: a file of the same form, or an output of decode (.json, .ctm or text).",
         metavar="HYP",
     )
     speakers: Path | None = option(
-        None, "Kaldi utt2spk (default: the speakers of REF, where it is a corpus)."
+        None, "Kaldi file utt2spk with the speakers (default: the speakers of the corpus REF)."
     )
-    phones: bool = option(False, "Count phones, without silence.")
+    phones: bool = option(False, "Count errors of phones, without silence, instead of words.")
     lexicon: Path | None = option(
-        None, "With --phones: REF has words, said by their first pronunciation here."
+        None,
+        "Pronunciation lexicon; with --phones, the words of REF are converted by their first "
+        "pronunciations.",
     )
     speaker_pattern: options.SpeakerPattern = None
     mapping: str | None = option(
         None,
-        "With --phones: identity, stress, cmu-39, timit-39, or a file with a phone and "
-        "what it becomes on each line.",
+        "With --phones, the mapping of phones before the comparison: identity, stress, cmu-39, "
+        "timit-39, or a file with a phone and its replacement on each line.",
     )
     case: options.Case = "asis"
-    confidence: float = option(0.95, "Coverage of the intervals.")
-    bootstrap: int = option(1000, "Resamples.", "--n-bootstrap", min=2)
-    seed: int = option(0, "Of the resampling.")
-    confusions: int = option(20, "How many confusions to list.", min=0)
+    coverage: float = option(0.95, "Coverage of the intervals, between 0 and 1.")
+    bootstrap: int = option(
+        1000, "Number of bootstrap replicates over speakers.", "--n-bootstrap", min=2
+    )
+    seed: options.Seed = 0
+    confusions: int = option(20, "Number of confusions to list.", min=0)
 
     def run(self) -> None:
-        """Read both sides, count the errors and print them."""
+        """Read the references and hypotheses, count the errors and print them."""
         if not self.phones and (self.lexicon is not None or self.mapping is not None):
-            raise InvalidInputError("--lexicon and --mapping go with --phones")
+            raise InvalidInputError("--lexicon and --mapping need --phones")
         case = letter_case(self.case)
-        said: Mapping[str, Sequence[str]] = read_word_sequences(
+        reference: Mapping[str, Sequence[str]] = read_word_sequences(
             self.reference, case if self.lexicon or not self.phones else None
         )
-        heard = read_word_sequences(self.hypothesis, None if self.phones else case)
-        named = self._speakers(said)
+        hypothesis = read_word_sequences(self.hypothesis, None if self.phones else case)
+        named = self._speakers(reference)
         if self.phones:
             if self.lexicon is not None:
                 words = hmm.Lexicon.read(self.lexicon, case=case)
-                said = {name: words.first_pronunciation(text) for name, text in said.items()}
-            errors = metrics.phone_errors(said, heard, mapping=self._mapping(), speakers=named)
+                reference = {
+                    name: words.first_pronunciation(text) for name, text in reference.items()
+                }
+            errors = metrics.phone_errors(
+                reference, hypothesis, mapping=self._mapping(), speakers=named
+            )
         else:
-            errors = metrics.word_errors(said, heard, speakers=named)
+            errors = metrics.word_errors(reference, hypothesis, speakers=named)
         intervals = metrics.transcription_intervals(
-            errors, n_bootstrap=self.bootstrap, confidence=self.confidence, seed=self.seed
+            errors, n_bootstrap=self.bootstrap, confidence=self.coverage, seed=self.seed
         )
         case_note = _case_note(errors)
         self.answer(
@@ -102,22 +112,24 @@ class ScoreTranscripts(AnsweringCommand):
             return metrics.PHONE_MAPPINGS[name]
         if kind_of(name) == "missing":
             raise InvalidInputError(
-                f"--mapping {name!r}: is no file, and none of {', '.join(metrics.PHONE_MAPPINGS)}"
+                f"--mapping must be a file or one of {', '.join(metrics.PHONE_MAPPINGS)}, found "
+                f"{name!r}"
             )
         return metrics.read_phone_mapping(name)
 
-    def _speakers(self, said: Mapping[str, Any]) -> dict[str, str] | None:
-        """Find who says each utterance: as a file, a pattern or the corpus says, or nobody does."""
+    def _speakers(self, transcripts: Mapping[str, Any]) -> dict[str, str] | None:
+        """Return the speaker of each utterance, by a file, a pattern or the corpus; None if unknown."""
         reference, pattern = self.reference, self.speaker_pattern
         if self.speakers is not None:
             speaker_of = corpora.read_transcripts(self.speakers)
             for words in speaker_of.values():
                 if len(words) != 1:
                     raise CorpusError(
-                        f"{self.speakers}:{words.line}: a line is an utterance and its speaker"
+                        f"{self.speakers}:{words.line}: a line must contain an utterance and its "
+                        f"speaker"
                     )
             return {name: words[0] for name, words in speaker_of.items()}
-        # What came through a pipe is read already.
+        # A pipe has been read already.
         is_corpus = reference.is_dir() or (
             kind_of(reference) == "file" and is_recording_list(reference)
         )
@@ -127,26 +139,26 @@ class ScoreTranscripts(AnsweringCommand):
             except CorpusError:
                 if pattern is not None:
                     raise
-                return None  # a list of ids and text
-        elif pattern is not None:  # utterances are called as their recordings are
-            utterances = tuple(corpora.Utterance(name, Path(name), None) for name in said)
+                return None  # a list of names and transcripts
+        elif pattern is not None:  # the names of utterances are those of their recordings
+            utterances = tuple(corpora.Utterance(name, Path(name), None) for name in transcripts)
             corpus = corpora.name_speakers(corpora.Corpus(utterances, str(reference)), pattern)
         else:
             return None
         named = {u.id: u.speaker for u in corpus if u.speaker is not None}
-        return named if pattern is not None or said.keys() <= named.keys() else None
+        return named if pattern is not None or transcripts.keys() <= named.keys() else None
 
 
 def _no_intervals(errors: metrics.TranscriptionErrors) -> str | None:
-    """Say why there are no intervals, where that is so."""
+    """Return the reason why there are no intervals; None if there are."""
     speakers = errors.by_speaker()
     if len(speakers or errors.utterances) > 1:
         return None
-    return f"no intervals: one {'speaker' if speakers else 'utterance'} tells nothing of others"
+    return f"no intervals: they need more than one {'speaker' if speakers else 'utterance'}"
 
 
 def _case_note(errors: metrics.TranscriptionErrors) -> str | None:
-    """Say how many words count as wrong for their letter case."""
+    """Return a note on words that are wrong only by their letter case; None if there are none."""
     if errors.unit != "word":
         return None
     pairs = [
@@ -159,7 +171,7 @@ def _case_note(errors: metrics.TranscriptionErrors) -> str | None:
         return None
     first = pairs[0]
     return (
-        f"note: {counted(number, 'substitution')} differ in letter case only, such as "
+        f"note: {counted(number, 'substitution')} differ only in letter case, such as "
         f"{first.reference!r} and {first.hypothesis!r}: give --case lower"
     )
 
@@ -169,7 +181,7 @@ def _shown(
     intervals: Mapping[str, metrics.Interval | None],
     confusions: int,
 ) -> Iterator[str | Table]:
-    """Yield what a person is shown: the figures, the confusions, what has no hypothesis."""
+    """Yield the results for a person: error rates, confusions, utterances without a hypothesis."""
     unit, counts = errors.unit, errors.counts
     over = "speakers" if errors.by_speaker() else "utterances"
     size = counts.n_reference
@@ -194,7 +206,7 @@ def _shown(
     mapping = "" if errors.mapping is None else f", mapping {errors.mapping}"
     yield Table(
         f"Errors ({counted(len(errors.utterances), 'utterance')}{mapping}; intervals over {over})",
-        ("figure", "rate", "interval", "count"),
+        ("measure", "rate", "interval", "count"),
         rows,
         right=(1, 2, 3),
     )
@@ -202,8 +214,8 @@ def _shown(
         yield note
     if errors.confusions and confusions:
         yield Table(
-            "Most frequent",
-            ("said", "recognised", "times"),
+            "Most frequent errors",
+            ("reference", "recognised", "times"),
             [
                 (each.reference or "-", each.hypothesis or "-", str(each.count))
                 for each in errors.confusions[:confusions]

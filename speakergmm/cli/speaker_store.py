@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from speakergmm import speakers
@@ -11,6 +12,7 @@ from speakergmm.cli.options import AnsweringCommand, argument, command, option
 from speakergmm.cli.printing import Table, counted, print_note, print_warnings
 from speakergmm.errors import StoreError
 from speakergmm.run_context import RunContext
+from speakergmm.speakers import IdentificationOptions, VerificationOptions
 
 
 @command
@@ -29,11 +31,11 @@ class Enroll(AnsweringCommand):
     wavs: list[Path] = argument("One or more recordings of the speaker.")
     ubm: Path | None = option(
         None,
-        "The background model: required for a new store, and compared with that of an older one.",
+        "Background model: required for a new store, and compared with that of an older one.",
     )
     relevance_factor: float | None = option(
         None,
-        "The relevance factor of a new store, in frames (default: 3): with so much speech of a "
+        "Relevance factor of a new store, in frames (default: 3): with so much speech of a "
         "component, speaker and background count equally.",
         "--relevance",
     )
@@ -80,22 +82,18 @@ class Verify(AnsweringCommand):
 
     store: options.StoreArgument
     speaker: options.SpeakerArgument
-    wav: Path = argument("The recording to verify.")
-    threshold: float | None = option(
-        None,
-        "The smallest score for the answer 'yes' (default: only the score is printed). Measure the "
-        "error rates of a threshold on trials like your own: run-protocol, evaluate.",
-    )
+    wav: Path = argument("Recording to verify.")
+    verification: VerificationOptions = options.options_of(VerificationOptions, "threshold")
     exact: options.Exact = False
 
     def run(self) -> None:
         """Score the recording, and decide if a threshold is given."""
-        top_c = None if self.exact else 5
+        chosen = replace(self.verification, top_c=None) if self.exact else self.verification
         with speakers.SpeakerStore.open(self.store) as store:
-            result = store.verify(self.speaker, self.wav, top_c=top_c, threshold=self.threshold)
+            result = store.verify(self.speaker, self.wav, chosen)
         decision = ""
         if result.decision is not None:
-            decision = f"  {'yes' if result.decision else 'no'} (threshold {self.threshold:g})"
+            decision = f"  {'yes' if result.decision else 'no'} (threshold {chosen.threshold:g})"
         self.answer(
             result.to_dict(),
             f"{result.score:+.4f}  {result.speech_seconds:.2f} s of speech{decision}",
@@ -117,17 +115,16 @@ class Identify(AnsweringCommand):
 
     store: options.StoreArgument
     wavs: list[Path] = argument("One or more recordings of one unknown speaker.")
-    top: int = option(5, "The number of speakers to list, the best first.", min=1)
-    threshold: float | None = option(
-        None, "The smallest score of the best speaker; below it the answer is 'unknown'."
+    identification: IdentificationOptions = options.options_of(
+        IdentificationOptions, "top", "threshold"
     )
     exact: options.Exact = False
 
     def run(self) -> None:
         """Score the recordings against all speakers, and decide if a threshold is given."""
-        top_c = None if self.exact else 5
+        chosen = replace(self.identification, top_c=None) if self.exact else self.identification
         with speakers.SpeakerStore.open(self.store) as store:
-            result = store.identify(self.wavs, top=self.top, threshold=self.threshold, top_c=top_c)
+            result = store.identify(self.wavs, chosen)
         table = Table(
             f"{result.speech_seconds:.2f} s of speech against "
             f"{counted(result.n_speakers, 'speaker')}",
@@ -139,8 +136,8 @@ class Identify(AnsweringCommand):
             right=(0, 2),
         )
         decision = None
-        if self.threshold is not None:
-            decision = f"answer: {result.speaker or 'unknown'} (threshold {self.threshold:g})"
+        if chosen.threshold is not None:
+            decision = f"answer: {result.speaker or 'unknown'} (threshold {chosen.threshold:g})"
         self.answer(result.to_dict(), table, decision)
 
 

@@ -1,7 +1,7 @@
-"""The two streams of a command: what is written is safe for a terminal, and may fail.
+"""The output streams of a command: text is made safe for terminals, and writing may fail.
 
-Names, paths and metadata come from files and from people, and may hold anything. Whatever a command
-prints goes through `visible`; a message for a person also through `one_line`. JSON stays exact.
+Names, paths and metadata come from files and may contain any character. All output of commands
+passes through `visible`, messages also through `one_line`. JSON remains exact.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO, cast
 
 LONGEST_MESSAGE = 1000
-"""Characters of a message, about ten lines of a terminal."""
+"""Largest number of characters of a message, about ten lines of a terminal."""
 
 _KEPT_OF_THE_END = 200
 # Control characters, and those that reorder or break lines. Joiners and other invisible characters
@@ -26,13 +26,13 @@ _UNSAFE_BUT_TABS = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0
 
 
 def visible(text: str, *, tabs: bool = False) -> str:
-    r"""Return text with escapes for what a terminal would obey instead of showing it.
+    r"""Return text in which characters that control a terminal are escaped.
 
     Parameters
     ----------
     text : str
     tabs : bool, default=False
-        Let tabs stand, which separate columns.
+        Keep tabs, which separate columns.
 
     Examples
     --------
@@ -46,14 +46,14 @@ def visible(text: str, *, tabs: bool = False) -> str:
 
 
 def visible_json(text: str) -> str:
-    r"""Return a JSON document that means the same and holds nothing that a terminal would obey.
+    r"""Return an equivalent JSON document without characters that control a terminal.
 
     Examples
     --------
     >>> print(visible_json('["\x9b31m"]'))
     ["\u009b31m"]
     """
-    if text.isascii():  # the writer of JSON escapes those below 32; and U+007F does nothing
+    if text.isascii():  # JSON escapes characters below 32, and U+007F has no effect
         return text
 
     def escape(found: re.Match[str]) -> str:
@@ -64,9 +64,9 @@ def visible_json(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    r"""Return a message on one line, without white space at will, and not endless.
+    r"""Return a message on one line of limited length, with single spaces.
 
-    Of a longer one `LONGEST_MESSAGE` characters are kept, from its beginning and its end.
+    Of a longer message, `LONGEST_MESSAGE` characters from its beginning and its end are kept.
 
     Examples
     --------
@@ -84,12 +84,12 @@ def one_line(text: str) -> str:
 
 
 class GuardedStream:
-    """A stream that may fail, which doesn't end the command; `failure` says why it did.
+    """A stream whose errors do not end the command; `failure` is the first of them.
 
     Parameters
     ----------
     stream : text stream
-        Where the text goes.
+        The stream that is written to.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -100,12 +100,12 @@ class GuardedStream:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write text, or nothing once it has failed."""
+        """Write text; after a failure, nothing is written."""
         self._try(lambda: self._stream.write(text))
         return len(text)
 
     def flush(self) -> None:
-        """Let out what is held back."""
+        """Flush the stream."""
         self._try(self._stream.flush)
 
     def _try(self, call: Any) -> None:
@@ -115,7 +115,7 @@ class GuardedStream:
             call()
         except OSError as error:
             self.failure = error
-            # What it still holds would fail again at the end of the process.
+            # Its buffered text would fail again at the end of the process.
             with contextlib.suppress(OSError, ValueError):
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, self._stream.fileno())
@@ -124,14 +124,14 @@ class GuardedStream:
 
 @contextlib.contextmanager
 def guarded_streams() -> Iterator[GuardedStream]:
-    """Put streams that may fail in the place of standard output and error; yields the former."""
+    """Replace standard output and error by guarded streams; yields the former."""
     before = sys.stdout, sys.stderr
     guarded = []
     for stream in before:
-        if stream is None:  # closed by who started us
+        if stream is None:  # closed by the parent process
             stream = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives on
         elif isinstance(stream, io.TextIOWrapper):
-            # A name that the terminal can't show is written with escapes, and ends nothing.
+            # Characters outside the encoding of the terminal are written as escapes.
             stream.reconfigure(errors="backslashreplace")
         guarded.append(GuardedStream(stream))
     sys.stdout, sys.stderr = (cast(TextIO, stream) for stream in guarded)
@@ -147,7 +147,7 @@ def guarded_streams() -> Iterator[GuardedStream]:
 
 
 def system_reason(error: OSError) -> str:
-    """Return in a few words what the operating system refused."""
+    """Return the reason of an error of the operating system in a few words."""
     return {
         errno.ENOSPC: "the disk is full",
         errno.EFBIG: "the file may not grow that large",

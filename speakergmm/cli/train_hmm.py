@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from speakergmm import corpora, hmm, recognition
 from speakergmm.cli import options
@@ -14,6 +15,7 @@ from speakergmm.cli.printing import Table, counted, print_first_notes, print_lin
 from speakergmm.cli.training_commands import UnitTrainingCommand
 from speakergmm.cli.transcript_inputs import letter_case
 from speakergmm.errors import InvalidInputError
+from speakergmm.recognition import SilenceModel, TrainingOptions
 from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
@@ -33,51 +35,24 @@ class TrainHmm(UnitTrainingCommand):
     """
 
     corpus: options.CorpusArgument
-    lexicon: Path | None = option(None, "The pronunciation lexicon, in CMUdict format.")
+    lexicon: Path | None = option(None, "Pronunciation lexicon, in CMUdict format.")
     graphemes: bool = option(
         False, "Model letters in place of phones: words are spelled, and no lexicon is needed."
     )
     transcripts: options.Transcripts = None
-    unknown_words: Literal["skip", "map", "graphemes"] = option(
-        "skip",
-        "For words outside the lexicon: leave out their utterances, map the words to spoken noise, "
-        "or spell them.",
-        "--unknown",
-    )
     stress: options.Stress = "fold"
     case: options.Case = "asis"
-    gaussians: int = option(
-        1000, "The total number of Gaussians, of all phones together.", "--n-gaussians", min=1
+    training: TrainingOptions = options.options_of(
+        TrainingOptions,
+        *("unknown_words", "n_gaussians", "gaussians_per_state", "max_iter", "algorithm", "beam"),
+        *("n_states", "variance_floor", "min_occupancy", "memory_gb", "normalisation"),
+        *("short_pause",),
+        # A short training adds Gaussians and is annealed in the same parts of its iterations.
+        base=lambda: TrainingOptions(growth=0.75),
     )
-    iterations: options.Iterations = 40
-    algorithm: Literal["baum-welch", "viterbi"] = option(
-        "baum-welch", "Train on all paths (Baum-Welch), or on the best path only (Viterbi, faster)."
-    )
-    beam: float | None = option(
-        None,
-        "The width of the beam in nats (default: no path is pruned). An utterance that loses all "
-        "paths is tried again with a beam ten times as wide.",
-    )
-    states: int = option(3, "The number of states of each phone.", "--n-states", min=1)
-    variance_floor: float = option(
-        0.01, "The smallest variance, as a part of the variance of all frames.", min=0, max=1
-    )
-    min_occupancy: float = option(
-        10.0,
-        "The smallest number of frames of a Gaussian; Gaussians with fewer are removed.",
-        min=0,
-    )
-    memory: float = option(
-        2.0, "The memory for one utterance in gigabytes; longer utterances are left out."
-    )
-    features: str = option("hmm", options.FEATURES_HELP)
-    normalisation: options.Normalisation = "speaker"
-    silence: str = option("SIL", "The name of the silence unit.")
+    silence: str = option("SIL", "Name of the silence unit.")
     silence_probability: float = option(
-        0.5, "The probability of silence between words and at both ends.", min=0, max=1
-    )
-    short_pause: str | None = option(
-        None, "The name of a short pause between words, which may be skipped, in place of silence."
+        0.5, "Probability of silence between words and at both ends.", min=0, max=1
     )
 
     def run(self) -> None:
@@ -102,7 +77,7 @@ class TrainHmm(UnitTrainingCommand):
             if unusable.keys().isdisjoint(skipped.affected):  # the problems have not named it
                 print_note(f"left out: {skipped.message}")
 
-        with self.training(note_skip) as run:
+        with self.run_context(note_skip) as run:
             model = recognition.AcousticModel.train(
                 read,
                 transcripts,
@@ -136,7 +111,7 @@ class TrainHmm(UnitTrainingCommand):
         from speakergmm.recognition import spelled_out
 
         spoken = {u.id: transcripts[u.id] for u in read if u.id in transcripts}
-        spelled = not self.graphemes and self.unknown_words == "graphemes"
+        spelled = not self.graphemes and self.training.unknown_words == "graphemes"
         checked = spelled_out(words, spoken) if spelled else words
         problems = recognition.validate_text(
             read,
@@ -147,10 +122,10 @@ class TrainHmm(UnitTrainingCommand):
             n_jobs=self.jobs,
             description=None if self.json else "checking",
         )
-        if self.unknown_words == "map":
+        if self.training.unknown_words == "map":
             problems = tuple(p for p in problems if p.kind != "unknown_word")
         _report(problems, strict=self.context.strict)
-        if not self.graphemes and self.unknown_words != "skip":
+        if not self.graphemes and self.training.unknown_words != "skip":
             self._note_unknown(words, words.unknown(spoken))
         return problems
 
@@ -160,7 +135,7 @@ class TrainHmm(UnitTrainingCommand):
         from speakergmm.recognition import UNKNOWN_WORD, with_counts
 
         treatment = f"mapped to {UNKNOWN_WORD}"
-        if self.unknown_words == "graphemes":
+        if self.training.unknown_words == "graphemes":
             treatment = "spelled"
             found = {word: count for word, count in found.items() if spell(word)}
         if found:
@@ -169,28 +144,16 @@ class TrainHmm(UnitTrainingCommand):
                 f"{case_hint(found, words)}"
             )
 
-    def _options(self, features: FeatureConfig) -> recognition.TrainingOptions:
-        schedule = hmm.TrainingSchedule(
-            algorithm=self.algorithm,
-            # A short training has no time to be annealed.
-            annealing=hmm.ANNEALED[: self.iterations // 4],
-            max_iter=self.iterations,
-            grow_until=max(0, self.iterations * 3 // 4),
-            n_gaussians=self.gaussians,
-            beam=self.beam,
-            retry_beam=None if self.beam is None else 10 * self.beam,
-            variance_floor=self.variance_floor,
-            min_occupancy=self.min_occupancy,
-            memory_gb=self.memory,
-        )
-        between = self.silence_probability
-        return recognition.TrainingOptions(
+    def _options(self, features: FeatureConfig) -> TrainingOptions:
+        """Return the options of training, with those that follow from several options."""
+        chosen, between = self.training, self.silence_probability
+        beam = chosen.schedule.beam
+        silence = SilenceModel(self.silence, between, between, chosen.silence.short_pause)
+        return replace(
+            chosen,
             features=features,
-            normalisation=self.normalisation,
-            schedule=schedule,
-            silence=recognition.SilenceModel(self.silence, between, between, self.short_pause),
-            n_states=self.states,
-            unknown_words=self.unknown_words,
+            schedule=replace(chosen.schedule, retry_beam=None if beam is None else 10 * beam),
+            silence=silence,
             seed=self.seed,
         )
 

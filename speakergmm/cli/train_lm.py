@@ -1,10 +1,10 @@
-"""``speakergmm train-lm``: n-gram language models from text."""
+"""``speakergmm train-lm``: n-gram language models of text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from speakergmm import hmm
 from speakergmm.cli import options
@@ -13,6 +13,7 @@ from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import counted, print_note
 from speakergmm.cli.transcript_inputs import letter_case, read_sentences
 from speakergmm.errors import InvalidInputError
+from speakergmm.hmm import NgramOptions
 from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
@@ -30,24 +31,30 @@ class TrainLm(AnsweringCommand):
       speakergmm train-lm data/text --ids --lexicon lexicon.txt --output lm.arpa --test test/text
     """
 
-    text: Path = argument("A sentence a line, or a corpus, or a list with a column text.")
-    output: Path = option(..., "What to write: NAME.arpa, or NAME.arpa.gz.", "-o")
-    order: int = option(2, "Words of the longest n-grams.", min=1)
-    method: Literal["witten-bell", "kneser-ney"] = option("witten-bell", "Smoothing.")
-    ids: bool = option(False, "The first word of each line is an utterance id.")
-    lexicon: Path | None = option(
-        None, "Lexicon whose words the model foretells, beside the text's."
+    text: Path = argument(
+        "A text with one sentence per line, a corpus, or a list with a column text."
     )
-    phones: bool = option(False, "Model phones: first pronunciations of --lexicon.")
-    silence: str = option("SIL", "With --phones: token at both ends of a sentence; '' for none.")
-    unknown_word: str | None = option(
-        None, "Such as <unk>: a word for those of the text outside --lexicon."
+    output: Path = option(..., "File to write, NAME.arpa or NAME.arpa.gz.", "-o")
+    ngrams: NgramOptions = options.options_of(NgramOptions, "order", "method", "unknown_word")
+    ids: bool = option(
+        False, "Skip the first word of each line, which is the name of an utterance."
+    )
+    lexicon: Path | None = option(
+        None, "Pronunciation lexicon whose words are added to those of the text."
+    )
+    phones: bool = option(
+        False, "Model phones instead of words, by the first pronunciations of --lexicon."
+    )
+    silence: str = option(
+        "SIL", "Name of the silence unit, added to both ends with --phones; '' adds none."
     )
     case: options.Case = "asis"
-    test: Path | None = option(None, "Text, as TEXT, to measure the perplexity on.")
+    test: Path | None = option(
+        None, "Further text, of the same form, to measure the perplexity on."
+    )
 
     def run(self) -> None:
-        """Count the n-grams, write the model, and measure it where there is a text for that."""
+        """Estimate and write the model, and measure its perplexity if a test text is given."""
         check_output(self.output, "language model")
         case = letter_case(self.case)
         words = None if self.lexicon is None else hmm.Lexicon.read(self.lexicon, case=case)
@@ -59,15 +66,14 @@ class TrainLm(AnsweringCommand):
         sentences = texts[0]
         if self.text.is_file() and not self.ids and _look_like_ids([s[0] for s in sentences if s]):
             print_note(
-                f"{self.text}: every line begins with another word that has digits: give --ids "
-                "if those are names of utterances"
+                f"note: {self.text}: every line begins with a different word with digits; give "
+                f"--ids if "
+                "these words are names of utterances"
             )
         vocabulary: set[str] | None = None
         if self.phones:
             if words is None:
-                raise InvalidInputError(
-                    "--phones needs --lexicon, which says what phones words have"
-                )
+                raise InvalidInputError("--phones needs --lexicon, for the phones of the words")
             ends = [self.silence] if self.silence else []
             vocabulary = {*words.phones, *ends}
             texts = [[[*ends, *words.first_pronunciation(s), *ends] for s in t] for t in texts]
@@ -76,16 +82,14 @@ class TrainLm(AnsweringCommand):
         sentences, *tested = texts
         model = hmm.train_ngram(
             sentences,
-            order=self.order,
-            method=self.method,
+            options=self.ngrams,
             vocabulary=vocabulary,
-            unknown_word=self.unknown_word,
             source=str(self.text),
         )
         model.write_arpa(self.output)
-        self._tell(model, sentences, model.perplexity(tested[0]) if tested else None)
+        self._summarise(model, sentences, model.perplexity(tested[0]) if tested else None)
 
-    def _tell(
+    def _summarise(
         self,
         model: hmm.BackoffLanguageModel,
         sentences: Sequence[Sequence[str]],
@@ -101,8 +105,8 @@ class TrainLm(AnsweringCommand):
         self.answer(
             {
                 "output": str(self.output),
-                "order": self.order,
-                "method": self.method,
+                "order": self.ngrams.order,
+                "method": self.ngrams.method,
                 "n_sentences": len(sentences),
                 "n_words": sum(map(len, sentences)),
                 "n_ngrams": [len(group) for group in model.ngrams],
@@ -115,19 +119,19 @@ class TrainLm(AnsweringCommand):
         )
 
     def _vocabulary(self, words: hmm.Lexicon, sentences: Sequence[Sequence[str]]) -> set[str]:
-        """Take the words of the lexicon, and the text's others unless one word stands for them."""
+        """Return the words of the lexicon and, unless one word replaces them, those of the text."""
         used = dict.fromkeys(word for sentence in sentences for word in sentence)
         strange = [word for word in used if word not in words]
         if hint := case_hint(strange, words):
             print_note(
-                f"warning: {counted(len(strange), 'word')} of {self.text} not in the lexicon "
-                f"{self.lexicon}{hint}"
+                f"warning: {counted(len(strange), 'word')} of {self.text} outside the "
+                f"lexicon {self.lexicon}{hint}"
             )
-        return {*words, *(used if self.unknown_word is None else ())}
+        return {*words, *(used if self.ngrams.unknown_word is None else ())}
 
 
 def _look_like_ids(first: Sequence[str]) -> bool:
-    """Tell utterance ids from first words: a model of words would learn them too."""
+    """Return whether the first words of lines are names of utterances rather than words."""
     return (
         len(first) > 1
         and len(set(first)) == len(first)

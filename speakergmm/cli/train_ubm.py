@@ -26,7 +26,7 @@ class TrainUbm(CorpusCommand):
 
     corpus: options.CorpusArgument
     output: options.ModelOutput
-    components: int = option(64, "The number of Gaussians of the mixture.", "--n-components", min=1)
+    components: int = option(64, "Number of Gaussians of the mixture.", "--n-components", min=1)
     seed: options.Seed = 0
     features: str = option("speaker", options.FEATURES_HELP)
     context: RunContext = options.options_of(RunContext, "strict")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from speakergmm import recognition
@@ -11,6 +12,7 @@ from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import counted, print_note, print_warnings
 from speakergmm.cli.training_commands import UnitTrainingCommand
 from speakergmm.errors import InvalidInputError
+from speakergmm.recognition import TrainingOptions
 
 
 @command
@@ -32,13 +34,11 @@ class TrainWords(UnitTrainingCommand):
         "A folder with a folder of recordings for each word, a CSV/TSV list with the columns path "
         "and word (or text), or a Kaldi data directory."
     )
-    states: int = option(12, "States of each word.", "--n-states", min=1)
-    gaussians: float = option(
-        2.5, "Mean number of Gaussians per state.", "--gaussians-per-state", min=1
+    training: TrainingOptions = options.options_of(
+        TrainingOptions,
+        *("n_states", "gaussians_per_state", "max_iter", "normalisation"),
+        base=TrainingOptions.for_words,
     )
-    iterations: options.Iterations = 14
-    features: str = option("hmm", options.FEATURES_HELP)
-    normalisation: options.Normalisation = "utterance"
     warps: str = option(
         "1",
         "Factors by which the frequencies of training recordings are scaled, such as 0.9,1,1.1.",
@@ -52,21 +52,17 @@ class TrainWords(UnitTrainingCommand):
             self.corpus, data_dir=self.data_dir, speaker_pattern=self.speaker_pattern
         )
         print_warnings(read.corpus.notes)
-        config = self.features_of(read.corpus)
-        if self.normalisation == "speaker" and not read.corpus.speakers:
+        if self.training.normalisation == "speaker" and not read.corpus.speakers:
             raise InvalidInputError(
                 "--normalisation speaker needs speakers: give a column speaker or --speaker-pattern"
             )
-        chosen = recognition.TrainingOptions.for_words(
-            features=config,
-            normalisation=self.normalisation,
-            n_states=self.states,
-            gaussians_per_state=self.gaussians,
-            max_iter=self.iterations,
+        chosen = replace(
+            self.training,
+            features=self.features_of(read.corpus),
             frequency_warps=_factors(self.warps),
             seed=self.seed,
         )
-        with self.training(lambda skipped: print_note(f"left out: {skipped.message}")) as run:
+        with self.run_context(lambda skipped: print_note(f"left out: {skipped.message}")) as run:
             model = recognition.AcousticModel.train(read, options=chosen, n_jobs=self.jobs, run=run)
         model.save(self.output)
         modelled = counted(len(model.lexicon), "word")

@@ -13,6 +13,7 @@ from speakergmm.cli.corpus_options import CorpusCommand, corpus_report, names_of
 from speakergmm.cli.options import command, option
 from speakergmm.cli.printing import counted
 from speakergmm.progress import status
+from speakergmm.recognition import TrainingOptions
 from speakergmm.run_context import OnSkip, RunContext
 
 if TYPE_CHECKING:
@@ -69,16 +70,15 @@ class UnitTrainingCommand(CorpusCommand):
     """A command that trains models of phones or words."""
 
     output: options.ModelOutput
-    features: str
-    iterations: options.Iterations
-    normalisation: options.Normalisation
+    training: TrainingOptions
+    features: str = option("hmm", options.FEATURES_HELP)
     rate: int | None = option(
         None,
-        "The sample rate of the features in Hz (default: 16000, or 8000 for telephone speech).",
+        "Sample rate of the features in Hz (default: 16000, or 8000 for telephone speech).",
         "--sample-rate",
         min=4000,
     )
-    seed: int = option(0, "Seed of the splits of Gaussians.", min=0, max=options.LARGEST_SEED)
+    seed: options.Seed = 0
     context: RunContext = options.options_of(RunContext, "checkpoint", "strict")
 
     def features_of(self, corpus: Corpus) -> FeatureConfig:
@@ -92,9 +92,9 @@ class UnitTrainingCommand(CorpusCommand):
         return config
 
     @contextlib.contextmanager
-    def training(self, on_skip: OnSkip) -> Iterator[RunContext]:
+    def run_context(self, on_skip: OnSkip) -> Iterator[RunContext]:
         """Show the progress of training; yields the context to run it in."""
-        with hmm_training_status(self.iterations) as callback:
+        with hmm_training_status(self.training.schedule.max_iter) as callback:
             yield replace(self.context, callback=callback, on_skip=on_skip, progress=not self.json)
 
     def summarise(

@@ -1,4 +1,4 @@
-"""Texts that commands read: transcripts of any kind, and plain sentences."""
+"""Texts that commands read: transcripts in any format, and plain sentences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from speakergmm.words import Case, clean, split_words, word_fault
 
 
 def letter_case(option: Literal["asis", "upper", "lower"]) -> Case | None:
-    """Return the letter case that an option asks for, None for words as they are."""
+    """Return the letter case that an option requests; None if words remain unchanged."""
     return None if option == "asis" else option
 
 
@@ -35,7 +35,7 @@ def read_word_sequences(path: Path, case: Case | None) -> dict[str, tuple[str, .
         found = _read_decoded(path, content)
     else:
         return _read_transcripts(path, case, content)
-    # A label that was trained as a word may hold several of a text.
+    # One label of whole-word models may consist of several words of a text.
     return {
         name: tuple(word for label in labels for word in split_words(label, case))
         for name, labels in found.items()
@@ -46,15 +46,15 @@ def _read_transcripts(
     path: Path, case: Case | None, content: bytes | None
 ) -> dict[str, tuple[str, ...]]:
 
-    # What came through a pipe can't be read again.
+    # A pipe cannot be read twice.
     source = path if content is None else corpora.Corpus((), str(path), listing=content)
     read = corpora.read_transcripts(source, case=case)
     print_warnings(read.notes)
-    return {name: said.words for name, said in read.items()}
+    return {name: transcript.words for name, transcript in read.items()}
 
 
 def is_recording_list(path: Path) -> bool:
-    """Tell a list of recordings, which may come through a pipe, from a recording or a text."""
+    """Return whether a file is a list of recordings, which may come through a pipe."""
     from speakergmm.corpora import is_corpus_list
 
     if kind_of(path) == "pipe":
@@ -63,7 +63,7 @@ def is_recording_list(path: Path) -> bool:
 
 
 def _start(path: Path) -> bytes:
-    """Return the first bytes of a file's text, none of a folder's."""
+    """Return the first bytes of a text file; empty for anything else."""
     from speakergmm.text_files import open_text
 
     if kind_of(path) != "file":
@@ -73,7 +73,7 @@ def _start(path: Path) -> bytes:
 
 
 def _is_ctm(start: bytes) -> bool:
-    """Tell a CTM by its first line: times have decimals, which numbers that are words rarely do."""
+    """Return whether a text is a CTM, by its first line: its times have decimals."""
     lines = (line for line in start.splitlines() if line.strip() and not line.startswith(b";;"))
     return _CTM_LINE.match(next(lines, b"")) is not None
 
@@ -85,7 +85,7 @@ def _read_decoded(path: Path, content: bytes | None) -> dict[str, list[str]]:
     try:
         document = read_json(path) if content is None else parse_json(content)
         listed = [(utterance["utterance"], utterance) for utterance in document["utterances"]]
-        # Without a hypothesis nothing was recognised.
+        # An utterance without hypotheses has no words.
         said = [
             (name, [word for best in utterance["hypotheses"][:1] for word in best["words"]])
             for name, utterance in listed
@@ -93,7 +93,7 @@ def _read_decoded(path: Path, content: bytes | None) -> dict[str, list[str]]:
     except (LookupError, TypeError, DocumentError) as error:
         why = f" ({error})" if isinstance(error, DocumentError) else ""
         raise CorpusError(
-            f"{path}: is no JSON of decode{why}; give what decode --output wrote (.json, .ctm or "
+            f"{path}: is not a JSON file of decode{why}; give an output of decode (.json, .ctm or "
             "text)"
         ) from None
     found: dict[str, list[str]] = {}
@@ -101,17 +101,17 @@ def _read_decoded(path: Path, content: bytes | None) -> dict[str, list[str]]:
         for what in (name, *words):
             if not isinstance(what, str) or any(map(word_fault, split_words(what))):
                 raise CorpusError(
-                    f"{path}: utterance {str(name)[:60]!r} has {str(what)[:60]!r} where a word or "
-                    "its name should stand"
+                    f"{path}: utterance {str(name)[:60]!r} has {str(what)[:60]!r} in place of a "
+                    "word or a name"
                 )
         if clean(name) in found:
-            raise CorpusError(f"{path}: utterance {name!r} stands twice; keep one")
+            raise CorpusError(f"{path}: utterance {name!r} is listed twice; keep one")
         found[clean(name)] = words
     return found
 
 
 def read_sentences(path: Path, ids: bool, case: Case | None) -> list[Sequence[str]]:
-    """Read sentences, one a line, or the transcripts of utterances."""
+    """Read sentences, one per line, or the transcripts of utterances."""
     from speakergmm.corpora import is_corpus_list
     from speakergmm.text_files import (
         FaultList,

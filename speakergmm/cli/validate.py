@@ -15,6 +15,7 @@ from speakergmm.cli.corpus_options import CorpusCommand, corpus_report, location
 from speakergmm.cli.options import command, option
 from speakergmm.cli.printing import Table, counted
 from speakergmm.cli.transcript_inputs import letter_case
+from speakergmm.corpora import ValidationOptions
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.run_context import RunContext
 
@@ -38,14 +39,10 @@ class Validate(CorpusCommand):
     """
 
     corpus: options.CorpusArgument
-    rate: int | None = option(
-        None,
-        "The sample rate that every recording must have, in Hz (default: that of most recordings).",
-        "--sample-rate",
-    )
+    validation: ValidationOptions = options.options_of(ValidationOptions, "sample_rate")
     check_transcripts: bool = option(False, "Check the transcripts of the recordings, too.")
     transcripts: options.Transcripts = None
-    lexicon: Path | None = option(None, "The pronunciation lexicon that must contain all words.")
+    lexicon: Path | None = option(None, "Pronunciation lexicon that must contain all words.")
     unknown_words: Literal["skip", "map", "graphemes"] = option(
         "skip",
         "For words outside the lexicon: report errors, report warnings (train-hmm maps the words), "
@@ -56,10 +53,10 @@ class Validate(CorpusCommand):
     case: options.Case = "asis"
     graphemes: bool = option(False, "Check that all words can be spelled; no lexicon is needed.")
     unknown_word: str | None = option(
-        None, "The word of the lexicon that stands for all words outside it, such as <unk>."
+        None, "Word of the lexicon that stands for all words outside it, such as <unk>."
     )
-    lm: Path | None = option(None, "A language model (ARPA) to compare with the transcripts.")
-    model: Path | None = option(None, "An acoustic model that must have all phones of the lexicon.")
+    lm: Path | None = option(None, "Language model (ARPA) to compare with the transcripts.")
+    model: Path | None = option(None, "Acoustic model that must have all phones of the lexicon.")
 
     def run(self) -> None:
         """Check the corpus, list the problems and count them."""
@@ -69,7 +66,7 @@ class Validate(CorpusCommand):
         problems: list[corpora.Problem] = list(
             corpora.validate_corpus(
                 corpus,
-                sample_rate=self.rate,
+                self.validation,
                 n_jobs=self.jobs,
                 run=RunContext(progress=not self.json),
             )

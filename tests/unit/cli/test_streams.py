@@ -40,7 +40,7 @@ def test_what_was_stored_is_stored_though_nobody_hears_of_it(voices, world):
     code, out, err = shell(f"speakergmm enroll voices.db e002 {wav} >/dev/full", voices)
     assert (code, out) == (74, "")
     assert re.fullmatch(
-        r"speakergmm: standard output can't be written: the disk is full; only that is lost, "
+        r"speakergmm: standard output cannot be written: the disk is full; only the printed "
         r"what was to be stored or written to files is done\n",
         err,
     )
@@ -55,7 +55,7 @@ def test_what_was_stored_is_stored_though_nobody_hears_of_it(voices, world):
 def test_a_full_standard_output_is_one_line_and_a_code_of_its_own(command, voices):
     code, _, err = shell(f"speakergmm {command} >/dev/full", voices)
     assert code == 74
-    assert err.startswith("speakergmm: standard output can't be written: the disk is full")
+    assert err.startswith("speakergmm: standard output cannot be written: the disk is full")
     assert err.count("\n") == 1
 
 
