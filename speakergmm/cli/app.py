@@ -113,9 +113,7 @@ def _error_text(error: BaseException) -> str:
         what = system_reason(error) + remedy
         return f"{error.filename}: {what}" if error.filename else what
     if isinstance(error, MemoryError):
-        return (
-            "out of memory: give fewer --jobs, fewer components or Gaussians, or a smaller corpus"
-        )
+        return "out of memory: give fewer --jobs, fewer Gaussians or a smaller corpus"
     return str(error)
 
 

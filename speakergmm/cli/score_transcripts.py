@@ -118,7 +118,7 @@ class ScoreTranscripts(AnsweringCommand):
         return metrics.read_phone_mapping(name)
 
     def _speakers(self, transcripts: Mapping[str, Any]) -> dict[str, str] | None:
-        """Return the speaker of each utterance, by a file, a pattern or the corpus; None if unknown."""
+        """Return the speaker of each utterance, if a file, a pattern or the corpus states it."""
         reference, pattern = self.reference, self.speaker_pattern
         if self.speakers is not None:
             speaker_of = corpora.read_transcripts(self.speakers)
