@@ -110,7 +110,8 @@ class VerificationOptions(ScoringOptions):
 
     threshold: float | None = real(
         None,
-        "Score at and above which the answer is yes; without it, only the score is given.",
+        "Score at and above which the answer is yes (default: only the score is printed). Measure "
+        "the error rates of a threshold on trials like your own: run-protocol, evaluate.",
         optional=True,
     )
 

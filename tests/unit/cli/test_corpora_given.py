@@ -60,14 +60,23 @@ def test_options_are_called_as_the_parameters_of_functions_are():
     from speakergmm.hmm import DecodingOptions, TrainingSchedule
     from speakergmm.metrics import evaluate, transcription_intervals
     from speakergmm.recognition import TrainingOptions
-    from speakergmm.speakers import BackgroundModel, run_protocol
+    from speakergmm.speakers import (
+        AdaptationOptions,
+        BackgroundModel,
+        ProtocolOptions,
+        run_protocol,
+    )
 
     alike = {
         "validate": [(read_corpus, ["data_dir", "speaker_pattern"]), (validate_corpus, ["n_jobs"])],
         "train-ubm": [(BackgroundModel.train, ["n_components", "seed", "features", "n_jobs"])],
-        "run-protocol": [(run_protocol, ["relevance_factor", "split", "n_jobs"])],
+        "run-protocol": [
+            (run_protocol, ["n_jobs"]),
+            (ProtocolOptions, ["split"]),
+            (AdaptationOptions, ["relevance_factor"]),
+        ],
         "evaluate": [(evaluate, ["p_target", "n_bootstrap", "seed"])],
-        "score-transcripts": [(transcription_intervals, ["n_bootstrap", "confidence", "seed"])],
+        "score-transcripts": [(transcription_intervals, ["n_bootstrap", "seed"])],
         "train-hmm": [(TrainingOptions, ["n_states", "unknown_words", "seed", "features"])],
         "train-words": [
             (TrainingOptions, ["n_states", "gaussians_per_state", "frequency_warps"]),
@@ -172,7 +181,7 @@ def test_words_of_flat_folders_need_word_folders_or_a_pattern(command, record, t
     pattern = ("--speaker-pattern", "{word}_{speaker}_*")
     code, out, _ = command(
         *("train-words", where, *pattern, "-o", model),
-        *("--iterations", 1, "--states", 2, "--gaussians", 1, "--json"),
+        *("--iterations", 1, "--states", 2, "--gaussians-per-state", 1, "--json"),
     )
     document = json.loads(out)
     assert (code, document["words"]) == (0, ["no", "yes"])

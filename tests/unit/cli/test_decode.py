@@ -132,7 +132,7 @@ def test_help_is_read_as_it_was_written():
     helps = [option.help for option in typer.main.get_command(app).params if option.help]
     assert len(helps) > 15
     assert not [text for text in helps if "[" in text or not text.endswith(".")]
-    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).stdout
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "400"}).stdout
     assert " ." not in shown.replace(" .ctm", "").replace(" .json", "")
     for default in (
         "0.15 for words, 0.25 for phones",
@@ -404,7 +404,7 @@ def test_outputs_that_would_be_written_over(run, world, tmp_path):
         ("other", b"\0" * 10, "exists, and may be other text"),
         ("text", b"one LOW FALL\n", "exists, and may be other text"),
         ("other.ctm", b"dear diary\n", "exists and is not what would be written"),
-        ("other.json", b'{"model": "mine"}\n', "exists and is not JSON of what was recognised"),
+        ("other.json", b'{"model": "mine"}\n', "exists and is not a JSON file of decode"),
     ):
         foreign = tmp_path / name
         foreign.write_bytes(content)

@@ -19,7 +19,7 @@ COMMANDS = typer.main.get_command(app).commands
         ("align", "--num_jobs", "--jobs"),
         ("align", "--dictionary", "--lexicon"),
         ("train-hmm", "--dictionary_path", "--lexicon"),
-        ("train-hmm", "--oov", "--unknown"),
+        ("train-hmm", "--oov", "--unknown-words"),
         # Kaldi
         ("align", "--nj", "--jobs"),
         ("decode", "--acwt", "--acoustic-scale"),

@@ -1,6 +1,8 @@
 """What ``--help`` says is whole sentences, and true."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 import typer
@@ -34,3 +36,14 @@ def test_lists_of_presets_have_all():
         assert sorted(listed) == sorted(PRESETS)
     for preset in PRESETS:
         assert f"``{preset}``" in FeatureConfig.preset.__doc__
+
+
+def test_help_loads_nothing_heavy():
+    program = """
+import sys
+from speakergmm.cli import run_command
+run_command(["train-hmm", "--help"])
+heavy = ("numpy", "scipy", "numba", "soundfile", "joblib", "sklearn", "matplotlib", "sqlite3")
+assert not [name for name in heavy if name in sys.modules]
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)

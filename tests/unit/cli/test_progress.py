@@ -96,7 +96,7 @@ def test_commands_for_speakers(lines, world, tmp_path):
     told = lines(
         "enroll", tmp_path / "voices.db", "e001", *world.enrolment("e001"), "--ubm", world.ubm
     )
-    assert "enroll: recordings# # of #" in told
+    assert "enroll: Reading recordings# # of #" in told
     of_protocol = lines(
         "run-protocol", world.protocol_dir, "--data", corpus, "--ubm", world.ubm,
         "-o", tmp_path / "scores.tsv",

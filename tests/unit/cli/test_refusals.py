@@ -330,7 +330,7 @@ def test_a_flood_of_warnings_is_cut_short(tmp_path, world, capsys):
     assert run_command([str(argument) for argument in arguments]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert sum("bad" in line for line in lines) == 5
-    assert "warning: and 15 more of this kind" in lines
+    assert "warning: 15 more warnings of the same kinds" in lines
 
 
 def test_a_protocol_without_its_data_names_the_option(tmp_path, world, refused):

@@ -101,8 +101,8 @@ def test_letter_case_on_request(document, speak, folder):
     arguments = ("score-transcripts", folder / "ref", folder / "hyp")
     wrong = document(*arguments)
     assert wrong["hits"] == 0
-    assert "differ in letter case only" in wrong["case_note"]
-    assert "differ in letter case only" in speak(*arguments)[2]
+    assert "letter case" in wrong["case_note"]
+    assert "letter case" in speak(*arguments)[2]
     right = document(*arguments, "--case", "upper")
     assert (right["hits"], right["case_note"]) == (4, None)
 
@@ -216,10 +216,10 @@ def test_phone_errors_against_first_pronunciations(document, folder):
 
 def test_refusals_of_scoring(refusal, folder):
     score = ("score-transcripts", folder / "ref")
-    assert "--lexicon and --mapping go with --phones" in refusal(
+    assert "--lexicon and --mapping need --phones" in refusal(
         *score, folder / "hyp", "--mapping", "cmu-39"
     )
-    assert "is no file, and none of identity" in refusal(
+    assert "--mapping must be a file or one of identity" in refusal(
         *score, folder / "hyp", "--phones", "--mapping", "cmu"
     )
     assert "'title' is not one of" in refusal(*score, folder / "hyp", "--case", "title")
@@ -281,7 +281,7 @@ def test_utterance_ids_taken_for_words_are_noticed(speak, folder):
     train = ("train-lm", folder / "ref", "-o", folder / "lm.arpa")
     code, _, err = speak(*train)
     assert code == 0
-    assert "give --ids if those are names of utterances" in err
+    assert "give --ids" in err
     assert speak(*train, "--ids")[2] == ""
 
 
@@ -409,10 +409,10 @@ def test_json_of_decode_is_scored_by_its_best_hypotheses(document, speak, folder
 
     recognised["utterances"] += recognised["utterances"][:1]
     for text, message in (
-        (json.dumps(recognised), "utterance 'u1' stands twice"),
-        (json.dumps({"output": "x"}), "is no JSON of decode"),
-        ("{broken", "is no JSON of decode"),
-        ("[1, 2]", "is no JSON of decode"),
+        (json.dumps(recognised), "utterance 'u1' is listed twice"),
+        (json.dumps({"output": "x"}), "is not a JSON file of decode"),
+        ("{broken", "is not a JSON file of decode"),
+        ("[1, 2]", "is not a JSON file of decode"),
     ):
         path.write_text(text)
         code, _, err = speak("score-transcripts", folder / "ref", path)

@@ -41,7 +41,7 @@ def test_what_was_stored_is_stored_though_nobody_hears_of_it(voices, world):
     assert (code, out) == (74, "")
     assert re.fullmatch(
         r"speakergmm: standard output cannot be written: the disk is full; only the printed "
-        r"what was to be stored or written to files is done\n",
+        r"result is lost, all files are complete\n",
         err,
     )
     with SpeakerStore.open(voices / "voices.db") as store:

@@ -125,7 +125,7 @@ def test_without_options_training_is_the_default(train, output):
         (("--short-pause", "SIL"), "the short pause is called 'SIL'"),
         (("--silence-probability", 1.5), "silence-probability"),
         (("--states", 0), "states"),
-        (("--variance-floor", 1), "variance_floor must be finite, >= 0 and < 1"),
+        (("--variance-floor", 1), "--variance-floor must be finite, >= 0 and < 1"),
         (("--min-occupancy", -1), "min-occupancy"),
         (("--memory", 0), "must be finite and > 0"),
     ],

@@ -17,7 +17,7 @@ from speakergmm.cli.train_words import TrainWords
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.recognition import AcousticModel, Decoder
 
-FAST = ["--states", "3", "--gaussians", "1", "--iterations", "3"]
+FAST = ["--states", "3", "--gaussians-per-state", "1", "--iterations", "3"]
 
 
 @pytest.fixture(scope="module")
