@@ -67,7 +67,7 @@ class Decode(CorpusCommand):
     graph: DecodingGraphOptions = options.options_of(
         DecodingGraphOptions, "language_scale", "word_penalty"
     )
-    confidence: bool = option(
+    confidences: bool = option(
         False,
         "Compute a confidence for each word, which is slower; with a language model, confidences "
         "are "
@@ -171,7 +171,7 @@ class Decode(CorpusCommand):
     def _options(self) -> DecodingOptions:
         """Return the options of the search; print a note on results that will not be visible."""
         kind = "" if self.output is None else self.output.suffix.lower()
-        if self.confidence and not self.json and kind not in (".ctm", ".json"):
+        if self.confidences and not self.json and kind not in (".ctm", ".json"):
             print_note(
                 "note: confidences are only written with --json or an --output that ends in .ctm "
                 "or .json"
@@ -185,7 +185,7 @@ class Decode(CorpusCommand):
         beam = self.search["lattice_beam"]
         wanted = (
             self.search["n_best"] > 1
-            or self.confidence
+            or self.confidences
             or self.lattice is not None
             or self.isolated
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from speakergmm import metrics, reports
@@ -9,6 +10,7 @@ from speakergmm.cli import options
 from speakergmm.cli.options import AnsweringCommand, argument, command, option
 from speakergmm.cli.output_checks import check_output
 from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.metrics import BootstrapOptions
 from speakergmm.ranges import number
 
 
@@ -31,13 +33,9 @@ class Evaluate(AnsweringCommand):
         "0.05).",
         "--p-target",
     )
-    bootstrap: int = option(
-        1000,
-        "Number of bootstrap replicates over speakers; 0 computes no intervals.",
-        "--n-bootstrap",
-        min=0,
+    bootstrap: BootstrapOptions = options.options_of(
+        BootstrapOptions, "n_bootstrap", "confidence", "seed"
     )
-    seed: options.Seed = 0
 
     def run(self) -> None:
         """Evaluate the scores, and write a report if one was requested."""
@@ -50,9 +48,7 @@ class Evaluate(AnsweringCommand):
             number("--prior", value, above=0, below=1)
         scores = metrics.read_scores(self.scores)
         try:
-            evaluation = metrics.evaluate(
-                scores, p_target=priors, n_bootstrap=self.bootstrap, seed=self.seed
-            )
+            evaluation = metrics.evaluate(scores, p_target=priors, **asdict(self.bootstrap))
         except (InvalidInputError, InsufficientDataError) as error:
             raise type(error)(f"{self.scores}: {error}") from error
         if self.report is not None:
@@ -63,7 +59,7 @@ class Evaluate(AnsweringCommand):
                 configuration={
                     "scores": str(self.scores),
                     **read_settings(self.scores),
-                    **environment(seed=self.seed, files=(self.scores,)),
+                    **environment(seed=self.bootstrap.seed, files=(self.scores,)),
                 },
                 title=f"Evaluation of {self.scores.name}",
             )

@@ -57,11 +57,9 @@ class ScoreTranscripts(AnsweringCommand):
         "timit-39, or a file with a phone and its replacement on each line.",
     )
     case: options.Case = "asis"
-    coverage: float = option(0.95, "Coverage of the intervals, between 0 and 1.")
-    bootstrap: int = option(
-        1000, "Number of bootstrap replicates over speakers.", "--n-bootstrap", min=2
+    bootstrap: metrics.BootstrapOptions = options.options_of(
+        metrics.BootstrapOptions, "n_bootstrap", "confidence", "seed"
     )
-    seed: options.Seed = 0
     confusions: int = option(20, "Number of confusions to list.", min=0)
 
     def run(self) -> None:
@@ -85,9 +83,7 @@ class ScoreTranscripts(AnsweringCommand):
             )
         else:
             errors = metrics.word_errors(reference, hypothesis, speakers=named)
-        intervals = metrics.transcription_intervals(
-            errors, n_bootstrap=self.bootstrap, confidence=self.coverage, seed=self.seed
-        )
+        intervals = metrics.transcription_intervals(errors, self.bootstrap)
         case_note = _case_note(errors)
         self.answer(
             {
@@ -98,8 +94,8 @@ class ScoreTranscripts(AnsweringCommand):
                 "intervals_note": _no_intervals(errors),
                 "case_note": case_note,
                 "resampled": "speakers" if errors.by_speaker() else "utterances",
-                "n_bootstrap": self.bootstrap,
-                "seed": self.seed,
+                "n_bootstrap": self.bootstrap.n_bootstrap,
+                "seed": self.bootstrap.seed,
             },
             *_shown(errors, intervals, self.confusions),
         )

@@ -58,7 +58,7 @@ def test_every_command_that_takes_a_corpus_takes_its_options():
 def test_options_are_called_as_the_parameters_of_functions_are():
     from speakergmm.corpora import read_corpus, validate_corpus
     from speakergmm.hmm import DecodingOptions, TrainingSchedule
-    from speakergmm.metrics import evaluate, transcription_intervals
+    from speakergmm.metrics import BootstrapOptions, EvaluationOptions
     from speakergmm.recognition import TrainingOptions
     from speakergmm.speakers import (
         AdaptationOptions,
@@ -75,8 +75,8 @@ def test_options_are_called_as_the_parameters_of_functions_are():
             (ProtocolOptions, ["split"]),
             (AdaptationOptions, ["relevance_factor"]),
         ],
-        "evaluate": [(evaluate, ["p_target", "n_bootstrap", "seed"])],
-        "score-transcripts": [(transcription_intervals, ["n_bootstrap", "seed"])],
+        "evaluate": [(EvaluationOptions, ["p_target", "n_bootstrap", "confidence", "seed"])],
+        "score-transcripts": [(BootstrapOptions, ["n_bootstrap", "confidence", "seed"])],
         "train-hmm": [(TrainingOptions, ["n_states", "unknown_words", "seed", "features"])],
         "train-words": [
             (TrainingOptions, ["n_states", "gaussians_per_state", "frequency_warps"]),

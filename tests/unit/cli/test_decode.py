@@ -179,7 +179,7 @@ def test_words_in_the_other_letter_case_are_hinted_at(run, tmp_path):
 
 def test_files_of_three_kinds(run, world, tmp_path):
     out = tmp_path / "words.ctm"
-    done = run("--lm", world / "lm.arpa", "--output", out, "--confidence")
+    done = run("--lm", world / "lm.arpa", "--output", out, "--confidences")
     assert done.stdout == f"{out}: 3 utterances, 6 words\n"
     found = read_ctm(out)
     assert [item.label for item in found["one"]] == ["low", "fall"]
@@ -439,7 +439,7 @@ def test_what_plain_text_cannot_hold_is_said(run, world, tmp_path):
         (["--output", tmp_path / "a.ctm"], 1),
         (["--json"], 0),
     ):
-        done = run("--confidence", "--nbest", 2, *more, inputs=[world / "three.wav"])
+        done = run("--confidences", "--nbest", 2, *more, inputs=[world / "three.wav"])
         assert done.stderr.count("note: ") == expected
 
 
