@@ -194,9 +194,15 @@ class Options:
         own, inner = cls._sorted(changes)
         for name, theirs in inner.items():
             kind = cls.declarations()[name].kind
-            before = own.get(name, getattr(options, name, None))
-            own[name] = kind.of(before, theirs)
+            before = getattr(options, name) if options is not None else cls._default_of(name)
+            own[name] = kind.of(own.get(name, before), theirs)
         return cls(**own) if options is None else replace(options, **own)  # type: ignore[type-var] # subclasses are dataclasses
+
+    @classmethod
+    def _default_of(cls, name: str) -> Any:
+        """Return the default of a field; None if there is none, or if it is made anew each time."""
+        declared = {each.name: each.default for each in fields(cls)}  # type: ignore[arg-type] # subclasses are dataclasses
+        return None if declared[name] is MISSING else declared[name]
 
     @classmethod
     def declarations(cls) -> dict[str, Declaration]:

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
         run_identification_windows as run_identification_windows,
     )
     from speakergmm.speakers.integrity import Ledger as Ledger
+    from speakergmm.speakers.mixture_training_options import BackgroundOptions as BackgroundOptions
+    from speakergmm.speakers.mixture_training_options import (
+        SpeakerMixtureOptions as SpeakerMixtureOptions,
+    )
     from speakergmm.speakers.speaker_mixtures import LikelihoodScorer as LikelihoodScorer
     from speakergmm.speakers.speaker_mixtures import fit_speaker_mixtures as fit_speaker_mixtures
     from speakergmm.speakers.speaker_mixtures import (

@@ -1,9 +1,9 @@
-"""The background model: a mixture of many speakers' speech, and the features it was trained on."""
+"""The background model: a mixture trained on the speech of many speakers, with its features."""
 
 import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -21,13 +21,14 @@ from speakergmm.mixtures import DiagonalMixture, fit_mixture
 from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.parallel import Workers
 from speakergmm.provenance import software_versions, utc_now
-from speakergmm.ranges import whole_number, wrong_type
+from speakergmm.ranges import wrong_type
 from speakergmm.run_context import RunContext, SkippedRecording, Skips
 from speakergmm.speakers.extraction import ExtractSpeech, SpeechFrames
+from speakergmm.speakers.mixture_training_options import BackgroundOptions
 
 
 class BackgroundWarning(UserWarning):
-    """A background model was trained, but on a corpus that hardly makes one."""
+    """A background model was trained on a corpus that is not suitable for one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,16 +38,16 @@ class BackgroundModel(records.Filed):
     Parameters
     ----------
     mixture : DiagonalMixture
-        K components over the features' D dimensions; a fitted estimator of that kind will do.
+        Mixture of K components and D features; a fitted estimator of that kind is accepted.
     features : FeatureConfig
-        How the features were made; scoring makes them the same way.
+        Configuration of the features, which are extracted in the same way for scoring.
     provenance : dict
-        When, from what and how it was trained, as JSON can hold it; no part of the identity.
+        Time, data and options of the training, as JSON can hold them; not part of the digest.
 
     Raises
     ------
     IncompatibleModelError
-        If the features have another dimension than the mixture.
+        If mixture and features have different numbers of features.
     """
 
     file_kind: ClassVar[str] = "background model"
@@ -62,46 +63,41 @@ class BackgroundModel(records.Filed):
         if n_features != self.mixture.n_features:
             raise IncompatibleModelError(
                 f"the mixture has {self.mixture.n_features} features per frame, the feature "
-                f"configuration makes {n_features}"
+                f"configuration has {n_features}"
             )
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hexadecimal) of parameters and features: what makes scores what they are."""
+        """SHA-256 (hexadecimal) of the parameters and the features, which determine all scores."""
         return records.digest(self.file_kind, self.features.digest, self.mixture)
 
     @classmethod
     def train(
         cls,
         corpus: Corpus | AnyPath,
+        options: BackgroundOptions | None = None,
         *,
-        features: FeatureConfig | AnyPath = "speaker",
-        n_components: int = 64,
-        seed: int = 0,
         n_jobs: int = 1,
         run: RunContext | None = None,
-        **options: Any,
+        **changes: Any,
     ) -> "BackgroundModel":
         """Train a background model on a corpus.
 
         Parameters
         ----------
         corpus : Corpus or path
-            Speech of many people; whether it names them doesn't matter for the training. A path is
-            read by `speakergmm.corpora.read_corpus`.
-        features : FeatureConfig, str or path, default="speaker"
-            A configuration, the name of a preset, or a TOML or JSON file.
-        n_components : int, default=64
-            Components of the mixture, K.
-        seed : int, default=0
-            Seed of the initialisation. The same seed, data and software give the same model.
+            Speech of many speakers, who need not be named. A path is read by
+            `speakergmm.corpora.read_corpus`.
+        options : BackgroundOptions, optional
         n_jobs : int, default=1
-            Processes; changes nothing but the time.
+            Number of workers: processes that read recordings, then threads of the training; -1 for
+            all cores. It changes nothing but the time.
         run : RunContext, optional
-            All of it is used: ``strict``, ``on_skip`` and ``progress`` while features are
-            extracted, ``callback`` and ``checkpoint`` by `speakergmm.mixtures.fit_mixture`.
-        **options
-            Further keywords of `speakergmm.mixtures.fit_mixture`.
+            ``strict``, ``on_skip`` and ``progress`` are used while features are extracted, and
+            ``callback`` and ``checkpoint`` by `speakergmm.mixtures.fit_mixture`.
+        **changes
+            Fields of `BackgroundOptions`, in place of those of `options`, such as ``features``,
+            ``n_components``, ``seed``, ``max_iter``, ``tol``, ``variance_floor``.
 
         Returns
         -------
@@ -119,12 +115,19 @@ class BackgroundModel(records.Filed):
         Warns
         -----
         BackgroundWarning
-            If the corpus is of one speaker, whose model is no background for telling people apart.
+            If all speech is of one speaker, so that the model cannot represent other speakers.
+
+        References
+        ----------
+        .. [1] Reynolds, Quatieri, Dunn, "Speaker Verification Using Adapted Gaussian Mixture
+           Models", Digital Signal Processing 10 (2000) 19-41.
         """
-        corpus, config = _asked_for(corpus, n_components), as_feature_config(features)
+        options = BackgroundOptions.of(options, changes)
+        corpus, config = _as_corpus(corpus), as_feature_config(options.features)
         run = run or RunContext()
+        # The frames of speech of all recordings, which are held in memory.
         skips = Skips(run.on_skip)
-        spoken = list(
+        extracted = list(
             map_recordings(
                 ExtractSpeech(config),
                 corpus.utterances,
@@ -133,33 +136,24 @@ class BackgroundModel(records.Filed):
                 description="Extracting features",
             )
         )
-        blocks = [speech.values for _, speech in spoken]
-        facts = _facts_of(corpus, spoken, blocks) | {"n_skipped": len(skips.found)}
-        _check_speech_of(corpus, facts, n_components, skips.found)
-        fitted = fit_mixture(
-            blocks,
-            n_components=n_components,
-            seed=seed,
-            n_jobs=n_jobs,
-            run=run,
-            **options,
-        )
+        blocks = [speech.values for _, speech in extracted]
+        facts = _corpus_facts(corpus, extracted, blocks) | {"n_skipped": len(skips.found)}
+        _check_speech(corpus, facts, options.n_components, skips.found)
+        # Expectation-maximisation.
+        result = fit_mixture(blocks, options, n_jobs=n_jobs, run=run)
         provenance = {
             "created": utc_now(),
             "software": software_versions(),
-            "seed": seed,
-            "training": {
-                name: value if isinstance(value, str | int | float | None) else str(value)
-                for name, value in options.items()
-            },
+            "seed": options.seed,
+            "training": _plain_options(options),
             **facts,
-            "convergence": str(fitted.convergence),
-            "history": [float(value) for value in fitted.objectives],
+            "convergence": str(result.convergence),
+            "history": [float(value) for value in result.objectives],
         }
-        return cls(fitted.model, config, provenance)
+        return cls(result.model, config, provenance)
 
     def info(self) -> dict[str, Any]:
-        """Say what the model is, as JSON can hold it."""
+        """Return a description of the model as JSON can hold it."""
         return {
             "kind": self.file_kind,
             "digest": self.digest,
@@ -172,16 +166,16 @@ class BackgroundModel(records.Filed):
 
 
 AnyBackground = BackgroundModel | AnyPath
-"""A background model, or where its file lies."""
+"""A background model, or the path of its file."""
 
 
 def as_background(background: AnyBackground) -> BackgroundModel:
-    """Return a background model, or read the one that lies at a path.
+    """Return a background model, which is read if a path is given.
 
     Raises
     ------
     InvalidTypeError
-        That names the call which makes one of what was given.
+        If it is something else; the message names the call that makes a background model of it.
     """
     if isinstance(background, BackgroundModel):
         return background
@@ -192,43 +186,56 @@ def as_background(background: AnyBackground) -> BackgroundModel:
     raise wrong_type(background, f"a background model, {way}, or its path")
 
 
-def _asked_for(corpus: Corpus | AnyPath, n_components: int) -> Corpus:
-    """Refuse what nothing can be trained on before anything is read of it."""
+def _as_corpus(corpus: Corpus | AnyPath) -> Corpus:
     if is_path(corpus):
         corpus = read_corpus(corpus)
     if not isinstance(corpus, Corpus):
         way = "; frames are what speakergmm.mixtures.fit_mixture takes"
         raise wrong_type(corpus, "a Corpus or its path", way)
-    whole_number("n_components", n_components)
     return corpus
 
 
-def _facts_of(
+def _plain_options(options: BackgroundOptions) -> dict[str, Any]:
+    """Return the options of the mixture, as JSON can hold them, for the provenance."""
+    values = {
+        each.name: getattr(holder, each.name)
+        for holder in (options, options.update)
+        for each in fields(holder)
+    }
+    return {
+        name: value if isinstance(value, str | int | float | None) else str(value)
+        for name, value in values.items()
+        if name not in ("features", "n_components", "seed", "update")
+    }
+
+
+def _corpus_facts(
     corpus: Corpus,
-    spoken: Sequence[tuple[Utterance, SpeechFrames]],
+    extracted: Sequence[tuple[Utterance, SpeechFrames]],
     blocks: list[NDArray[np.float32]],
 ) -> dict[str, Any]:
+    """Return a description of the training data for the provenance."""
     return {
         "corpus": corpus.source,
         "corpus_sha256": corpus.digest,
         "frames_sha256": _frames_hash(blocks),
-        "n_speakers": len({utterance.speaker for utterance, _ in spoken} - {None}),
-        "n_utterances": len(spoken),
+        "n_speakers": len({utterance.speaker for utterance, _ in extracted} - {None}),
+        "n_utterances": len(extracted),
         "n_frames": sum(map(len, blocks)),
-        "speech_seconds": round(sum((speech.seconds for _, speech in spoken), 0.0), 3),
+        "speech_seconds": round(sum((speech.seconds for _, speech in extracted), 0.0), 3),
     }
 
 
-def _check_speech_of(
+def _check_speech(
     corpus: Corpus,
     facts: Mapping[str, Any],
     n_components: int,
     skipped: Sequence[SkippedRecording],
 ) -> None:
-    """Refuse too little speech, and warn of one speaker's."""
+    """Raise an error if there is too little speech; warn if all of it is of one speaker."""
     n_frames = facts["n_frames"]
     if n_frames == 0:
-        reason = f"; the first: {skipped[0].message}" if skipped else ""
+        reason = f"; the first one: {skipped[0].message}" if skipped else ""
         raise InsufficientDataError(
             f"{corpus.source}: none of its {len(corpus)} recordings can be used{reason}"
         )
@@ -246,6 +253,7 @@ def _check_speech_of(
 
 
 def _frames_hash(blocks: list[NDArray[np.float32]]) -> str:
+    """Return the SHA-256 of shapes, types and values of all blocks."""
     total = hashlib.sha256()
     for block in blocks:
         total.update(f"{block.shape}{block.dtype.str}".encode())

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from speakergmm.corpora import AnyPath, Corpus, Split, Utterance, as_corpus
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError
-from speakergmm.features import FeatureConfig, as_feature_config
+from speakergmm.features import as_feature_config
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
 from speakergmm.parallel import Workers
 from speakergmm.run_context import RunContext
 from speakergmm.speakers.extraction import ExtractSpeech, map_grouped_recordings, whole_recordings
+from speakergmm.speakers.mixture_training_options import SpeakerMixtureOptions
 from speakergmm.speakers.speaker_scoring import average_over_frames
 
 
@@ -104,82 +105,83 @@ class LikelihoodScorer:
 
 def train_speaker_mixtures(
     corpus: Corpus | AnyPath,
+    options: SpeakerMixtureOptions | None = None,
     *,
-    features: FeatureConfig | AnyPath = "speaker",
     n_jobs: int = 1,
     run: RunContext | None = None,
-    **options: Any,
+    **changes: Any,
 ) -> dict[str, DiagonalMixture]:
     """Train one mixture per speaker by expectation-maximisation, with limited variances.
 
     Parameters
     ----------
     corpus : Corpus or path
-        Speakers and their recordings.
-    features : FeatureConfig, str or path, default="speaker"
+        Recordings of named speakers.
+    options : SpeakerMixtureOptions, optional
     n_jobs : int, default=1
         Number of worker processes; -1 for all cores. It changes nothing but the time.
     run : RunContext, optional
         ``strict``, ``on_skip`` and ``progress`` are used.
-    **options
-        As `fit_speaker_mixtures` has them: ``n_components``, ``variance_floor``, ``seed``.
+    **changes
+        Fields of `SpeakerMixtureOptions`, in place of those of `options`, such as ``features``,
+        ``n_components``, ``variance_floor``, ``seed``.
 
     Returns
     -------
     dict of str to DiagonalMixture
-        By speaker, sorted.
+        The mixtures by name of the speaker, sorted.
 
     Raises
     ------
     InsufficientDataError
-        If a speaker has fewer frames of speech than components.
+        If a speaker has fewer frames of speech than there are components.
+    InvalidInputError
+        If an option is out of range.
 
     References
     ----------
     .. [1] Reynolds and Rose, "Robust text-independent speaker identification using Gaussian
        mixture speaker models", IEEE Trans. Speech and Audio Processing 3 (1995) 72-83.
     """
+    options = SpeakerMixtureOptions.of(options, changes)
     groups = as_corpus(corpus).by_speaker()
-    return _train(groups, features, Workers(n_jobs), run or RunContext(), options, affected={})
+    return _train(groups, options, Workers(n_jobs), run or RunContext(), affected={})
 
 
 def train_split_mixtures(
     split: Split,
+    options: SpeakerMixtureOptions | None = None,
     *,
-    features: FeatureConfig | AnyPath = "speaker",
     n_jobs: int = 1,
     run: RunContext | None = None,
-    **options: Any,
+    **changes: Any,
 ) -> dict[str, DiagonalMixture]:
-    """Train a plain mixture for each model of a split; see `train_speaker_mixtures`."""
+    """Train one mixture per model of a split; see `train_speaker_mixtures`."""
+    options = SpeakerMixtureOptions.of(options, changes)
     groups = {model: whole_recordings(split.enrolment[model]) for model in split.models}
-    return _train(groups, features, Workers(n_jobs), run or RunContext(), options)
+    return _train(groups, options, Workers(n_jobs), run or RunContext())
 
 
 def fit_speaker_mixtures(
     frames: Mapping[str, Sequence[NDArray[np.floating[Any]]]],
+    options: SpeakerMixtureOptions | None = None,
     *,
-    n_components: int = 32,
-    variance_floor: float = 0.01,
-    seed: int = 0,
     n_jobs: int = 1,
-    **options: Any,
+    **changes: Any,
 ) -> dict[str, DiagonalMixture]:
-    """Train one mixture per speaker from frames of speech that are in memory.
+    """Train one mixture per speaker on frames of speech in memory.
 
     Parameters
     ----------
     frames : mapping of str to sequence of array, shape (T, D)
-        The utterances of each speaker.
-    n_components : int, default=32
-        Components of each mixture.
-    variance_floor : float, default=0.01
-        Smallest variance, as a part of the variance of all frames of that speaker: Reynolds and
-        Rose's variance limiting, without which a component may collapse on a few frames.
-    seed : int, default=0
+        Frames of the utterances of each speaker.
+    options : SpeakerMixtureOptions, optional
+        ``features`` is not used.
     n_jobs : int, default=1
-    **options
-        Further keywords of `speakergmm.mixtures.fit_mixture`.
+        Number of worker processes, each of which trains one mixture at a time; -1 for all cores.
+        It changes nothing but the time.
+    **changes
+        Fields of `SpeakerMixtureOptions`, in place of those of `options`.
 
     Returns
     -------
@@ -189,45 +191,53 @@ def fit_speaker_mixtures(
     Raises
     ------
     InsufficientDataError
-        If a speaker has fewer frames than components.
+        If a speaker has fewer frames than there are components.
     InvalidInputError
         If an option is out of range.
     """
-    for speaker, blocks in frames.items():
-        count = sum(map(len, blocks))
-        if count < n_components:
-            raise InsufficientDataError(
-                f"speaker {speaker!r}: {count} frames of speech are fewer than the {n_components} "
-                "components asked for; give more speech or ask for fewer components"
-            )
-    options |= {"n_components": n_components, "variance_floor": variance_floor, "seed": seed}
-    models = Workers(n_jobs).map_processes(partial(_fit_speaker, options), frames.values())
-    return dict(zip(frames, models, strict=True))
+    options = SpeakerMixtureOptions.of(options, changes)
+    return _fit(frames, options, Workers(n_jobs))
 
 
 def _train(
     groups: Mapping[str, Sequence[Utterance]],
-    features: FeatureConfig | AnyPath,
+    options: SpeakerMixtureOptions,
     workers: Workers,
     run: RunContext,
-    options: dict[str, Any],
     *,
     affected: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, DiagonalMixture]:
     """Train a mixture on the speech in the recordings of each group."""
-    spoken = map_grouped_recordings(
-        ExtractSpeech(as_feature_config(features)),
+    speech = map_grouped_recordings(
+        ExtractSpeech(as_feature_config(options.features)),
         groups,
         workers=workers,
         run=run,
         description="Extracting features",
         affected=affected,
     )
-    frames = {name: [speech.values for speech in each] for name, each in spoken.items()}
-    return fit_speaker_mixtures(frames, n_jobs=workers.count, **options)
+    frames = {name: [each.values for each in utterances] for name, utterances in speech.items()}
+    return _fit(frames, options, workers)
+
+
+def _fit(
+    frames: Mapping[str, Sequence[NDArray[np.floating[Any]]]],
+    options: SpeakerMixtureOptions,
+    workers: Workers,
+) -> dict[str, DiagonalMixture]:
+    for speaker, blocks in frames.items():
+        count = sum(map(len, blocks))
+        if count < options.n_components:
+            raise InsufficientDataError(
+                f"speaker {speaker!r}: {count} frames of speech are fewer than the "
+                f"{options.n_components} components asked for; give more speech or ask for fewer "
+                "components"
+            )
+    models = workers.map_processes(partial(_fit_speaker, options), frames.values())
+    return dict(zip(frames, models, strict=True))
 
 
 def _fit_speaker(
-    options: dict[str, Any], blocks: Sequence[NDArray[np.floating[Any]]]
+    options: SpeakerMixtureOptions, blocks: Sequence[NDArray[np.floating[Any]]]
 ) -> DiagonalMixture:
-    return fit_mixture(list(blocks), **options).model
+    return fit_mixture(list(blocks), options).model

@@ -80,6 +80,16 @@ def test_names_of_nested_options_stand_for_theirs():
     assert Outer.path_to("nothing") is None
 
 
+def test_a_change_of_a_nested_option_keeps_the_other_defaults_of_its_group():
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Wide(Options):
+        inner: Inner = nested(Inner, "Smoothing.", default=Inner(width=9))
+
+    assert Wide.of(None, {"scale": 2.0}).inner == Inner(width=9, scale=2.0)
+    narrow = Wide(inner=Inner(width=4))
+    assert Wide.of(narrow, {"scale": 2.0}).inner == Inner(width=4, scale=2.0)
+
+
 def test_what_is_no_options_is_refused_with_the_right_call():
     for wrong in ({"width": 3}, Inner, Outer(), 3):
         with pytest.raises(InvalidTypeError, match=r"Inner\(\.\.\.\)"):

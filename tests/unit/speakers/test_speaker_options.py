@@ -9,8 +9,11 @@ import pytest
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.speakers import (
     AdaptationOptions,
+    BackgroundModel,
+    BackgroundOptions,
     ProtocolOptions,
     ScoringOptions,
+    SpeakerMixtureOptions,
     SpeakerStore,
 )
 
@@ -51,10 +54,32 @@ def test_store_methods_take_options_whole_or_by_keyword(tmp_path, background, vo
             store.verify("ana", voices(1, 1), treshold=0.0)
 
 
+def test_a_background_model_records_its_options(background_corpus):
+    options = BackgroundOptions(n_components=2, max_iter=1)
+    trained = BackgroundModel.train(background_corpus, options, seed=3, variance_floor=0.2)
+    assert trained.mixture.n_components == 2
+    assert trained.provenance["seed"] == 3
+    recorded = trained.provenance["training"]
+    assert (recorded["max_iter"], recorded["variance_floor"], recorded["init"]) == (
+        1,
+        0.2,
+        "kmeans",
+    )
+    with pytest.raises(InvalidTypeError, match=r"'n_component'.*'n_components'"):
+        BackgroundModel.train(background_corpus, n_component=2)
+
+
+def test_mixtures_of_single_speakers_have_a_higher_floor():
+    assert SpeakerMixtureOptions().update.variance_floor == 0.01
+    changed = SpeakerMixtureOptions.of(None, {"min_occupancy": 2.0})
+    assert changed.update.variance_floor == 0.01
+    assert BackgroundOptions().update.variance_floor == 0.001
+
+
 def test_options_of_commands_load_nothing_heavy():
     program = (
         "import json, sys\n"
-        "from speakergmm.speakers import speaker_options\n"
+        "from speakergmm.speakers import mixture_training_options, speaker_options\n"
         "from speakergmm.metrics import evaluation_options\n"
         "print(json.dumps(sorted(sys.modules)))"
     )

@@ -1,0 +1,83 @@
+"""Options of training background models and mixtures of single speakers.
+
+The commands derive their options from these classes at every start, so that nothing heavy is
+imported here.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from speakergmm.mixtures.mixture_options import MaximumLikelihoodOptions, MixtureOptions
+from speakergmm.options import anything, nested, whole
+
+if TYPE_CHECKING:
+    from speakergmm.features import FeatureConfig
+
+SPEAKER_VARIANCE_FLOOR = 0.01
+"""Smallest variance of the mixture of one speaker, as a part of the variance of all frames.
+
+It is larger than that of mixtures of many frames: without limited variances (Reynolds and Rose
+1995), a component may collapse on a few of the speaker's frames.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundOptions(MixtureOptions):
+    """Options of the training of a background model.
+
+    Parameters
+    ----------
+    features : FeatureConfig, str or path, default="speaker"
+        A configuration, the name of a preset, or a TOML or JSON file.
+    n_components : int, default=64
+        Number of Gaussians of the mixture, K.
+    init, max_iter, tol, seed, precision, update
+        As in `speakergmm.mixtures.MixtureOptions`.
+
+    Raises
+    ------
+    InvalidInputError
+        If an option is out of range.
+    """
+
+    features: FeatureConfig | str | os.PathLike[str] = anything(
+        "speaker", "Preset of features, or a TOML or JSON file.", kind=str
+    )
+    n_components: int = whole(64, "Number of Gaussians of the mixture.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerMixtureOptions(MixtureOptions):
+    """Options of the training of an independent mixture for each speaker.
+
+    Parameters
+    ----------
+    features : FeatureConfig, str or path, default="speaker"
+        A configuration, the name of a preset, or a TOML or JSON file; not used if the frames are
+        given.
+    n_components : int, default=32
+        Number of Gaussians of each mixture.
+    update : MaximumLikelihoodOptions
+        Its ``variance_floor`` is 0.01 by default: the smallest variance, as a part of the variance
+        of all frames of the speaker.
+    init, max_iter, tol, seed, precision
+        As in `speakergmm.mixtures.MixtureOptions`.
+
+    Raises
+    ------
+    InvalidInputError
+        If an option is out of range.
+    """
+
+    features: FeatureConfig | str | os.PathLike[str] = anything(
+        "speaker", "Preset of features, or a TOML or JSON file.", kind=str
+    )
+    n_components: int = whole(32, "Number of Gaussians of each mixture.")
+    update: MaximumLikelihoodOptions = nested(
+        MaximumLikelihoodOptions,
+        "Floors, revival and regularisation of the update.",
+        default=MaximumLikelihoodOptions(variance_floor=SPEAKER_VARIANCE_FLOOR),
+    )
