@@ -1,9 +1,9 @@
-"""Checkpoints: one small file from which an interrupted loop goes on to the same result.
+"""Checkpoints: one small file from which an interrupted loop resumes, to the same result.
 
-The file holds the state of a loop bit by bit, whatever record it is, and a fingerprint of the call
-that made it. The same call goes on from the last state that was written, and ends in exactly what a
-loop ends in that was never interrupted. A call with other data or options is refused, and nothing
-is overwritten. A loop that has ended removes its file.
+The file contains the exact state of a loop, which may be any record, and a fingerprint of the call
+that wrote it. The same call resumes from the last state that was written, and ends in exactly the
+result of a loop that was never interrupted. A call with other data or options is refused, and
+nothing is overwritten. A loop that has ended removes its file.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from speakergmm.ranges import number
 State = TypeVar("State")
 
 KIND = "training checkpoint"
-"""What the file's header says that it is."""
+"""Kind of file, as the header names it."""
 
 DEFAULT_SECONDS = 5.0
-"""Least time between two writings: what a kill may cost."""
+"""Least time between two writings, in seconds: the work that a kill may cost."""
 
-# Writing takes no more than this part of the time.
+# Largest part of the time that writing may take.
 _LARGEST_COST = 0.01
 _HASH = "sha256:"
 
@@ -47,15 +47,15 @@ class CheckpointWarning(UserWarning):
 
 
 class Resumable(Protocol):
-    """What a loop needs of a checkpoint: where to begin, and whom to tell how far it has come."""
+    """The part of a checkpoint that a loop uses: the state it starts from, and the recorder."""
 
     @property
     def state(self) -> Any:
-        """Where the loop stood; None for one that begins."""
+        """The state from which the loop resumes; None for a new loop."""
 
     @property
     def record(self) -> Callable[[Any], None] | None:
-        """Take note of a state; None where nobody does."""
+        """The function that records a state; None if states are not recorded."""
 
 
 class _Unkept:
@@ -64,44 +64,44 @@ class _Unkept:
 
 
 class Checkpoint(Generic[State]):
-    """A file to which a loop writes where it stands; a context manager around the loop.
+    """A file to which a loop writes its state; a context manager around the loop.
 
     Parameters
     ----------
     path : path
-        The file. Where one is there already, the loop goes on from it.
+        The file. If it exists already, the loop resumes from it.
     of : type
-        The record that the state is, with its parameters where it has some, such as
+        Class of the state, a record; with its type parameters where it has some, such as
         ``EMState[Mixture]``.
     fingerprint : mapping
-        Of data and options: JSON values, arrays and records. A file with another one is refused.
+        Fingerprint of data and options: JSON values, arrays and records. A file with another
+        fingerprint is refused.
     seconds : float, default=5
-        Least time between two writings, >= 0; more where writing would otherwise take over 1 % of
-        the time. At 0 every state is written, whatever it costs.
+        Least time between two writings, in seconds, >= 0; more where writing would otherwise take
+        over 1 % of the time. At 0 every state is written, whatever it costs.
 
     Attributes
     ----------
     state : record or None
-        Where the loop stood when the file was written, or what was recorded last; None for a new
-        loop.
+        The state in the file, or the state that was recorded last; None for a new loop.
 
     Raises
     ------
     IncompatibleModelError
-        If the file was made with other data or options; they are named.
+        If the file was written with other data or options; they are named.
     ModelFormatError
-        If the file is something else, or damaged.
+        If the file is not a checkpoint, or is damaged.
     SpeakerGmmError
-        If the file can't be written there.
+        If the file cannot be written there.
     InvalidInputError
         If `seconds` is out of range.
 
     Notes
     -----
-    On leaving without an error the file is removed. An exception, Ctrl-C too, writes what is not
-    yet written. After a collapse of a component the file is removed as well: going on would only
-    lead there again. A disk that is full in the midst of training is a `CheckpointWarning`, not an
-    error: hours of work are worth more than their copy.
+    On leaving without an error the file is removed. On leaving with an exception, Ctrl-C included,
+    a state that is not yet written is written. After a collapse of a component the file is removed
+    as well: resuming would only lead there again. If the disk becomes full during training, a
+    `CheckpointWarning` is issued instead of an error: hours of work are worth more than their copy.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Checkpoint(Generic[State]):
         self._next_writing = time.perf_counter() + seconds
 
     def record(self, state: State) -> None:
-        """Take note of a state, and write it to the file if the last writing is long enough ago."""
+        """Record a state, and write it to the file if the last writing is long enough ago."""
         self.state = state
         self._is_pending = True
         if time.perf_counter() >= self._next_writing:
@@ -136,7 +136,7 @@ class Checkpoint(Generic[State]):
         Warns
         -----
         CheckpointWarning
-            If that is not possible.
+            If it cannot be written.
         """
         started = time.perf_counter()
         try:
@@ -194,21 +194,23 @@ def open_checkpoint(
     fingerprint: Callable[[], Mapping[str, Any]],
     seconds: float = DEFAULT_SECONDS,
 ) -> Iterator[Resumable]:
-    """Open the checkpoint that somebody asks for: a file, one that is open already, or none.
+    """Open the checkpoint of a run: a file, a checkpoint that is open already, or none.
 
     Parameters
     ----------
     checkpoint : path, Resumable or None
+        A file, a checkpoint that is opened and closed elsewhere, or None.
     of : type
-        The record that the state is.
+        Class of the state, a record.
     fingerprint : callable
-        Asked only where there is a file.
+        Returns the fingerprint; called only if there is a file.
     seconds : float, default=5
+        Least time between two writings, in seconds.
 
     Yields
     ------
     Resumable
-        With neither state nor `record` where no checkpoint is asked for.
+        Without `state` and `record` if there is no checkpoint.
     """
     if checkpoint is None:
         yield _Unkept()
@@ -220,12 +222,12 @@ def open_checkpoint(
 
 
 def short_digest(*values: Any) -> str:
-    """Return the digest of arrays and records as fingerprints have it."""
+    """Return the short digest of arrays and records that fingerprints contain."""
     return f"{_HASH}{records.digest(*values)[:32]}"
 
 
 def describe_differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
-    """Say in words in what two fingerprints differ; empty where they don't.
+    """Return the differences of two fingerprints in words; an empty string if they are equal.
 
     Examples
     --------
@@ -243,7 +245,7 @@ def describe_differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) ->
 
 
 def _normalised(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a fingerprint as it comes back from a file; arrays and records by their digests."""
+    """Return a fingerprint as it is read from a file, with digests of arrays and records."""
     found: dict[str, Any] = json.loads(json.dumps(dict(fingerprint), default=_plain))
     return found
 

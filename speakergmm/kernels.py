@@ -1,11 +1,11 @@
-"""What every compiled loop shares: how it is compiled, the types of arrays, two polynomials.
+"""The base of all compiled loops: their compilation, the types of their arrays, two polynomials.
 
-Importing this module imports numba, and importing a module of kernels compiles them, or loads from
-disk what was compiled before: only work that takes longer should do so.
+Importing this module imports numba, and importing a module of kernels compiles them, or loads them
+from disk if they have been compiled before. Only work that takes longer than that should do so.
 
-A function that is kept on disk is compiled anew when its own file changes, but not when that of
-something it calls does: whoever changes what kernels of other files call, as the polynomials below,
-removes the compiled files (``*.nbi`` in ``__pycache__``).
+A function on disk is compiled again if its own file changes, but not if the file of a function that
+it calls does. After a change to a function that kernels of other files call, such as the
+polynomials below, remove the compiled files (``*.nbi`` in ``__pycache__``).
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 FAST = {"reassoc", "contract", "nsz"}
 """For `fastmath`: sums may be split over lanes, products and sums joined; NaN must stay NaN."""
 
-# 2^f = 1 + f q(f) for f in -1/2..1/2, with q as a polynomial through Chebyshev nodes: wrong by
-# 2e-7 of the value, and exact at 0.
+# 2^f = 1 + f q(f) for f in -1/2..1/2, with q as a polynomial through Chebyshev nodes: with a
+# relative error of 2e-7, and exact at 0.
 _NODES = 0.5 * np.cos(np.pi * (np.arange(5) + 0.5) / 5)
 _C1, _C2, _C3, _C4, _C5 = (
     np.float32(c)
@@ -43,7 +43,7 @@ _C1, _C2, _C3, _C4, _C5 = (
         [np.expm1(f * np.log(2.0)) / f if f else np.log(2.0) for f in _NODES],
     )
 )
-# log2(1 + f) = f q(f) for f in 0..1, wrong by 2e-7, and exact at 0.
+# log2(1 + f) = f q(f) for f in 0..1, with an error of 2e-7, and exact at 0.
 _LOG_NODES = 0.5 + 0.5 * np.cos(np.pi * (np.arange(8) + 0.5) / 8)
 _L0, _L1, _L2, _L3, _L4, _L5, _L6, _L7 = (
     np.float32(c)
@@ -59,7 +59,7 @@ _EXPONENT_OF_ONE = np.int32(0x3F800000)
 
 
 class Layout(NamedTuple):
-    """How an array lies in memory, and whether a kernel writes to it."""
+    """The layout of an array in memory, and whether it is only read."""
 
     n_axes: int
     order: str = "C"
@@ -81,19 +81,20 @@ FilledMatrix = Annotated[NDArray[Scalar], Layout(2, readonly=False)]
 def compiled(*, at_first_call: bool = False, **options: Any) -> Callable[[Function], Function]:
     """Compile a function without the interpreter's lock, and keep the code on disk.
 
-    In an installation that can't be written to, with no place for caches either, it is compiled
-    once a process. Sums stay in their order unless `fastmath` says otherwise, so that results don't
+    If neither the installation nor a cache folder can be written to, the function is compiled once
+    per process. Sums keep their order unless `fastmath` allows otherwise, so that results do not
     depend on the processor.
 
     Parameters
     ----------
     at_first_call : bool, default=False
-        By default a function is compiled at once, for what its annotations say: arrays as above,
-        ``int``, ``float`` and ``bool``, and tuples of these. (Not of a class of named tuples: code
-        on disk that names a class can't be read any more, or replaced, where that is gone.) Where a
-        type is a union, it is compiled for the first of each, for the second of each, and so on.
+        Compile the function when it is first called. By default it is compiled at once, for the
+        types of its annotations: arrays as above, ``int``, ``float`` and ``bool``, and tuples of
+        these. (Named tuples are not allowed: code on disk that names a class can be neither read
+        nor replaced once the class is gone.) If types are unions, the function is compiled for the
+        first type of each union, for the second of each, and so on.
     **options
-        As `numba.njit` takes them.
+        Options of `numba.njit`.
     """
 
     def decorate(function: Function) -> Function:
@@ -109,7 +110,7 @@ def compiled(*, at_first_call: bool = False, **options: Any) -> Callable[[Functi
 
 
 def _signatures(function: Callable[..., Any]) -> list[Any]:
-    """Return what the annotations of a function mean to the compiler."""
+    """Return the signatures, in the compiler's terms, that the annotations of a function state."""
     hints = get_type_hints(function, include_extras=True)
     result = _types(hints.pop("return"))[0]
     arguments = [_types(hint) for hint in hints.values()]
@@ -138,7 +139,7 @@ def _types(hint: Any) -> list[Any]:
 
 @compiled(at_first_call=True, inline="always")
 def power_of_two(x: np.float32) -> np.float32:
-    """Return 2^x, wrong by 2e-7 of the value, for float32 numbers within +-125."""
+    """Return 2^x with a relative error of 2e-7, for float32 numbers within +-125."""
     whole = np.rint(x)
     f = x - whole
     power = np.float32(((((_C5 * f + _C4) * f + _C3) * f + _C2) * f + _C1) * f + _ONE)
@@ -149,7 +150,7 @@ def power_of_two(x: np.float32) -> np.float32:
 
 @compiled(at_first_call=True, inline="always")
 def binary_logarithm(x: np.float32) -> np.float32:
-    """Return log2(x), wrong by 2e-7, for float32 numbers that are above 0 and no subnormal ones."""
+    """Return log2(x) with an error of 2e-7, for positive float32 numbers that are not subnormal."""
     bits = np.float32(x).view(np.int32)
     whole = np.float32((bits >> _MANTISSA_BITS) - _BIAS)
     f = np.int32((bits & _MANTISSA) | _EXPONENT_OF_ONE).view(np.float32) - _ONE

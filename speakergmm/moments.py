@@ -1,8 +1,8 @@
-"""Moments: count, mean and scatter of frames, merged block by block without losing digits.
+"""Moments of frames: count, mean and scatter, merged block by block without losing digits.
 
-Everything that asks how frames are spread asks here: the survey of training data, normalisation
-of features, starts of fits. What counts as a feature that varies, and what is too large or too
-small to be squared, is decided here and nowhere else.
+Training, normalisation of features and starts of fits take means and variances from here. Whether
+a feature varies, and whether its values are too large or too small to be squared, is decided here
+and nowhere else.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 
-# Deviations of a smaller part of the mean are float64's rounding in whatever made the frames.
+# A standard deviation below this part of the mean is rounding of float64 in whatever computed the
+# frames.
 _LEAST_DEVIATION = 1e-14
 # The square of a smaller deviation has few digits or none, and its inverse may overflow.
 _LEAST_VARIANCE = 1e-290
-# Beside a larger mean such deviations would be rounding.
+# Beside a mean larger than this, deviations that small would be rounding.
 _LARGEST_LOST = 1e-131
 
 
@@ -29,18 +30,19 @@ class Moments:
     Parameters
     ----------
     full : bool, default=False
-        Whether to keep all products of two features, for `covariance`, and not squares only.
+        Keep the products of any two features, for `covariance`, and not the squares alone.
 
     Attributes
     ----------
     n_frames : int
-        Frames taken in, those of weight 0 too.
+        Number of frames so far, those of weight 0 included.
 
     Notes
     -----
-    Blocks are merged by the formula of Chan, Golub and LeVeque [1]_. All is seen from one of the
-    heaviest frames: an offset costs no digits, and a constant is zero, whose sum has no rounding.
-    Weights are held in units of a power of two, so that any that float64 can hold serve.
+    Blocks are merged by the formula of Chan, Golub and LeVeque [1]_. All frames are seen from one
+    of the heaviest: an offset costs no digits, and a constant feature is zero, so that its sum has
+    no rounding. Weights are held in units of a power of two, so that any weight that float64 can
+    hold may be used.
 
     References
     ----------
@@ -72,7 +74,7 @@ class Moments:
     def __init__(self, *, full: bool = False) -> None:
         self.n_frames = 0
         self._full = full
-        # The mean is their sum.
+        # The mean is the sum of these two.
         self._origin: NDArray[np.float64] = np.zeros(1)
         self._shift: NDArray[np.float64] = np.zeros(1)
         # Sum of weights, and of weights times (products of) deviations, by 2 ** exponent.
@@ -98,7 +100,7 @@ class Moments:
         weights : array, shape (T,), optional
             Finite and >= 0; by default 1 for each frame.
         full : bool, default=False
-            As the class has it.
+            As in the class.
         """
         moments = cls(full=full)
         moments.n_frames = len(frames)
@@ -132,18 +134,18 @@ class Moments:
                 moments._scatter = weights @ moved**2
         moments._moves = moments._squares > 0
         if not moments._moves.all():
-            # Squares may have been lost; frames that differ have not.
+            # Squares of small deviations may have become 0; the deviations have not.
             moments._moves |= (moved != 0).any(axis=0)
         return moments
 
     def add(
         self, frames: NDArray[np.floating[Any]], weights: NDArray[np.float64] | None = None
     ) -> None:
-        """Take in a block, as `of` has it."""
+        """Add a block of frames; parameters are those of `of`."""
         self.merge(type(self).of(frames, weights, full=self._full))
 
     def merge(self, other: Moments) -> None:
-        """Take in what other moments, of the same kind and features, have seen."""
+        """Add other moments, of the same kind and features."""
         self.n_frames += other.n_frames
         if other._weight == 0:
             return
@@ -166,7 +168,7 @@ class Moments:
                 + between * (own * (weight / total))
             )
             self._moves = self._moves | other._moves | (step != 0)
-            # The heavier mean moves towards the lighter one: what weighs little costs no digits.
+            # The heavier mean moves towards the lighter one: a light mean costs no digits.
             if weight > own:
                 self._origin = other._origin
                 self._shift = other._shift - step * (own / total)
@@ -176,12 +178,12 @@ class Moments:
 
     @property
     def mean(self) -> NDArray[np.float64]:
-        """Mean (D,), in feature units; of a constant feature that constant, bit by bit."""
+        """Mean (D,), in feature units; for a constant feature exactly that constant."""
         return self._origin + self._shift
 
     @property
     def weight(self) -> float:
-        """Sum of the frames' weights; infinite where it is no number."""
+        """Sum of the frames' weights; infinite if float64 cannot hold it."""
         try:
             return math.ldexp(self._weight, self._exponent)
         except OverflowError:
@@ -200,7 +202,7 @@ class Moments:
 
     @property
     def varies(self) -> NDArray[np.bool_]:
-        """Which features (D,) vary by more than the rounding of float64 at their mean."""
+        """Mask (D,) of the features that vary by more than rounding of float64 at their mean."""
         variance = self._variance
         return (np.sqrt(variance) > _LEAST_DEVIATION * np.abs(self.mean)) & (
             variance > _LEAST_VARIANCE
@@ -208,25 +210,25 @@ class Moments:
 
     @property
     def lost(self) -> NDArray[np.bool_]:
-        """Which features (D,) vary, but by less than 1e-145: too little to be squared."""
+        """Mask (D,) of the features that vary by less than 1e-145: too little to be squared."""
         small = ~(self._variance > _LEAST_VARIANCE) & (np.abs(self.mean) < _LARGEST_LOST)
         return self._moves & small
 
     def deviation(self, *, least: float = 0.0) -> NDArray[np.float64]:
-        """Return standard deviations (D,) to divide by: 1 for what varies by `least` or less.
+        """Return the standard deviations (D,) as divisors: 1 for features of `least` or less.
 
-        Divided by 1, what was constant stays near 0 after its mean is subtracted: nothing is
-        known of the scale on which a later frame that differs should be seen.
+        After the mean is subtracted, a constant feature that is divided by 1 stays near 0: nothing
+        is known of the scale of a later frame that differs.
         """
         return divisor(np.sqrt(self.variance), least=least)
 
     def refuse_overflow(self) -> None:
-        """Refuse frames whose squares are too large.
+        """Raise an error if values are too large to be squared.
 
         Raises
         ------
         InvalidInputError
-            That names the first such feature.
+            If a variance is not finite; the first such feature is named.
         """
         overflows = np.flatnonzero(~np.isfinite(self._variance))
         if overflows.size:
@@ -245,11 +247,11 @@ class Moments:
 
 
 def divisor(deviation: NDArray[np.float64], *, least: float = 0.0) -> NDArray[np.float64]:
-    """Return standard deviations to divide by: 1 in place of those that are `least` or less."""
+    """Return standard deviations as divisors, with 1 in place of those of `least` or less."""
     return np.where(deviation > least, deviation, 1.0)
 
 
 def _in_units(exponent: int, moments: Moments) -> tuple[float, float]:
-    """Weight of moments by 2 ** exponent, and the factor that brings their scatter there."""
+    """Return the weight of moments in units of 2 ** exponent, and the factor of their scatter."""
     factor = math.ldexp(1.0, moments._exponent - exponent)
     return moments._weight * factor, factor

@@ -1,7 +1,7 @@
-"""Passes over frames: evaluate a block, hand its posteriors to the accumulators, sum up.
+"""Passes over frames: evaluate each block, pass its posteriors to accumulators, and add these up.
 
-`FramesPass.run` is the pass of every E-step of mixtures; `refine` goes over the frames once more
-for the few Gaussians that are too narrow for it.
+`FramesPass.run` is the pass of every E-step of mixtures; `refine` is a second pass for the few
+Gaussians that are too narrow for the first.
 """
 
 from __future__ import annotations
@@ -36,44 +36,46 @@ from speakergmm.moments import Moments
 from speakergmm.parallel import ONE_WORKER, Workers, single_threaded_blas
 from speakergmm.ranges import whole_number
 
-# Blocks that one thread takes at a time and sums by itself.
+# Number of blocks that one thread takes at a time and sums by itself.
 _BLOCKS_PER_GROUP = 16
-# Exponentials after which the work is long enough for compiled code, which takes half a second to
-# load. They are counted from the first frame, so that results depend on nothing but the frames.
+# Number of exponentials after which the work is long enough for compiled code, which takes half a
+# second to load. They are counted from the first frame, so that results depend on nothing but the
+# frames.
 _UNCOMPILED = 2**25
-# A frame whose joint log-density is so far below its log-likelihood is not the Gaussian's.
+# A frame whose joint log-density is this far below its log-likelihood, in nats, does not belong to
+# the Gaussian.
 _NOT_ITS_OWN = 36.0
 
 
 class Accumulator(Protocol):
-    """Whatever sums up what frames say: moments, or statistics of sessions, transforms, trees."""
+    """Anything that is summed over frames: moments, statistics of sessions, transforms, trees."""
 
     def add(self, frames: Frames, block: DensePosteriors, weights: Array | None) -> None:
         """Add a block of frames (T, D) with its posteriors and, if given, weights (T,)."""
 
     def merge(self, other: Any) -> None:
-        """Add what another one of the same kind has seen of other frames."""
+        """Add the sums of another accumulator of the same kind over other frames."""
 
 
 class FrameLikelihoods:
-    """Keeps the log-likelihood of each frame, by groups of blocks; an accumulator."""
+    """An accumulator that keeps the log-likelihood of each frame, by groups of blocks."""
 
     def __init__(self) -> None:
         self._found: list[NDArray[np.float32]] = []
         self.groups: list[NDArray[np.float32]] = []
 
     def add(self, frames: Frames, block: DensePosteriors, weights: Array | None) -> None:
-        """Keep those of a block."""
+        """Keep the log-likelihoods of a block."""
         self._found.append(block.log_likelihood.astype(np.float32))
 
     def merge(self, other: FrameLikelihoods) -> None:
-        """Keep those of another group."""
+        """Keep the log-likelihoods of another group."""
         self.groups.append(np.concatenate([np.zeros(0, np.float32), *other._found]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FramesPass:
-    """How to go over all frames of a source, as often as need be.
+    """A pass over all frames of a source, which may be repeated.
 
     Parameters
     ----------
@@ -82,17 +84,17 @@ class FramesPass:
     sample_weight : array, shape (T,), optional
         Weight of each frame, checked.
     precision : {"float32", "float64"}
-        Of the products of a block.
+        Precision of the products of a block.
     second_order : bool
-        Whether second-order moments are wanted.
+        Sum second-order moments as well.
     block_frames : int, optional
-        Frames of a block; by default as many as suit the cache.
+        Number of frames of a block; by default as many as suit the cache.
     workers : Workers
         Threads on which groups of blocks are evaluated; their number does not change the result.
     trusted : bool
-        Whether the frames were checked before.
+        True if the frames have been checked before.
     n_frames : int, optional
-        How many frames there were when they were surveyed; others are an error.
+        Number of frames in the pass before; another number is an error.
     largest_rounding : float
         Largest rounding of a log-density that is accepted, in nats; Gaussians with more are
         evaluated in float64.
@@ -109,7 +111,7 @@ class FramesPass:
     largest_rounding: float = LARGEST_ROUNDING
 
     def __post_init__(self) -> None:
-        """Refuse options out of range."""
+        """Raise an error if an option is out of range."""
         check_precision(self.precision)
         if self.block_frames is not None:
             whole_number("block_frames", self.block_frames)
@@ -124,7 +126,7 @@ class FramesPass:
         precision: str,
         workers: Workers,
     ) -> FramesPass:
-        """Return how training goes over frames whose moments are known."""
+        """Return the pass of training over frames whose moments are known."""
         return cls(
             source,
             weights,
@@ -143,8 +145,8 @@ class FramesPass:
         ----------
         prepared : Prepared
         likelihoods : list, optional
-            Is given the log-likelihoods of the frames of each group, for `refine`; not those of
-            frames that are read as they are needed, of which nothing is held.
+            Receives the log-likelihoods of the frames of each group, for `refine`; stays empty if
+            frames are read as they are needed, of which nothing is held.
         """
         if not _is_held(self.source):
             likelihoods = None
@@ -169,27 +171,27 @@ class FramesPass:
     def run(
         self, prepared: Prepared, make: Callable[[], Sequence[Accumulator]]
     ) -> Sequence[Accumulator]:
-        """Show every block of frames and its posteriors to accumulators: the one pass.
+        """Pass every block of frames and its posteriors to accumulators: the one pass.
 
         Parameters
         ----------
         prepared : Prepared
-            What gives the posteriors.
+            The Gaussians that yield the posteriors.
         make : callable
-            Returns accumulators of nothing, the same ones at each call. They see the blocks in
-            their order, and those of a group of blocks are merged in the order of the groups,
-            whatever thread was first. `GaussianSums` uses a block up and comes last.
+            Returns empty accumulators, of the same kinds at each call. They receive the blocks of
+            a group in order, and groups are merged in order, whatever thread was first.
+            `GaussianSums` overwrites a block and comes last.
 
         Returns
         -------
         sequence of Accumulator
-            Of all frames, in units of the largest weight.
+            The accumulators of all frames, in units of the largest weight.
         """
         blocks, block_frames = self._blocks(prepared)
         group_frames = block_frames * _BLOCKS_PER_GROUP
-        # From the first group in which `_UNCOMPILED` exponentials are reached.
+        # Compiled code is used from the group on in which `_UNCOMPILED` exponentials are reached.
         n_uncompiled = -(-_UNCOMPILED // (group_frames * prepared.n_gaussians))
-        # Evaluators wait here for the next group, of either way; any thread may take one.
+        # Evaluators, with and without compiled code, that any thread may take for the next group.
         idle: dict[bool, list[Evaluator]] = {False: [], True: []}
 
         def show_group(item: tuple[int, tuple[Frames, Array | None]]) -> Sequence[Accumulator]:
@@ -235,21 +237,21 @@ class FramesPass:
         about: About,
         likelihoods: list[NDArray[np.float32]],
     ) -> MixtureStatistics:
-        """Sum the statistics of some Gaussians anew, about points near which their frames lie.
+        """Sum the statistics of some Gaussians again, about points near which their frames lie.
 
         Parameters
         ----------
         prepared : Prepared
         statistics : MixtureStatistics
-            What `accumulate` gave for them.
+            The statistics that `accumulate` returned.
         about : About
-            Gaussians that float32 served, and the points.
+            The Gaussians, which float32 could evaluate, and the points.
         likelihoods : list of array
-            Log-likelihoods of the frames, as `accumulate` gave them, if it did.
+            Log-likelihoods of the frames from `accumulate`; empty if it kept none.
 
         Notes
         -----
-        Only frames that may be theirs are evaluated again, in float64.
+        Only frames that may belong to these Gaussians are evaluated again, in float64.
         """
         chosen = prepared.select(about.which)
         blocks, block_frames = self._blocks(prepared)
@@ -277,7 +279,7 @@ class FramesPass:
                 screen.log_densities(block, joint)
                 piece = slice(start, start + block_frames)
                 known = whole.posteriors(block).log_likelihood if found is None else found[piece]
-                # What is no number may be theirs.
+                # A frame whose density is NaN may belong to them.
                 own[piece] = ~(joint.max(axis=1) - known < -_NOT_ITS_OWN)
             frames, weights = frames[own], None if weights is None else weights[own]
             size = max(1, min(block_frames, len(frames)))
@@ -295,7 +297,7 @@ class FramesPass:
         return total.replaced(statistics, unit)
 
     def _blocks(self, prepared: Prepared) -> tuple[Iterable[Frames], int]:
-        """Return checked blocks of the source, and how many frames to evaluate at a time."""
+        """Return checked blocks of the source, and the number of frames to evaluate at a time."""
         source = self.source
         size = self.block_frames or block_size(prepared.n_gaussians, prepared.n_rows)
         if not isinstance(source, np.ndarray):
@@ -306,11 +308,12 @@ class FramesPass:
 
 
 def check_frame_count(expected: int, found: int) -> None:
-    """Refuse frames that are others each time they are read.
+    """Raise an error if a source yields other frames than before.
 
     Raises
     ------
     InvalidInputError
+        If the numbers of frames differ.
     """
     if found != expected:
         raise InvalidInputError(
@@ -320,7 +323,7 @@ def check_frame_count(expected: int, found: int) -> None:
 
 
 def _is_held(source: FrameSource) -> bool:
-    """Tell whether the frames are in memory, and not in a file that is mapped."""
+    """Return whether the frames are in memory, and not in a file that is mapped."""
     array: Any = source
     while isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
         array = array.base
@@ -328,7 +331,7 @@ def _is_held(source: FrameSource) -> bool:
 
 
 def _weighted(frames: Frames, weights: Array | None) -> tuple[Frames, Array | None]:
-    """Leave out frames without weight: they need not be evaluated."""
+    """Return the frames that have a weight, and their weights; others need not be evaluated."""
     if weights is None or weights.all():
         return frames, weights
     return frames[weights > 0], weights[weights > 0]

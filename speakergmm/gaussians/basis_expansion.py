@@ -1,4 +1,4 @@
-"""The functions of a block of frames, of which log-densities are products."""
+"""Basis expansion of frames: the functions of a frame in which log-densities are linear."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from speakergmm.gaussians.standardisation import Standardisation
 
 
-# Deviations whose squares, and these times any precision, are numbers still.
+# Largest deviation whose square, times any precision, does not overflow.
 _FARTHEST = 1e140
 
 
 class BasisExpander:
-    """Expands blocks of up to `block_frames` frames in buffers of its own; not for two threads.
+    """Expansion of blocks of up to `block_frames` frames, in buffers of its own; one per thread.
 
     Parameters
     ----------
     prepared : Prepared
-        Whose coordinates and functions are to be used.
+        Gaussians whose coordinates and functions are used.
     dtype : dtype
-        Of the rows.
+        Type of the rows.
     block_frames : int
-        Most frames of a block.
+        Largest number of frames of a block.
     compiled : bool, default=False
-        Whether compiled code may be used; it gives the same rows.
+        Use compiled code where possible; the rows are the same.
     """
 
     def __init__(
@@ -69,8 +69,8 @@ class BasisExpander:
         The next call reuses the buffer.
         """
         n_frames, n_features = frames.shape
-        # Without gaps also where a block is short: products may round otherwise with gaps, and the
-        # size of the buffer must not show.
+        # Without gaps even if a block is short: products may round differently with gaps, and
+        # results must not depend on the size of the buffer.
         rows = self._storage[: self._n_rows * n_frames].reshape(-1, n_frames)
         rows[0] = 1.0
         # The difference is taken in the finest of the dtypes and only then rounded.
@@ -105,7 +105,7 @@ class BasisExpander:
 
 @lru_cache(maxsize=16)
 def _linear_map(coordinates: Coordinates, dtype: np.dtype[Any] | None) -> tuple[NDArray[Any], bool]:
-    """Return the linear map, in `dtype` where that serves, and whether it does."""
+    """Return the linear map, in `dtype` if that is precise enough, and whether it is."""
     linear_map = coordinates.linear_map
     assert linear_map is not None
     if dtype is None or coordinates.needs_double:
@@ -123,20 +123,20 @@ def _scaling(
         is_single = np.array_equal(centre, centre.astype(np.float32))
         factors: NDArray[Any] = (1.0 / scale).astype(dtype)
     if not np.array_equal(factors, 1.0 / scale):
-        # Deviations that only float64 can hold.
+        # The deviations need the range of float64.
         return centre, np.float64, 1.0 / scale
     return centre, np.float32 if is_single else np.float64, factors
 
 
 def expand_exactly(prepared: Prepared, frames: Frames) -> NDArray[np.float64]:
-    """Return the rows (B, T) of a few frames in float64; squares may be infinite."""
+    """Return the rows (B, T) of a few frames in float64; squares may overflow."""
     expander = BasisExpander(prepared, dtype=np.dtype(np.float64), block_frames=len(frames))
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(expander.expand(frames), np.float64)
 
 
 def bring_nearer(prepared: Prepared, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return rows (B, T) whose log-densities are numbers, as far away as can be."""
+    """Return rows (B, T) with deviations limited, so that log-densities do not overflow."""
     if np.isfinite(rows).all():
         return rows
     rows = rows.copy()
@@ -148,6 +148,6 @@ def bring_nearer(prepared: Prepared, rows: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def _is_plain(frames: Frames, dtype: np.dtype[Any]) -> bool:
-    """Tell whether frames lie in memory as compiled code expects, and need no conversion."""
+    """Return whether frames have the type and memory layout that compiled code expects."""
     flags = frames.flags
     return bool(frames.dtype == dtype and flags.c_contiguous and flags.aligned)

@@ -1,9 +1,9 @@
-"""Passes over a block of frames, each compiled to a single one, and sums by few posteriors.
+"""Compiled passes over a block of frames, and sums over frames of few posteriors.
 
 NumPy takes three passes over the densities of a block (limit, exponentiate, sum), which then travel
-through a cache shared with others three times, and two over the frames, with room for what lies
-between. Here it is one each. Importing this module compiles, or loads from disk what was compiled
-before: only work that takes longer should do so.
+three times through a cache that is shared by all cores, and two passes over the frames, with a
+buffer between them. Here it is one pass each. Importing this module compiles its functions, or
+loads them from disk if they have been compiled before: only work that takes longer should do so.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from speakergmm.kernels import (
     power_of_two,
 )
 
-# Powers of two beyond which float32 numbers are subnormal or infinite, with something to spare.
+# Powers of two beyond which float32 numbers are subnormal or infinite, with a margin.
 _LIMIT = np.float32(125.0)
-# Frames that are transposed at a time: their lines of cache are few.
+# Number of frames that are transposed at a time, so that few lines of cache are in use.
 _TILE = 16
 
 
 @compiled(fastmath=FAST)
 def exponentiate(exponents: FilledMatrix[np.float32], sums: FilledVector[np.float32]) -> None:
-    """Raise 2 to `exponents`, shape (T, K), in place, kept within +-125; fill in row sums, (T,)."""
+    """Replace `exponents` (T, K), limited to +-125, by powers of 2; write row sums (T,)."""
     n_frames, n_components = exponents.shape
     for t in range(n_frames):
         total = np.float32(0.0)
@@ -52,10 +52,11 @@ def standardise(
     """Write (frames - centre) * factors, transposed, into `rows`, shape (B, T), from row 1 on."""
     n_frames, n_features = frames.shape
     n_tiled = n_frames - n_frames % _TILE
+    # Whole tiles of frames first, then the frames that are left.
     for start in range(0, n_tiled, _TILE):
         for d in range(n_features):
             middle, factor = centre[d], factors[d]
-            # A number of turns that the compiler knows becomes one store of a whole row.
+            # A constant number of turns is compiled to one store of a whole row.
             for t in range(_TILE):
                 rows[1 + d, start + t] = (frames[start + t, d] - middle) * factor
     for t in range(n_tiled, n_frames):
@@ -73,16 +74,18 @@ def add_sparse(
     weights: Vector[np.float64],
     moments: FilledMatrix[np.float64],
 ) -> None:
-    """Add 1, z and, where there is room, z^2 of frames (T, D) to moments (G, B) of Gaussians.
+    """Add 1, z and, if `moments` has columns for it, z^2 of frames (T, D) to moments (G, B).
 
-    z is (frame - centre) * factors. Entry n says that the frame at `places` is of a Gaussian with
-    this weight. Most weights are zero and not given: this is a loop and no matrix product.
+    z is (frame - centre) * factors. Entry n is the posterior `weights[n]` of the Gaussian
+    `gaussians[n]` for the frame `places[n]`. Most posteriors are zero and absent, so that this is a
+    loop and not a matrix product.
     """
     n_features = frames.shape[1]
     row = np.ones(moments.shape[1])
     expanded = -1
     for n in range(len(weights)):
         t, weight = places[n], weights[n]
+        # Expand each frame once: its posteriors follow each other.
         if t != expanded:
             expanded = t
             for d in range(n_features):
@@ -90,6 +93,7 @@ def add_sparse(
                 row[1 + d] = z
                 if len(row) > n_features + 1:
                     row[1 + n_features + d] = z * z
+        # Add the weighted functions of the frame to the sums of the Gaussian.
         sums = moments[gaussians[n]]
         for b in range(len(row)):
             sums[b] += weight * row[b]

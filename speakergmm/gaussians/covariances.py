@@ -1,6 +1,6 @@
-"""What differs between kinds of covariances: the formulas of each kind, in one class.
+"""Kinds of covariances: all formulas in which they differ, in one class for each kind.
 
-Evaluation, statistics and updates are the same for all: a new kind is one class like
+Evaluation, statistics and updates are the same for all kinds: a new one is a class like
 `DiagonalCovariances`, a line of `KINDS` in `parameters`, and a mixture of that kind. Covariance
 matrices are in `matrices`.
 """
@@ -33,7 +33,7 @@ class Covariances(ABC):
     name : {"spherical", "diag", "tied", "full"}
         The kind, as scikit-learn calls it.
     parameter : str
-        What a mixture calls its array of covariances.
+        Name of a mixture's array of covariances.
     axes : str
         Letters K and D for the shape.
     is_shared : bool
@@ -55,38 +55,38 @@ class Covariances(ABC):
         """Return the shape of covariances, and of second-order statistics."""
         return tuple({"K": n_gaussians, "D": n_features}[axis] for axis in self.axes)
 
-    # What covariances are.
+    # Properties of covariances.
 
     @abstractmethod
     def checked(self, covariances: Array) -> Array:
-        """Return covariances, symmetric and read-only where that is to be; refuse what are none."""
+        """Return valid covariances, matrices exactly symmetric; raise an error for others."""
 
     @abstractmethod
     def variances(self, covariances: Array, means: Array) -> Array:
-        """Variance of each feature in each Gaussian, shape (G, D)."""
+        """Return the variance of each feature in each Gaussian, shape (G, D)."""
 
     @abstractmethod
     def matrices(self, covariances: Array, means: Array) -> Array:
-        """Covariance matrix of each Gaussian, shape (G, D, D)."""
+        """Return the covariance matrix of each Gaussian, shape (G, D, D)."""
 
     @abstractmethod
     def own_variances(self, covariances: Array, n_features: int) -> Array:
-        """Variances (G, D), or (1, D) of shared ones, which need not be positive yet."""
+        """Return variances (G, D), or (1, D) of shared ones, which need not be positive yet."""
 
     @abstractmethod
     def colour(self, covariances: Array, noise: Array, gaussians: NDArray[np.intp]) -> Array:
-        """Give white noise (N, D) the covariances of the Gaussians (N,) that its rows are of."""
+        """Return white noise (N, D) the covariances of the Gaussians (N,) that its rows are of."""
 
     @abstractmethod
     def rescaled(self, covariances: Array, scale: Array) -> Array:
         """Return the covariances of features times `scale`, shape (D,)."""
 
     def is_positive(self, covariances: Array) -> bool:
-        """Tell whether all covariances are positive (definite)."""
+        """Return whether all covariances are positive (definite)."""
         return bool(covariances.min() > 0)
 
     def symmetric(self, covariances: NDArray[Any]) -> Array:
-        """Return matrices without what rounding left of an asymmetry."""
+        """Return matrices made exactly symmetric after rounding."""
         return covariances
 
     def inverses(self, covariances: Array) -> Array:
@@ -94,69 +94,69 @@ class Covariances(ABC):
         return np.asarray(1.0 / covariances)
 
     def log_determinants(self, covariances: Array, n_features: int) -> Array:
-        """Logarithms of the determinants (G,) of the matrices, or () of a shared one."""
+        """Return the log-determinants (G,) of the matrices, or () of a shared one."""
         return np.asarray(np.log(self.own_variances(covariances, n_features)).sum(axis=1))
 
     def distances(self, inverses: Array, deviations: Array) -> Array:
-        """Squared lengths (G,) of deviations (G, D) from the means, by inverse covariances."""
+        """Return squared lengths (G,) of deviations (G, D), in terms of inverse covariances."""
         return np.asarray((deviations**2 * self.variances(inverses, deviations)).sum(axis=1))
 
-    # What statistics say of them.
+    # Covariances from statistics, and statistics from covariances.
 
     @abstractmethod
     def from_moments(self, counts: Array, means: Array, second_order: Array) -> Array:
-        """Covariances about `means` of frames with these moments; rounding may leave them < 0.
+        """Return covariances about `means` of frames with these moments.
 
-        What a Gaussian without any count is given means nothing.
+        Rounding may leave them negative. The covariance of a Gaussian of count 0 is meaningless.
         """
 
     @abstractmethod
     def second_moments(self, counts: Array, means: Array, covariances: Array) -> Array:
-        """Second-order statistics of so many frames with these means and covariances."""
+        """Return second-order statistics of `counts` frames with these means and covariances."""
 
     @abstractmethod
     def divisor(self, counts: Array, n_features: int) -> Array:
-        """Return how many squares each sum of second-order statistics has."""
+        """Return the number of squares in each sum of the second-order statistics."""
 
     @abstractmethod
     def moved(self, second_order: Array, counts: Array, first_order: Array, shift: Array) -> Array:
-        """Second-order statistics of frames moved by `shift`, shape (D,) or (G, D)."""
+        """Return second-order statistics of frames moved by `shift`, shape (D,) or (G, D)."""
 
     @abstractmethod
     def total_moment(self, second_order: Array, n_features: int) -> Array:
-        """Sum of the squares of each feature (D,) over all frames."""
+        """Return the sum of the squares of each feature (D,) over all frames."""
 
-    # What an update does to them.
+    # Changes of covariances by an update.
 
     @abstractmethod
     def regularised(self, covariances: Array, added: Array) -> Array:
-        """Add a variance, given for each feature, shape (D,), to those of the Gaussians."""
+        """Return the covariances with a variance for each feature, shape (D,), added."""
 
     @abstractmethod
     def floored(
         self, covariances: Array, floor: Array, least_eigenvalue: float = 0.0
     ) -> tuple[Array, NDArray[np.bool_]]:
-        """Raise variances below a floor, which is given for each feature, shape (D,).
+        """Raise variances to a floor for each feature, shape (D,).
 
-        Of matrices the correlations are raised to a `least_eigenvalue` as well.
+        The correlations of matrices are raised to a `least_eigenvalue` as well.
 
         Returns
         -------
         covariances : array
             Where a matrix is below the floor in some direction, it is raised in that direction.
         was_floored : array of bool
-            For each variance, eigenvalue or number that could be; the first axis is that of the
+            True for each variance, or eigenvalue, that was raised; the first axis is that of the
             Gaussians, except for shared covariances.
         """
 
     @abstractmethod
     def losses(self, exact: Array, taken: Array, n_features: int) -> Array:
-        """Divergence of each Gaussian of covariance `exact` from one of `taken` with its mean.
+        """Return KL(exact || taken) of Gaussians of these covariances and equal means, in nats.
 
         Infinite where `exact` is singular. Shape (G,), or () for shared ones.
         """
 
-    # What log-densities are linear in.
+    # The functions of a frame in which log-densities are linear.
 
     @abstractmethod
     def n_rows(self, n_features: int) -> int:
@@ -170,7 +170,7 @@ class Covariances(ABC):
     def columns(
         self, covariances: Array, means: Array, log_weights: Array, *, factors: Array | None = None
     ) -> tuple[Array, Array]:
-        """Find what log-densities are products with.
+        """Return the natural parameters, with which log-densities are products.
 
         Returns
         -------
@@ -183,7 +183,7 @@ class Covariances(ABC):
 
     @abstractmethod
     def second_order(self, rows: Array, n_features: int) -> Array:
-        """Second-order statistics from sums of the functions (B - D - 1, G)."""
+        """Return second-order statistics from sums of the functions (B - D - 1, G)."""
 
 
 class DiagonalCovariances(Covariances):
@@ -204,7 +204,7 @@ class DiagonalCovariances(Covariances):
         return covariances
 
     def variances(self, covariances: Array, means: Array) -> Array:
-        """Return them as they are."""
+        """Return the variances as they are."""
         return covariances
 
     def matrices(self, covariances: Array, means: Array) -> Array:
@@ -212,7 +212,7 @@ class DiagonalCovariances(Covariances):
         return np.asarray(covariances[:, :, None] * np.eye(covariances.shape[1]))
 
     def own_variances(self, covariances: Array, n_features: int) -> Array:
-        """Return them as they are."""
+        """Return the variances as they are."""
         return covariances
 
     def colour(self, covariances: Array, noise: Array, gaussians: NDArray[np.intp]) -> Array:
@@ -224,7 +224,7 @@ class DiagonalCovariances(Covariances):
         return np.asarray(covariances * scale**2)
 
     def from_moments(self, counts: Array, means: Array, second_order: Array) -> Array:
-        """Mean square less the square of the mean."""
+        """Return the mean square minus the square of the mean."""
         return np.asarray(second_order / positive(counts)[:, None] - means**2)
 
     def second_moments(self, counts: Array, means: Array, covariances: Array) -> Array:
@@ -236,7 +236,7 @@ class DiagonalCovariances(Covariances):
         return counts[:, None]
 
     def moved(self, second_order: Array, counts: Array, first_order: Array, shift: Array) -> Array:
-        """Binomial formula."""
+        """Apply the binomial formula."""
         return np.asarray(second_order + 2.0 * shift * first_order + counts[:, None] * shift**2)
 
     def total_moment(self, second_order: Array, n_features: int) -> Array:
@@ -244,7 +244,7 @@ class DiagonalCovariances(Covariances):
         return np.asarray(second_order.sum(axis=0))
 
     def regularised(self, covariances: Array, added: Array) -> Array:
-        """Add to each variance what is given for its feature."""
+        """Add the variance of its feature to each variance."""
         return np.asarray(covariances + added)
 
     def floored(
@@ -254,7 +254,7 @@ class DiagonalCovariances(Covariances):
         return np.maximum(covariances, floor), covariances < floor
 
     def losses(self, exact: Array, taken: Array, n_features: int) -> Array:
-        """Sum of those of the features."""
+        """Return the sum of the divergences of the features."""
         return np.asarray(_losses_of_variances(exact, taken).sum(axis=1))
 
     def n_rows(self, n_features: int) -> int:
@@ -269,7 +269,7 @@ class DiagonalCovariances(Covariances):
     def columns(
         self, covariances: Array, means: Array, log_weights: Array, *, factors: Array | None = None
     ) -> tuple[Array, Array]:
-        """Constant, mean / variance, -1 / (2 variance); sizes are 1 + mean^2 / variance."""
+        """Return constant, mean / variance, -1 / (2 variance); sizes are 1 + mean^2 / variance."""
         precisions = 1.0 / covariances
         linear = means * precisions
         distances = (means * linear).sum(axis=1)
@@ -301,7 +301,7 @@ class SphericalCovariances(Covariances):
         return covariances
 
     def variances(self, covariances: Array, means: Array) -> Array:
-        """Repeat them for each feature."""
+        """Repeat the variances for each feature."""
         return np.broadcast_to(covariances[:, None], means.shape)
 
     def matrices(self, covariances: Array, means: Array) -> Array:
@@ -309,7 +309,7 @@ class SphericalCovariances(Covariances):
         return np.asarray(covariances[:, None, None] * np.eye(means.shape[1]))
 
     def own_variances(self, covariances: Array, n_features: int) -> Array:
-        """Repeat them for each feature."""
+        """Repeat the variances for each feature."""
         return np.repeat(covariances[:, None], n_features, axis=1)
 
     def colour(self, covariances: Array, noise: Array, gaussians: NDArray[np.intp]) -> Array:
@@ -336,7 +336,7 @@ class SphericalCovariances(Covariances):
         return n_features * counts
 
     def moved(self, second_order: Array, counts: Array, first_order: Array, shift: Array) -> Array:
-        """Binomial formula."""
+        """Apply the binomial formula."""
         squares = (2.0 * first_order * shift).sum(axis=1) + counts * (shift * shift).sum(axis=-1)
         return np.asarray(second_order + squares)
 
@@ -345,7 +345,7 @@ class SphericalCovariances(Covariances):
         return np.full(n_features, second_order.sum() / n_features)
 
     def regularised(self, covariances: Array, added: Array) -> Array:
-        """Add to each variance the mean of what is given for the features."""
+        """Add the mean variance of the features to each variance."""
         return np.asarray(covariances + added.mean())
 
     def floored(
@@ -355,7 +355,7 @@ class SphericalCovariances(Covariances):
         return np.maximum(covariances, floor.mean()), covariances < floor.mean()
 
     def losses(self, exact: Array, taken: Array, n_features: int) -> Array:
-        """D times that of one feature."""
+        """Return D times the divergence of one feature."""
         return np.asarray(n_features * _losses_of_variances(exact, taken))
 
     def n_rows(self, n_features: int) -> int:
@@ -370,7 +370,10 @@ class SphericalCovariances(Covariances):
     def columns(
         self, covariances: Array, means: Array, log_weights: Array, *, factors: Array | None = None
     ) -> tuple[Array, Array]:
-        """Constant, mean / variance, -1 / (2 variance); sizes are D + |mean|^2 / variance."""
+        """Return constant, mean / variance, -1 / (2 variance).
+
+        Sizes are D + |mean|^2 / variance.
+        """
         d = means.shape[1]
         distances = (means**2).sum(axis=1) / covariances
         constants = log_weights - 0.5 * (d * (LOG_2PI + np.log(covariances)) + distances)
@@ -384,12 +387,12 @@ class SphericalCovariances(Covariances):
 
 
 def positive(counts: Array) -> Array:
-    """Return counts that can be divided by."""
+    """Return counts as divisors, which are not 0."""
     return np.maximum(counts, np.finfo(np.float64).tiny)
 
 
 def _losses_of_variances(exact: Array, taken: Array) -> Array:
-    """(u - 1 - log u) / 2 with u = exact / taken; infinite where a variance is not positive."""
+    """Return (u - 1 - log u) / 2 of u = exact / taken; infinite if a variance is not positive."""
     ratios = np.maximum(exact, 0.0) / taken
     with np.errstate(divide="ignore"):
         return np.asarray((ratios - 1.0 - np.log(ratios)) / 2)

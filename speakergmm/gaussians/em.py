@@ -1,4 +1,4 @@
-"""The one loop of expectation-maximisation: accumulate, update, watch the objective."""
+"""The loop of expectation-maximisation: accumulate, update, monitor the objective."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from speakergmm.ranges import number, whole_number
 
 
 class Statistics(Protocol):
-    """What the loop asks of statistics, whatever the model."""
+    """The part of statistics that the loop uses, whatever the model."""
 
     @property
     def log_likelihood(self) -> float:
-        """Sum over the frames; for a Bayesian model, its lower bound."""
+        """Log-likelihood summed over the frames; for a Bayesian model, its lower bound."""
 
     @property
     def n_frames(self) -> float:
@@ -25,23 +25,24 @@ class Statistics(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateReport:
-    """What an update had to do beside its formula.
+    """A report of what an update did beside its formula.
 
     Parameters
     ----------
     n_floored : int
-        Variances that were raised to the floor: elements of the K x D matrix, eigenvalues of full
-        and tied covariances.
+        Number of variances that were raised to the floor: elements of the K x D matrix, or
+        eigenvalues of full and tied covariances.
     revived : tuple of int
-        Components that were dead and now share the data of a heavy one.
+        Components that were dead and now share the frames of a heavy one.
     bound : float, optional
-        What the update has raised, summed over the frames, where that is not the log-likelihood:
-        the lower bound of a Bayesian model after the update.
+        Objective after the update, summed over the frames, if that is not the log-likelihood: the
+        lower bound of a Bayesian model.
     is_exact : bool, default=True
-        Whether the formula is that of the maximum. With a `reg_covar` it is not, and the
-        objective may fall a little.
+        True if the formula yields the maximum. With a `reg_covar` it does not, and the objective
+        may fall a little.
     slack : float, optional
-        By how much, per frame, where that is known. (Reports are compared without it.)
+        Largest fall of the objective per frame that is possible then, if it is known. (Reports
+        are compared without it.)
     """
 
     n_floored: int = 0
@@ -52,12 +53,12 @@ class UpdateReport:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the update was the maximum and nothing else."""
+        """Return whether the update was the maximum and nothing else."""
         return self.is_exact and self.n_floored == 0 and not self.revived
 
     @property
     def allowed_fall(self) -> float:
-        """By how much, per frame, the objective may fall after the update without an error."""
+        """Largest fall of the objective per frame after the update that is not an error."""
         if self.is_plain:
             return 0.0
         if self.slack is None or self.n_floored or self.revived:
@@ -77,7 +78,7 @@ class Iteration:
     seconds : float
         Wall-clock time of accumulation and update.
     report : UpdateReport or None
-        What the update did; None where the loop ended before one.
+        Report of the update; None if the loop ended before it.
     """
 
     objective: float
@@ -98,16 +99,16 @@ class EMResult(Generic[Model]):
     Parameters
     ----------
     model : Mixture or another model
-        The last model; of two where the objective fell, the better one.
+        The last model; if the objective fell, the better one of the last two.
     history : tuple of Iteration
         In order. An iteration's objective is that of the model it started from (unless updates
         report a bound), so that after "iteration_limit" no entry holds the objective of `model`,
         which would cost another pass over the data; after "converged" the last entry does, unless
         a final update followed, after "decreased" the last but one.
     convergence : {"converged", "iteration_limit", "decreased"}
-        Why the loop ended: an iteration gained less than the tolerance, there were as many as
-        allowed, or the objective fell by more than rounding and what the update is known to lose
-        explain.
+        The reason why the loop ended: an iteration gained less than the tolerance, the largest
+        number of iterations was reached, or the objective fell by more than rounding and the known
+        loss of the update can explain.
     """
 
     model: Model
@@ -121,24 +122,26 @@ class EMResult(Generic[Model]):
 
     @property
     def objective(self) -> float:
-        """The last objective; where it fell, the one before, which is that of `model`."""
+        """The last objective; if it fell, the one before, which is that of `model`."""
         return self.history[-2 if self.convergence == "decreased" else -1].objective
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EMState(Generic[Model]):
-    """Where a training stands between two iterations: all that it needs to go on.
+    """The state of a training between two iterations: all that it needs to continue.
 
     Parameters
     ----------
     model : Mixture or another model
-        What the next iteration starts from.
+        The model from which the next iteration starts.
     previous_model : Mixture or another model
-        What the last one started from: the better of the two, should the objective fall.
+        The model from which the last iteration started: the better of the two if the objective
+        falls.
     history : tuple of Iteration
         All iterations so far.
     convergence : {"converged", "iteration_limit", "decreased"}, optional
-        Why training is over, if it is. After "decreased" `model` is the better of the two.
+        The reason why training is over, if it is. After "decreased", `model` is the better of the
+        two.
     """
 
     model: Model
@@ -166,23 +169,26 @@ class EMStep(Generic[Model, Stats]):
     previous: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse options out of range."""
+        """Raise an error if an option is out of range."""
         whole_number("max_iter", self.max_iter)
         number("tol", self.tol, least=0)
 
     def __call__(self, state: EMState[Model]) -> EMState[Model]:
-        """Take one iteration; its objective is that of the model before, or a bound."""
+        """Take one iteration; its objective is that of the model before it, or a bound."""
         started = time.perf_counter()
         done, model = state.history, state.model
+        # E-step: the statistics of all frames under the present model.
         statistics = self.accumulate(model)
         if not statistics.n_frames > 0:
             raise InsufficientDataError("training needs frames, found none")
         objective = statistics.log_likelihood / statistics.n_frames
+        # M-step, before the decision whether training is over if the update is wanted in any case.
         new_model, report = None, None
         if self.final_update:
             new_model, report = self.update(statistics, model)
             if report.bound is not None:
                 objective = report.bound / statistics.n_frames
+        # Compare the objective with the one before, and update the model unless that ends training.
         verdict = self._verdict(objective, done)
         if verdict is None and (new_model is None or report is None):
             new_model, report = self.update(statistics, model)
@@ -198,7 +204,7 @@ class EMStep(Generic[Model, Stats]):
         return EMState(following, model, (*done, iteration), verdict)
 
     def _verdict(self, objective: float, done: tuple[Iteration, ...]) -> Convergence | None:
-        """Tell whether this objective ends the loop, and why."""
+        """Return the reason why this objective ends the loop; None if it does not."""
         if not done:
             is_same = self.previous is not None and abs(objective - self.previous) <= self.tol
             return "converged" if is_same else None
@@ -233,53 +239,54 @@ def expectation_maximisation(
     Parameters
     ----------
     model : model
-        The start.
+        The model from which training starts.
     accumulate : callable
-        E-step: statistics of all data under a model. Only this function knows where the data are
-        and who computes.
+        E-step: returns the statistics of all data under a model. Only this function knows where
+        the data are and on which machine the work is done.
     update : callable
-        M-step: from statistics and the model that made them, a new model and a report.
+        M-step: returns a new model and a report from statistics and the model under which they were
+        accumulated.
     max_iter : int
-        Most updates, >= 1.
+        Largest number of updates, >= 1.
     tol : float
         The loop ends when the objective, per frame, changes by no more than this; >= 0. At 0 it
         runs until the objective stops growing.
     rounding : float or callable, default=1e-6
         A fall by less than this, relative to the size of the objective, counts as rounding; a
-        function is asked for it where the objective fell.
+        function is called for it if the objective fell.
     callback : callable, optional
         Called as ``callback(number, iteration)`` after each iteration; numbers start at 0.
     final_update : bool, default=False
-        Whether the iteration that finds the objective converged updates the model all the same,
-        since the statistics are there; as scikit-learn does. Updates that report a bound need it.
+        Update the model also in the iteration that finds the objective converged, since the
+        statistics are there; as scikit-learn does. Updates that report a bound need it.
     previous : float, optional
-        Last objective of an earlier training on the same frames, weights and options, which this
-        one continues: where the first objective differs by no more than the tolerance, the loop
-        ends. A first objective below it is not treated as an error.
+        Last objective per frame of an earlier training on the same frames, weights and options,
+        which this one continues: if the first objective differs by no more than the tolerance, the
+        loop ends. A first objective below it is not treated as an error.
     checkpoint : callable, optional
-        Called as ``checkpoint(state)`` after each iteration that another follows, before
-        `callback`.
+        Called as ``checkpoint(state)`` after each iteration but the last, before `callback`.
     resume : EMState, optional
-        What `checkpoint` was given in a training that was interrupted. It goes on from there, in
-        place of `model`, and ends as it would have; `callback` hears of the new iterations only.
+        State that `checkpoint` received in a training that was interrupted. Training continues from
+        it, in place of `model`, to the same result; `callback` is called for new iterations only.
 
     Returns
     -------
     EMResult
-        Model, history and the reason why it ended.
+        The model, the history, and the reason why training ended.
 
     Raises
     ------
     InvalidInputError
         If an option is out of range.
     InsufficientDataError
-        If the statistics hold no frame.
+        If the statistics are those of no frame.
 
     Notes
     -----
-    A fall after an update that floored variances or revived components is no sign of an error:
-    such an update is no step of EM proper. The loop goes on. So it does after one that added to
-    variances, while the fall is no more than the `slack` that the update reports.
+    A fall after an update that floored variances or revived components is not a sign of an error,
+    since such an update is not a step of EM proper: the loop goes on. It also goes on after an
+    update that added to variances, as long as the fall is no more than the `slack` that the update
+    reports.
     """
     step = EMStep(
         accumulate=accumulate,
@@ -299,20 +306,20 @@ def expectation_maximisation(
 def iteration_callback(
     callback: Callable[[int, Iteration], None] | None,
 ) -> Callable[[EMState[Any]], None] | None:
-    """Return what tells `callback` the number of the last iteration, and the iteration."""
+    """Return a function of states that calls `callback` with the last iteration and its number."""
     if callback is None:
         return None
     return lambda state: callback(len(state.history) - 1, state.history[-1])
 
 
 def em_result(state: EMState[Model]) -> EMResult[Model]:
-    """Return the outcome that a last state holds."""
+    """Return the outcome of a training from its last state."""
     assert state.convergence is not None
     return EMResult(state.model, state.history, state.convergence)
 
 
 def has_converged(state: Any) -> bool:
-    """Tell whether a state says why it is the last."""
+    """Return whether a state is the last one of a training."""
     return state.convergence is not None
 
 
@@ -324,19 +331,20 @@ def run_training_loop(
     checkpoint: Callable[[State], None] | None = None,
     callback: Callable[[State], None] | None = None,
 ) -> State:
-    """Take steps until it is over: the loop of every training, whatever its state holds.
+    """Take steps until the stop rule holds: the loop of every training, whatever its state is.
 
     Parameters
     ----------
     state : object
-        What the first step starts from, never changed: a model, a history, whatever the step needs.
+        The state before the first step, which is not changed: a model, a history, or whatever the
+        step needs.
     step : callable
         ``state -> state``.
     is_over : callable
-        ``state -> bool``, the stop rule; asked before each step. By default it is over when
+        ``state -> bool``, the stop rule, called before each step. By default training is over when
         the state has a `convergence`.
     checkpoint : callable, optional
-        Called with each state that another step follows: the end is found again by that step.
+        Called with each state but the last: the last is found again from the one before it.
     callback : callable, optional
         Called with each state, after `checkpoint`.
 

@@ -1,17 +1,17 @@
-"""Log-densities and posteriors of blocks of frames, with as few passes as can be.
+"""Log-densities and posteriors of blocks of frames, in as few passes as possible.
 
 After the matrix product the usual way takes five passes over a block of frames x Gaussians: find
-each frame's maximum, subtract it, exponentiate, sum, divide by the sum. Three need not be.
+each frame's maximum, subtract it, exponentiate, sum, divide by the sum. Three are not needed.
 
-- The maximum is only there to keep the exponential in range, and any number near it will do. Here
-  it is the log-density of the envelope, the one Gaussian that has the moments of the mixture: a
+- The maximum only keeps the exponential in range, and any number near it will do. Here it is the
+  log-density of the envelope, the one Gaussian that has the moments of the mixture: a
   linear function of [1, z, z^2] too, so it is subtracted within the matrix product.
 - The division is left to the caller, who scales the few columns of [1, z, z^2] instead.
 
-A frame whose sum leaves the safe range is evaluated anew. Where these are more than a few the
-block takes the usual way; where even that overflows (a frame a million deviations away) single
-frames are evaluated in float64. Gaussians that the product does not serve (`Prepared.plan`) have
-their columns filled in by `ExactGaussians` before the exponential.
+A frame whose sum leaves the safe range is evaluated again. If there are more than a few such frames
+the block is evaluated in the usual way; if even that overflows (for a frame a million deviations
+away), single frames are evaluated in float64. The columns of Gaussians for which the product is too
+coarse (`Prepared.plan`) are filled in by `ExactGaussians` before the exponential.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from speakergmm.gaussians.prepare import LARGEST_ROUNDING, Prepared
 # Speech exceeds the envelope (99.9 % of frames by less than 150 nats, half of them by 10) far more
 # than it stays below (99.9 % by less than 6), hence the shift, in nats.
 _SHIFT = 40.0
-# Sums at which float32 keeps its precision: the smallest exponential that is told from others is
-# 2e-38, which must be nothing beside the sum, for each component.
+# Sums at which float32 keeps its precision: the smallest exponential that is represented
+# exactly is 2e-38, which must be negligible beside the sum, for each component.
 _SMALLEST_SUM_PER_GAUSSIAN = 2e-31
 _SMALLEST_LOG_SUM = float(np.log(_SMALLEST_SUM_PER_GAUSSIAN))
 _LARGEST_SUM = 1e37
@@ -43,10 +43,9 @@ _NONE = np.zeros(0, np.intp)
 
 
 def _has_vector_exp2() -> bool:
-    """Tell whether NumPy has a vector routine for exp2 on this machine.
+    """Return whether NumPy has a vector routine for exp2 on this machine.
 
-    Where it has, exp2 takes less than half of the time of exp; elsewhere exp is the one with a
-    vector routine.
+    If it has, exp2 takes less than half the time of exp; elsewhere exp has a vector routine.
     """
     try:
         found = np.lib.introspect.opt_func_info(func_name="^exp2$", signature="float32")
@@ -78,20 +77,20 @@ def _exponentiate(exponents: NDArray[np.floating[Any]], sums: NDArray[np.floatin
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DensePosteriors:
-    """Posteriors of a block, of all Gaussians; arrays are views of buffers that are used again.
+    """Posteriors of all Gaussians for a block; arrays are views of buffers that are used again.
 
     Attributes
     ----------
     unnormalised : array, shape (T, G)
         Posteriors times `normaliser`; zero in the rows `exceptions`.
     normaliser : array, shape (T,)
-        Sum of each row; one in the rows `exceptions`.
+        Sum of each row; 1 in the rows `exceptions`.
     rows : array, shape (B, T)
         The functions of the frames, 1 first; zero in the columns `exceptions`.
     log_likelihood : array, shape (T,)
-        Of each frame, in feature units, float64.
+        Log-likelihood of each frame, of densities in feature units; float64.
     exceptions : array, shape (E,)
-        Frames that float32 can't represent; evaluated in float64, below.
+        Numbers of frames that float32 cannot represent; they are evaluated in float64, below.
     exception_posteriors, exception_rows : array, shape (E, G) and (B, E)
         Normalised posteriors and functions of these frames, float64.
     """
@@ -106,28 +105,27 @@ class DensePosteriors:
 
     @property
     def nothing(self) -> float:
-        """What the exponential of a number that is too small is rounded up to."""
+        """Value to which the exponential of a number that is too small is rounded up."""
         return float(np.exp2(-124.0 if self.unnormalised.dtype == np.float32 else -1019.0))
 
 
 class Evaluator:
-    """Evaluates blocks of up to `block_frames` frames in buffers of its own; not for two threads.
+    """Evaluator of blocks of up to `block_frames` frames, in buffers of its own; one per thread.
 
     Parameters
     ----------
     prepared : Prepared
         The Gaussians.
     precision : {"float32", "float64"}
-        Of the matrix product and the exponentials, where the Gaussians allow it.
+        Precision of the matrix product and the exponentials, where the Gaussians allow it.
     block_frames : int, optional
-        Most frames of a block; by default as many as fill a core's share of cache.
+        Largest number of frames of a block; by default as many as fill a core's share of cache.
     largest_rounding : float, optional
         Largest rounding of a log-density that is accepted, in nats; Gaussians with more are
         evaluated in float64.
     compiled : bool, default=False
-        Whether to use compiled code where there is some (in float32): a pass less over the frames
-        and two less over the densities, but half a second, or two, to load it
-        first. Results differ by rounding.
+        Use compiled code (in float32): one pass less over the frames and two less over the
+        densities, but half a second or two to load it first. Results differ by rounding.
     """
 
     def __init__(
@@ -166,7 +164,7 @@ class Evaluator:
         return (relative / self._log_base).astype(self.dtype)
 
     def forget(self) -> None:
-        """Expect nothing of the blocks to come, as if this evaluator were new."""
+        """Forget the kind of the blocks before, as if this evaluator were new."""
         self._usual_way = False
 
     def log_densities(
@@ -179,9 +177,9 @@ class Evaluator:
     ) -> None:
         """Write joint log-densities of a block (T, D) to `out`, shape (T, G).
 
-        Of some of the Gaussians, in any order, where their `places` are given. Either axis of `out`
-        may be the contiguous one. Those of densities in feature units are less
-        by the log-volume of the coordinates, which costs digits of float32 where units are odd.
+        With `places`, only those of some Gaussians, in any order. Either axis of `out` may be the
+        contiguous one. Log-densities in feature units are smaller by the log-volume of the
+        coordinates, which costs digits of float32 if the units are unusual.
         """
         prepared = self.prepared
         volume = self._log_volume if in_features else 0.0
@@ -189,7 +187,7 @@ class Evaluator:
             ("columns", self.dtype, in_features), lambda: self._make_columns(volume)
         )
         if places is not None:
-            # Those of one Gaussian lie side by side.
+            # A Gaussian's numbers lie side by side.
             columns = columns.T[places].T
         with np.errstate(over="ignore", invalid="ignore"):
             target = out if out.dtype == self.dtype else np.empty_like(out, self.dtype)
@@ -215,7 +213,7 @@ class Evaluator:
     def rows(self, frames: Frames, *, anew: bool = True) -> NDArray[np.floating[Any]]:
         """Return the functions (B, T) of a block: a view of a buffer that is used again.
 
-        Not `anew` they are taken from there: those of the block that was evaluated last.
+        With `anew` False these are the functions of the block that was evaluated last.
         """
         return self._expander.expand(frames) if anew else self._expander.last(frames)
 
@@ -225,7 +223,7 @@ class Evaluator:
         return columns.astype(self.dtype)
 
     def posteriors(self, frames: Frames) -> DensePosteriors:
-        """Posteriors and log-likelihoods of checked frames, shape (T, D)."""
+        """Return posteriors and log-likelihoods of checked frames, shape (T, D)."""
         if len(self._densities) < len(frames):
             shape = (max(len(frames), self.block_frames), self.prepared.n_gaussians)
             self._densities = np.empty(shape, self.dtype)
@@ -233,7 +231,7 @@ class Evaluator:
         self._relative = self.prepared.keep(
             ("relative", self.dtype, self._log_base), self._make_relative
         )
-        # Overflow is looked for in the sums.
+        # Overflow shows in the sums, and is looked for there.
         with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
             rows = self._expander.expand(frames)
             # float64 from here on: an envelope of -1e5 must not cost digits of a likelihood.
@@ -268,8 +266,9 @@ class Evaluator:
     ) -> tuple[NDArray[np.floating[Any]], NDArray[np.bool_] | None]:
         """Fill `densities` with unnormalised posteriors and return their sums.
 
-        Their logarithms are less by `shift`, which the usual way changes. Frames in the mask
-        `lost` (None for none) are hopeless; the mask that is returned has all that are.
+        Their logarithms are smaller by `shift`, which the usual way changes. The mask `lost` (or
+        None) names frames that this precision cannot evaluate; the mask that is returned names
+        all such frames.
         """
         sums = np.empty(len(densities), self.dtype)
         if not self._usual_way:
@@ -283,7 +282,7 @@ class Evaluator:
                 failed &= ~lost
             if np.count_nonzero(failed) <= _FEW * len(sums):
                 return sums, failed if lost is None else failed | lost
-            # The blocks to come are likely to be of the same kind.
+            # The next blocks are likely to be of the same kind.
             self._usual_way = True
         self._multiply(frames, rows, densities, shift, None)
         highest = densities.max(axis=1, keepdims=True)
@@ -311,7 +310,7 @@ class Evaluator:
 def _pairs(
     which: NDArray[np.intp], places: NDArray[np.integer[Any]] | None
 ) -> list[tuple[int, int]]:
-    """Return where the exact Gaussians stand among those at `places`, with their numbers."""
+    """Return the positions of the exact Gaussians among those at `places`, with their numbers."""
     if places is None:
         return [(place, exact) for exact, place in enumerate(which.tolist())]
     found = (np.flatnonzero(places == gaussian).tolist() for gaussian in which)
@@ -321,7 +320,7 @@ def _pairs(
 def _exact_log_densities(
     prepared: Prepared, exact: ExactGaussians | None, frames: Frames
 ) -> tuple[Array, Array]:
-    """Joint log-densities (T, G), and functions, of a few frames, in float64."""
+    """Return joint log-densities (T, G) and functions of a few frames, in float64."""
     rows = expand_exactly(prepared, frames)
     densities = bring_nearer(prepared, rows).T @ prepared.columns
     if exact is not None:

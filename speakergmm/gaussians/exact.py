@@ -1,10 +1,10 @@
-"""Gaussians that a product does not serve: densities and moments, each about its own mean.
+"""Exact densities of Gaussians for which a matrix product is too coarse, each about its mean.
 
 The matrix product forms (z - mean)^2 / variance as a sum of terms as large as mean^2 / variance.
 Where a Gaussian is so narrow that these terms leave no digits, its distances are taken from the
-differences z - mean themselves, and its moments are summed about a point near it. Only frames near
-it need that, and they are few: a bound from the features in which such Gaussians are narrowest
-tells which.
+differences z - mean themselves, and its moments are summed about a point near it. Only the few
+frames near it need that: a bound from the features in which such Gaussians are narrowest finds
+them.
 """
 
 from __future__ import annotations
@@ -18,23 +18,24 @@ from speakergmm.gaussians.covariances import LOG_2PI, Array
 from speakergmm.gaussians.frame_sources import Frames
 from speakergmm.gaussians.prepare import Prepared
 
-# A squared distance that overflows: nothing is near, yet a density is a number.
+# Stands for a squared distance that overflows, so that the density still is a number.
 _FARTHEST = 1e300
-# What a Gaussian adds to the density of a frame when its log-density is so far below is nothing.
+# A Gaussian whose log-density is this far below the frame's adds nothing to its density, in nats.
 NEGLIGIBLE = 60.0
-# Features that the bound looks at, and what rounding in float32 may move a frame by in them.
+# Number of features that the bound uses, and the shift of a frame by rounding in float32.
 _BOUND_FEATURES = 4
 _BOUND_ROUNDING = 1e-5
 
 
 class ExactGaussians:
-    """Some of prepared Gaussians, evaluated about their means.
+    """Some of the prepared Gaussians, evaluated about their means.
 
     Parameters
     ----------
     prepared : Prepared
+        All Gaussians.
     which : array of int, shape (N,)
-        Which of them.
+        Numbers of those that are evaluated here.
     """
 
     def __init__(self, prepared: Prepared, which: NDArray[np.intp]) -> None:
@@ -53,7 +54,7 @@ class ExactGaussians:
         self._constants = (
             chosen.log_weights - log_determinants - 0.5 * LOG_2PI * len(self._means[0])
         )
-        # In the coordinates of the product, where densities have other units.
+        # Densities of the product are those of its own coordinates, which have other units.
         whitening = prepared.coordinates.log_volume - self._standardisation.log_volume
         self._constants = self._constants + whitening
         precisions = 1.0 / chosen.white.variances()
@@ -70,7 +71,7 @@ class ExactGaussians:
         self._bound_constants = (self._constants + 0.5 * moved + 1.0)[:, None]
 
     def log_densities(self, frames: Frames) -> Array:
-        """Joint log-densities (T, N) in the units of the product, finite."""
+        """Return the joint log-densities (T, N) in the units of the product; finite."""
         z = self._standardisation.applied(frames)
         densities = np.empty((len(z), len(self.which)))
         for n in range(len(self.which)):
@@ -87,7 +88,7 @@ class ExactGaussians:
         base: float,
         least: Array | None,
     ) -> None:
-        """Write their columns of `densities` (T, G): (log-density - shift) / base.
+        """Write the columns of these Gaussians to `densities` (T, G): (log-density - shift) / base.
 
         Parameters
         ----------
@@ -95,12 +96,13 @@ class ExactGaussians:
         rows : array, shape (B, T)
             The functions of the frames.
         densities : array, shape (T, G)
-            Columns of the others hold what they have; of these, -inf where a Gaussian adds nothing.
+            The columns of other Gaussians are kept; in the columns of these, -inf where a
+            Gaussian adds nothing.
         shift, base
-            What the values are relative to.
+            Shift (T,) and unit of the values.
         least : array, shape (T,), optional
-            Log-densities below which a Gaussian adds nothing; by default what is `NEGLIGIBLE`
-            beside the largest of the frame.
+            Log-densities below which a Gaussian adds nothing; by default `NEGLIGIBLE` below the
+            largest of the frame.
         """
         densities[:, self.which] = -np.inf
         bounds = self._upper_bounds(rows)
@@ -120,7 +122,7 @@ class ExactGaussians:
                 densities[places, self.which[n]] = (found - shift[places]) / base
 
     def _upper_bounds(self, rows: NDArray[np.floating[Any]]) -> Array:
-        """Return what the log-densities (N, T) can't exceed.
+        """Return upper bounds (N, T) of the log-densities.
 
         A frame that rounding moved by s from a squared distance a^2 is at least a^2 / 2 - s^2 away.
         """
@@ -140,6 +142,6 @@ class ExactGaussians:
             moved, factor = z - self._means[n], self._factors[n]
             moved = moved * factor if factor.ndim == 1 else moved @ factor.T
             squares = np.einsum("td,td->t", moved, moved)
-        # What is no number is far away, too.
+        # Where a distance overflows, the frame is far away, too.
         squares = np.fmin(squares, _FARTHEST)
         return np.asarray(self._constants[n] - 0.5 * squares)

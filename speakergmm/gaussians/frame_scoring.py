@@ -1,4 +1,4 @@
-"""What prepared Gaussians say of frames: densities, likelihoods, posteriors, the best few."""
+"""Scoring of frames by prepared Gaussians: densities, likelihoods, posteriors, the best few."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from speakergmm.gaussians.evaluator import Evaluator, block_size
 from speakergmm.gaussians.frame_sources import Frames
 from speakergmm.gaussians.prepare import Prepared, check_precision
 
-# A maximum of a row costs a fraction of a nanosecond per number, a partition some twenty.
+# Up to this number of Gaussians they are found one by one: a maximum of a row costs a fraction of a
+# nanosecond per number, a partition some twenty.
 _MAXIMA_UP_TO = 40
 
 
 def _blocks(
     prepared: Prepared, frames: Frames, precision: str
 ) -> Iterator[tuple[Evaluator, slice]]:
-    """Yield an evaluator and the places of the next block."""
+    """Yield an evaluator and the place of each block."""
     size = max(1, min(len(frames), block_size(prepared.n_gaussians, prepared.n_rows)))
     evaluator = Evaluator(prepared, precision=precision, block_frames=size)
     for start in range(0, len(frames), size):
@@ -30,7 +31,7 @@ def _blocks(
 def joint_log_densities(
     prepared: Prepared, frames: Frames, *, precision: str
 ) -> NDArray[np.floating[Any]]:
-    """Joint log-densities (T, G) of checked frames (T, D), in feature units."""
+    """Return joint log-densities (T, G) of checked frames (T, D), in feature units."""
     result = np.empty((len(frames), prepared.n_gaussians), check_precision(precision))
     for evaluator, block in _blocks(prepared, frames, precision):
         evaluator.log_densities(frames[block], result[block])
@@ -38,7 +39,7 @@ def joint_log_densities(
 
 
 def frame_log_likelihoods(prepared: Prepared, frames: Frames, *, precision: str) -> Array:
-    """Log-likelihoods (T,) of checked frames (T, D), in feature units."""
+    """Return log-likelihoods (T,) of checked frames (T, D), in feature units."""
     result = np.empty(len(frames))
     for evaluator, block in _blocks(prepared, frames, precision):
         result[block] = evaluator.posteriors(frames[block]).log_likelihood
@@ -48,7 +49,7 @@ def frame_log_likelihoods(prepared: Prepared, frames: Frames, *, precision: str)
 def frame_posteriors(
     prepared: Prepared, frames: Frames, *, precision: str
 ) -> NDArray[np.floating[Any]]:
-    """Posterior probabilities (T, G) of checked frames (T, D)."""
+    """Return posterior probabilities (T, G) of checked frames (T, D)."""
     densities = joint_log_densities(prepared, frames, precision=precision)
     densities -= densities.max(axis=1, keepdims=True, initial=-np.inf)
     np.exp(densities, out=densities)
@@ -59,7 +60,7 @@ def frame_posteriors(
 def most_probable_gaussians(
     prepared: Prepared, frames: Frames, *, precision: str
 ) -> NDArray[np.intp]:
-    """Most probable Gaussians (T,) of checked frames (T, D); of equal ones the first."""
+    """Return the most probable Gaussians (T,) of checked frames (T, D); of equal ones the first."""
     result = np.empty(len(frames), np.intp)
     for densities, block in _densities(prepared, frames, precision):
         result[block] = densities.argmax(axis=1)
@@ -69,7 +70,7 @@ def most_probable_gaussians(
 def top_gaussians(
     prepared: Prepared, frames: Frames, n_top: int, *, precision: str
 ) -> tuple[NDArray[np.intp], NDArray[np.floating[Any]]]:
-    """Find the `n_top` best Gaussians of each frame: (T, C) indices and joint log-densities."""
+    """Return the `n_top` best Gaussians of each frame: (T, C) indices and joint log-densities."""
     indices = np.empty((len(frames), n_top), np.intp)
     values = np.empty((len(frames), n_top), check_precision(precision))
     take = _take_maxima if n_top <= _MAXIMA_UP_TO else _partition
@@ -93,7 +94,7 @@ def _take_maxima(
     indices: NDArray[np.intp],
     values: NDArray[np.floating[Any]],
 ) -> None:
-    """Fill (T, C) with the best of (T, K), which are used up; of equal ones the first."""
+    """Fill (T, C) with the best of (T, K), which is overwritten; of equal ones the first."""
     rows = np.arange(len(densities))
     for place in range(indices.shape[1]):
         highest = densities.argmax(axis=1)

@@ -1,6 +1,6 @@
-"""Frames as mixtures take them: one array, a list of arrays, a callable that yields arrays.
+"""Sources of frames: one array, a list of arrays, or a callable that returns an iterator of arrays.
 
-`frame_moments` is the first look at all of them: how many, their mean and variance.
+`frame_moments` is the first pass over all frames: their number, mean and variance.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ def check_matrix(
     name: str = "frames",
     block: int | None = None,
 ) -> Frames:
-    """Return `X` as a matrix of frames, or refuse it; its values are not looked at.
+    """Return `X` as a matrix of frames, whose values are not checked.
 
     Parameters
     ----------
     X : array, shape (T, D)
         Float32 and float64 stay what they are, other real numbers become float64.
     n_features : int, optional
-        D that is expected.
+        The number of features D that is expected.
     name : str, default="frames"
-        What the message calls them.
+        Name of the frames in the message.
     block : int, optional
-        Number of the block of a stream that `X` is, for the message.
+        Number of the block of a stream, for the message.
 
     Returns
     -------
@@ -70,12 +70,12 @@ def check_matrix(
 
 
 def refuse_path(X: Any, *, name: str = "frames") -> None:
-    """Refuse a path where its contents are wanted.
+    """Raise an error if a path is passed in place of its contents.
 
     Raises
     ------
     InvalidTypeError
-        That says how to read it.
+        If `X` is a path; the message states how to read it.
     """
     if isinstance(X, (str, bytes, os.PathLike)):
         path = os.fspath(X)
@@ -88,18 +88,18 @@ def refuse_path(X: Any, *, name: str = "frames") -> None:
 def refuse_infinite(
     frames: Frames, *, name: str = "frames", first_frame: int = 0, block: int | None = None
 ) -> None:
-    """Refuse frames with a value that is NaN or infinite, and name the first one's place.
+    """Raise an error if a value is NaN or infinite, with the place of the first one.
 
     Parameters
     ----------
     frames : array, shape (T, D)
         Float32 or float64.
     name : str, default="frames"
-        What the message calls them.
+        Name of the frames in the message.
     first_frame : int, default=0
         Number of the first row among all frames, for the message.
     block : int, optional
-        Number of the block of a stream that they are in, for the message.
+        Number of the block of a stream, for the message.
 
     Raises
     ------
@@ -128,12 +128,12 @@ def check_finite_frames(
     name: str = "frames",
     block: int | None = None,
 ) -> Frames:
-    """Return `X` as a finite matrix of frames, or refuse it.
+    """Return `X` as a finite matrix of frames.
 
     Parameters
     ----------
     X, n_features, first_frame, name, block
-        As `check_matrix` and `refuse_infinite` have them.
+        As in `check_matrix` and `refuse_infinite`.
 
     Returns
     -------
@@ -158,18 +158,18 @@ def check_blocks(
     name: str = "frames",
     is_stream: bool = True,
 ) -> Iterator[Frames]:
-    """Yield each block checked, the empty ones too.
+    """Yield each block after a check, empty blocks included.
 
     Parameters
     ----------
     blocks : iterable of arrays of shape (T, D)
-        With one D. A block may not be overwritten once it was given.
+        All with the same D. A block must not be overwritten after it was yielded.
     n_features : int, optional
-        D that is expected; by default that of the first block.
+        The number of features D that is expected; by default that of the first block.
     name : str, default="frames"
-        What messages call them.
+        Name of the frames in messages.
     is_stream : bool, default=True
-        Whether messages name the block.
+        Let messages name the block.
 
     Yields
     ------
@@ -201,9 +201,10 @@ def read_blocks(source: FrameSource, *, n_features: int | None = None) -> Iterat
     Parameters
     ----------
     source : array, iterable of arrays, or callable that returns an iterable of arrays
-        Each array of shape (T, D), with one D. A block may not be overwritten once it was given.
+        Each array of shape (T, D), all with the same D. A block must not be overwritten after it
+        was yielded.
     n_features : int, optional
-        D that is expected; by default that of the first block.
+        The number of features D that is expected; by default that of the first block.
 
     Yields
     ------
@@ -222,7 +223,7 @@ def read_blocks(source: FrameSource, *, n_features: int | None = None) -> Iterat
         blocks = source()
     else:
         blocks = source
-    # One array is no block of a stream, and messages do not speak of one.
+    # A single array is not a block of a stream, and messages do not name a block then.
     is_stream = not isinstance(source, np.ndarray)
     for frames in check_blocks(blocks, n_features=n_features, is_stream=is_stream):
         if len(frames):
@@ -230,7 +231,7 @@ def read_blocks(source: FrameSource, *, n_features: int | None = None) -> Iterat
 
 
 def check_rereadable(source: FrameSource) -> None:
-    """Refuse a source that can be read only once, as a generator can.
+    """Raise an error if a source can be read only once, such as a generator.
 
     Raises
     ------
@@ -246,10 +247,10 @@ def check_rereadable(source: FrameSource) -> None:
 
 
 def regroup(blocks: Iterable[Frames], size: int) -> Iterator[Frames]:
-    """Cut a stream of blocks anew into groups of `size` frames (the last one may be shorter).
+    """Yield the frames of a stream of blocks in groups of `size` (the last one may be shorter).
 
-    How the frames were cut before, or lie in memory, leaves no trace: results that depend on the
-    groups alone are the same for one array, in the order of C or Fortran, and for a list of
+    The cuts between blocks, and the layout of blocks in memory, leave no trace: results that depend
+    on the groups alone are the same for one array, in C or Fortran order, and for a list of
     utterances.
     """
     pending: list[Frames] = []
@@ -274,12 +275,12 @@ def _joined(pieces: list[Frames]) -> Frames:
 
 
 def check_frame_weights(sample_weight: ArrayLike | None) -> NDArray[np.float64] | None:
-    """Return weights of frames as a float64 vector, or refuse them.
+    """Return weights of frames as a float64 vector.
 
     Raises
     ------
     InvalidInputError
-        If they are not finite real numbers >= 0 in one axis; the first bad one is named.
+        If they are not a vector of finite real numbers >= 0; the first bad one is named.
     """
     if sample_weight is None:
         return None
@@ -300,19 +301,19 @@ def check_frame_weights(sample_weight: ArrayLike | None) -> NDArray[np.float64] 
 
 
 def refuse_extreme_weights(weights: NDArray[np.float64], *, times: int = 1) -> None:
-    """Refuse weights whose sum is no number, or that have lost their digits.
+    """Raise an error if the sum of weights overflows, or the weights have lost their digits.
 
     Parameters
     ----------
     weights : array
         Finite and >= 0.
     times : int, default=1
-        Most frames that a weight counts for.
+        Largest number of frames for which a weight counts.
 
     Raises
     ------
     InvalidInputError
-        That says by what they should be scaled.
+        If the weights are too large or too small; the message states how to scale them.
     """
     largest = float(weights.max(initial=0.0))
     with np.errstate(over="ignore"):
@@ -332,7 +333,7 @@ def refuse_extreme_weights(weights: NDArray[np.float64], *, times: int = 1) -> N
 def pair_with_weights(
     groups: Iterable[Frames], sample_weight: NDArray[np.float64] | None
 ) -> Iterator[tuple[Frames, NDArray[np.float64] | None]]:
-    """Yield each group of frames with its part of the weights of all frames.
+    """Yield each group of frames with the weights of these frames.
 
     Raises
     ------
@@ -359,19 +360,26 @@ def pair_with_weights(
 def frame_moments(
     source: FrameSource, sample_weight: NDArray[np.float64] | None = None, *, full: bool = False
 ) -> Moments:
-    """Count the frames of a source and find their mean and variance, in one pass.
+    """Return number, mean and variance of the frames of a source, in one pass over it.
 
-    With `full` their covariances are found too.
+    Parameters
+    ----------
+    source : array of shape (T, D), iterable of such arrays, or callable that returns an iterable
+        Frames.
+    sample_weight : array, shape (T,), optional
+        Weight of each frame, checked.
+    full : bool, default=False
+        Compute their covariances as well.
 
     Raises
     ------
     InsufficientDataError
-        If there is no frame, or none with a weight.
+        If there is no frame, or no frame with a weight.
     InvalidInputError
-        If frames are no finite matrix of D columns, or too large to be squared.
+        If the frames are not a finite matrix of D columns, or are too large to be squared.
     """
     moments = Moments(full=full)
-    # Groups of one size, so that how the frames were cut changes no digit.
+    # Groups of one size, so that the cuts between blocks change no digit.
     groups = regroup(read_blocks(source), _SURVEY_FRAMES)
     for frames, weights in pair_with_weights(groups, sample_weight):
         moments.add(frames, weights)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import LOG_2PI, Array, Covariances, positive
 
-# Of an asymmetry, relative to the deviations of its features: rounding, and no more.
+# Asymmetry, relative to the deviations of the features, that still counts as rounding.
 _ASYMMETRY = 1e-6
-# What rounding may leave of an eigenvalue, relative to the largest one and the size.
+# Eigenvalue that rounding may leave, relative to the largest one and the size of the matrix.
 _LEAST_EIGENVALUE = 4 * float(np.finfo(np.float64).eps)
 
 
@@ -34,7 +34,7 @@ class FullCovariances(Covariances):
         return np.asarray(np.einsum("kdd->kd", covariances))
 
     def matrices(self, covariances: Array, means: Array) -> Array:
-        """Return them as they are."""
+        """Return the matrices as they are."""
         return covariances
 
     def own_variances(self, covariances: Array, n_features: int) -> Array:
@@ -54,7 +54,7 @@ class FullCovariances(Covariances):
         return np.asarray(covariances * np.outer(scale, scale))
 
     def is_positive(self, covariances: Array) -> bool:
-        """Tell whether all have Cholesky factors."""
+        """Return whether all matrices have Cholesky factors."""
         return is_positive_definite(covariances)
 
     def symmetric(self, covariances: NDArray[Any]) -> Array:
@@ -66,15 +66,15 @@ class FullCovariances(Covariances):
         return self.symmetric(np.linalg.inv(covariances))
 
     def log_determinants(self, covariances: Array, n_features: int) -> Array:
-        """Return those of the matrices."""
+        """Return the log-determinants of the matrices."""
         return np.asarray(np.linalg.slogdet(covariances)[1])
 
     def distances(self, inverses: Array, deviations: Array) -> Array:
-        """Return quadratic forms."""
+        """Return quadratic forms of the deviations."""
         return np.asarray(((deviations[:, None] @ inverses)[:, 0] * deviations).sum(axis=1))
 
     def from_moments(self, counts: Array, means: Array, second_order: Array) -> Array:
-        """Mean products less products of means."""
+        """Return mean products minus products of means."""
         squares = means[:, :, None] * means[:, None, :]
         return np.asarray(second_order / positive(counts)[:, None, None] - squares)
 
@@ -98,7 +98,7 @@ class FullCovariances(Covariances):
         return np.asarray(np.einsum("...dd->...d", second_order).reshape(-1, n_features).sum(0))
 
     def regularised(self, covariances: Array, added: Array) -> Array:
-        """Add to the diagonals what is given for the features."""
+        """Add the variances of the features to the diagonals."""
         return np.asarray(covariances + np.diag(added))
 
     def floored(
@@ -108,13 +108,13 @@ class FullCovariances(Covariances):
         return floor_matrices(covariances, floor, least_eigenvalue)
 
     def losses(self, exact: Array, taken: Array, n_features: int) -> Array:
-        """(log|C| - log|S| + tr(C^-1 S) - D) / 2 of S = `exact` and C = `taken`."""
+        """Return (log|C| - log|S| + tr(C^-1 S) - D) / 2 of S = `exact` and C = `taken`."""
         try:
             log_determinants = [
                 2 * np.log(np.diagonal(np.linalg.cholesky(m), axis1=-2, axis2=-1)).sum(axis=-1)
                 for m in (exact, taken)
             ]
-            # What has a Cholesky factor by a hair may yet have no inverse.
+            # A matrix that only just has a Cholesky factor may still have no inverse.
             traces = np.trace(np.linalg.solve(taken, exact), axis1=-2, axis2=-1)
         except np.linalg.LinAlgError:
             return np.full(exact.shape[:-2], np.inf)
@@ -164,7 +164,7 @@ class FullCovariances(Covariances):
 
 
 class TiedCovariances(FullCovariances):
-    """One matrix for all Gaussians, which are round where it is the unit: see `whitened`."""
+    """One matrix for all Gaussians; in whitened coordinates it is the unit matrix."""
 
     name = "tied"  # type: ignore[assignment]  # a kind of its own, with the formulas of another
     parameter = "covariance"
@@ -211,12 +211,12 @@ class TiedCovariances(FullCovariances):
 
 
 def check_covariances(covariances: Array) -> Array:
-    """Return matrices (..., D, D) exactly symmetric and read-only; refuse what is no covariance.
+    """Return matrices (..., D, D) exactly symmetric and read-only.
 
     Raises
     ------
     InvalidInputError
-        That names the first such matrix.
+        If a matrix is not symmetric and positive definite; the first such matrix is named.
     """
     stack = covariances.reshape(-1, *covariances.shape[-2:])
     size = np.sqrt(np.abs(np.einsum("kdd->kd", stack)))
@@ -244,7 +244,7 @@ def check_covariances(covariances: Array) -> Array:
 
 
 def is_positive_definite(matrix: Array) -> bool:
-    """Tell whether a symmetric matrix, or each of a stack of them, has a Cholesky factor."""
+    """Return whether a symmetric matrix, or each of a stack of them, has a Cholesky factor."""
     try:
         np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:
@@ -262,25 +262,26 @@ def floor_matrices(
     Parameters
     ----------
     matrices : array, shape (K, D, D)
+        Symmetric.
     floor : array, shape (D,)
-        Variances, > 0.
+        Smallest variances, > 0.
     least_eigenvalue : float, default=0.0
-        Of the matrices' correlations, which are raised to that as well.
+        Smallest eigenvalue of the matrices' correlations, which are raised to it as well.
 
     Returns
     -------
     matrices : array, shape (K, D, D)
-        Symmetric; those that need no change are given back as they were.
+        Symmetric; those that need no change are returned as they were.
     was_floored : array of bool, shape (K, D)
-        For each eigenvalue in units of a floor, whether it was raised.
+        True for each eigenvalue, in units of the floor, that was raised.
     """
     matrices = (matrices + matrices.transpose(0, 2, 1)) / 2
     was_floored = np.zeros(matrices.shape[:2], np.bool_)
     diagonals = np.einsum("kdd->kd", matrices)
     bounds = np.zeros_like(matrices)
     np.einsum("kdd->kd", bounds)[:] = floor + least_eigenvalue * np.maximum(diagonals, 0.0)
-    # Nearly always nothing is below, and a Cholesky factor is far cheaper than eigenvalues. What is
-    # above the sum of two bounds is above each.
+    # Nearly always nothing is below the floor, and a Cholesky factor is far cheaper than
+    # eigenvalues. A matrix that is above the sum of two bounds is above each.
     if is_positive_definite(matrices - bounds):
         return matrices, was_floored
     for component, matrix in enumerate(matrices):
@@ -293,7 +294,7 @@ def floor_matrices(
 
 
 def _raised(matrix: Array, floor: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Raise one matrix to diag(floor), if it has to be."""
+    """Return one matrix raised to diag(floor), and which of its eigenvalues were raised."""
     if is_positive_definite(matrix - np.diag(floor)):
         return matrix, np.zeros(len(floor), np.bool_)
     deviation = np.sqrt(floor)
@@ -306,6 +307,6 @@ def _raised(matrix: Array, floor: Array) -> tuple[Array, NDArray[np.bool_]]:
 
 @lru_cache
 def _triangle(n_features: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
-    """Rows and columns of the upper triangle of a matrix, ordered by rows, and their factors."""
+    """Return rows and columns of a matrix's upper triangle, ordered by rows, and their factors."""
     i, j = np.triu_indices(n_features)
     return i, j, np.where(i == j, -0.5, -1.0)

@@ -1,4 +1,4 @@
-"""Gaussians: means and one kind of covariance, without weights."""
+"""Gaussians as means and one kind of covariance, without weights."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def covariance_kind(covariance_type: str) -> Covariances:
     Raises
     ------
     InvalidInputError
-        If there is none.
+        If there is no such kind.
     """
     return KINDS[choice("covariance_type", covariance_type, KINDS)]
 
 
 def frozen(name: str, value: ArrayLike) -> Array:
-    """Return numbers as a read-only copy in float64.
+    """Return an array as a read-only copy in float64.
 
     Raises
     ------
     InvalidInputError
-        If one is not finite.
+        If a number is not finite.
     """
-    # In one layout: sums over another may round otherwise, and files know none.
+    # In one memory layout: sums over another layout may round differently, and files keep none.
     array = np.array(value, dtype=np.float64, order="C")
     if not np.isfinite(array).all():
         raise InvalidInputError(f"{name} must be finite, found NaN or infinity")
@@ -58,17 +58,18 @@ def frozen(name: str, value: ArrayLike) -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gaussians:
-    """G Gaussians of D features; whoever makes them has checked the arrays.
+    """G Gaussians of D features; the caller has checked the arrays.
 
     Parameters
     ----------
     kind : Covariances
-        The formulas of their kind.
+        The formulas of their kind of covariances.
     means : array, shape (G, D)
+        In feature units, or in those of the coordinates.
     covariances : array
-        In the shape of the kind; with an owner, of the O owners in place of the G Gaussians.
+        In the shape of the kind; with an owner, one for each of the O owners.
     owner : array of int, shape (G,), optional
-        Which of the covariances each Gaussian has, where groups of them share one.
+        Number of the covariance that each Gaussian has, if groups of Gaussians share one.
     """
 
     kind: Covariances
@@ -110,12 +111,12 @@ class Gaussians:
         return Gaussians(self.kind, self.means * scale + shift, covariances, self.owner)
 
     def moments(self, weights: Array) -> tuple[Array, Array]:
-        """Mean and variance, both (D,), of their mixture with these weights (G,)."""
+        """Return mean and variance, both (D,), of the mixture with these weights (G,)."""
         mean = weights @ self.means
         return mean, weights @ (self.variances() + (self.means - mean) ** 2)
 
     def covariance(self, weights: Array) -> Array:
-        """Covariance (D, D) of their mixture with these weights (G,)."""
+        """Return the covariance (D, D) of the mixture with these weights (G,)."""
         moved = self.means - weights @ self.means
         between = (weights[:, None] * moved).T @ moved
         return np.asarray(np.einsum("k,kij->ij", weights, self.matrices()) + between)

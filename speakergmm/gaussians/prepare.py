@@ -1,4 +1,4 @@
-"""Gaussians made ready for evaluation: the one place where anything is inverted or rounded.
+"""Preparation of Gaussians for evaluation: the one place where anything is inverted or rounded.
 
 With f the functions of a frame w in the coordinates below, [1, w, w^2] for diagonal covariances,
 the joint log-density of Gaussian k is f @ p_k: p_k holds a constant and its natural parameters,
@@ -7,7 +7,7 @@ its size, so the error of a log-density grows with (deviation of the data / devi
 Gaussian)^2: in 39 features it is 1e-5 or so for Gaussians as wide as the data, and at worst a few
 1e-3 where they are up to thirty times narrower, as far as the default variance floor goes.
 
-What must be feared, `Prepared.rounding`, is 1.2e-7 times the size of the largest terms, of each
+The error to expect, `Prepared.rounding`, is 1.2e-7 times the size of the largest terms of each
 Gaussian. Over random mixtures of every kind in 6 and 20 features, with eigenvalues down to 1e-9 of
 the data's, units from 1e-6 to 1e6 and large offsets, the log-likelihood of the worst of their own
 frames was off by no more than 1.8 times that (or 5e-5), which is up to 5e-2; the mean over the
@@ -31,15 +31,15 @@ from speakergmm.gaussians.parameters import KINDS, Gaussians
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.ranges import choice
 
-# A component of weight zero: low enough for a responsibility of exactly zero at any sane frame,
-# and no infinity, which a matrix product could turn into NaN.
+# Log-weight of a component of weight zero: low enough for a responsibility of exactly zero at any
+# sane frame, and not an infinity, which a matrix product could turn into NaN.
 LOG_ZERO = -1e30
-# Of a log-density in float32, in nats: what evaluation and training may fear.
+# Largest error of a log-density in float32, in nats, that evaluation and training accept.
 LARGEST_ROUNDING = 5e-2
 LARGEST_ROUNDING_IN_TRAINING = 5e-3
-# The same in float32 of what float64 leaves an error of 1e-9.
+# The error in float32, in nats, at which float64 leaves an error of 1e-9.
 _LARGEST_ROUNDING_FLOAT64 = 0.5
-# Where more of the Gaussians need float64 the product takes place in it.
+# If more than this part of the Gaussians need float64, the whole product is computed in it.
 _LARGEST_PART = 1 / 8
 # Whitening in float32 multiplies rounding by up to this.
 _LARGEST_AMPLIFICATION = 16.0
@@ -49,20 +49,20 @@ _EPSILON = float(np.finfo(np.float32).eps)
 
 
 class Weighted(Protocol):
-    """Whatever shares frames out over Gaussians; hashed by identity, and never changed."""
+    """A model that shares frames out over Gaussians; hashed by identity, and never changed."""
 
     def __hash__(self) -> int:
         """Return the same for the same object."""
 
     def weighted(self) -> tuple[Gaussians, Array, Array]:
-        """Return Gaussians, the log-weights that share frames out, and weights of the whole."""
+        """Return the Gaussians, the log-weights of the E-step, and the weights of the mixture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coordinates:
     """The map w = L^-1 z from standardised features z; without a factor L, w is z.
 
-    `factor` is L, which is lower triangular, and `inverse` is L^-1: both are given, or neither.
+    `factor` is L, which is lower triangular, and `inverse` is L^-1; both are None or neither is.
     """
 
     standardisation: Standardisation
@@ -84,7 +84,7 @@ class Coordinates:
 
     @property
     def needs_double(self) -> bool:
-        """Whether whitening in float32 would cost digits: features are strongly correlated."""
+        """Return whether whitening in float32 would cost digits, as features are correlated."""
         if self.inverse is None:
             return False
         return bool(np.abs(self.inverse).sum(axis=1).max() > _LARGEST_AMPLIFICATION)
@@ -92,7 +92,7 @@ class Coordinates:
     def moments_to_standard(
         self, first_order: Array, second_order: Array | None
     ) -> tuple[Array, Array | None]:
-        """Moments of z, given those of w: first order (G, D), second (D, D) or (G, D, D)."""
+        """Return moments of z from those of w: first order (G, D), second (D, D) or (G, D, D)."""
         if self.factor is None:
             return first_order, second_order
         if second_order is not None:
@@ -102,18 +102,18 @@ class Coordinates:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """Gaussians as their densities need them.
+    """Gaussians that are prepared for the evaluation of their densities.
 
     Parameters
     ----------
     gaussians : Gaussians
         In standardised features z.
     log_weights : array, shape (G,)
-        What their log-densities are raised by.
+        Logarithms of the weights, which are added to the log-densities.
     coordinates : Coordinates
-        Where the frames are expanded.
+        The coordinates w in which frames are evaluated.
     white : Gaussians
-        In these coordinates w.
+        The Gaussians in these coordinates w.
     columns : array, shape (B, G)
         Columns p_k, in natural logarithms of densities in these coordinates.
     envelope : array, shape (B,)
@@ -147,7 +147,7 @@ class Prepared:
         return len(self.columns)
 
     def select(self, places: NDArray[np.integer[Any]]) -> Prepared:
-        """Return some of the Gaussians, ready in the same coordinates."""
+        """Return some of the Gaussians, prepared in the same coordinates."""
         return replace(
             self,
             gaussians=_some(self.gaussians, places),
@@ -166,14 +166,14 @@ class Prepared:
         Parameters
         ----------
         precision : {"float32", "float64"}
-            What was asked for.
+            The precision that the caller asked for.
         largest : float
-            Rounding that serves, in nats.
+            Largest error of a log-density that is accepted, in nats.
 
         Raises
         ------
         InvalidInputError
-            If `precision` is neither.
+            If `precision` is neither of the two.
         """
         found: tuple[np.dtype[Any], NDArray[np.intp]] = self.keep(
             (precision, largest), lambda: self._planned(precision, largest)
@@ -188,7 +188,7 @@ class Prepared:
         return dtype, narrow
 
     def beyond(self, precision: str, largest: float) -> NDArray[np.intp]:
-        """Return the Gaussians that a product in this precision does not serve."""
+        """Return the Gaussians for which a product in this precision is too coarse."""
         if precision == "float64":
             largest = _LARGEST_ROUNDING_FLOAT64
         above = np.flatnonzero(~(self.rounding <= largest))
@@ -198,7 +198,7 @@ class Prepared:
         )
 
     def keep(self, name: Any, make: Any) -> Any:
-        """Return what `make()` gives, made at the first call of this name."""
+        """Return the result of `make()`, which is called once for each name."""
         if name not in self.kept:
             self.kept[name] = make()
         return self.kept[name]
@@ -211,19 +211,19 @@ def prepare_gaussians(
     *,
     weights: Array | None = None,
 ) -> Prepared:
-    """Make Gaussians in standardised coordinates ready for evaluation.
+    """Prepare Gaussians in standardised coordinates for evaluation.
 
     Parameters
     ----------
     gaussians : Gaussians
-        Of z.
+        The Gaussians, in coordinates z.
     log_weights : array, shape (G,)
-        Logarithms of weights, which need not be normalised; -inf for none.
+        Logarithms of weights, which need not be normalised; -inf for a weight of 0.
     standardisation : Standardisation
-        What turns frames into z.
+        The map from frames to z.
     weights : array, shape (G,), optional
-        Those of the mixture whose moments fix coordinates and envelope; normalised. By default
-        those that `log_weights` are proportional to.
+        Normalised weights of the mixture whose moments fix coordinates and envelope; by default
+        those to which `log_weights` are proportional.
     """
     if weights is None:
         weights = np.exp(log_weights - log_weights.max())
@@ -248,7 +248,7 @@ def prepare_gaussians(
 def prepare_in_features(
     gaussians: Gaussians, log_weights: Array, *, weights: Array | None = None
 ) -> Prepared:
-    """Make Gaussians in feature units ready, where as a whole they are near (0, 1)."""
+    """Prepare Gaussians in feature units, in coordinates where the mixture is near (0, 1)."""
     if weights is None:
         weights = np.exp(log_weights - log_weights.max())
         weights = weights / weights.sum()
@@ -282,10 +282,10 @@ def _some(gaussians: Gaussians, places: NDArray[np.integer[Any]]) -> Gaussians:
 def _whitened(
     gaussians: Gaussians, weights: Array, standardisation: Standardisation
 ) -> tuple[Gaussians, Coordinates, Array | None]:
-    """Move Gaussians of z to where float32 serves them best; return Cholesky factors as well.
+    """Move Gaussians of z to the coordinates best for float32; return Cholesky factors as well.
 
-    A shared covariance becomes the identity; of full ones the covariance of the mixture as a whole
-    does, so that correlated features are as good as others. The others stay where they are.
+    A shared covariance becomes the identity; for full covariances, that of the mixture as a whole
+    does, so that correlated features lose no digits. Other kinds stay where they are.
     """
     if not gaussians.kind.is_matrix:
         return gaussians, Coordinates(standardisation), None
@@ -313,7 +313,7 @@ def _whitened(
 
 
 def _factor_near(covariance: Array) -> Array:
-    """Cholesky factor of a covariance, or of one near it that has such a factor.
+    """Return the Cholesky factor of a covariance, or of one near it that has such a factor.
 
     One Gaussian far from the others makes the covariance of all singular to rounding; for
     coordinates anything near it will do.
@@ -329,7 +329,7 @@ def _factor_near(covariance: Array) -> Array:
 
 
 def _whole(white: Gaussians, weights: Array) -> Gaussians:
-    """Return the one Gaussian of their kind that has, nearly, the moments of the whole."""
+    """Return the one Gaussian of their kind that has, nearly, the moments of the mixture."""
     if white.kind.is_matrix:
         # This is what whitening is for.
         return Gaussians(white.kind, (weights @ white.means)[None], np.eye(white.n_features)[None])

@@ -1,8 +1,9 @@
 """Coordinates in which float32 is safe: features moved by a centre and divided by a scale.
 
-The centre is a float32 number and the scale a power of two, so that going there and back is exact
-wherever the numbers themselves are: a mixture at an offset of 10,000 is evaluated as well as one
-around zero. Only a feature that varies by less than float32 can tell has a float64 centre.
+The centre is a float32 number and the scale a power of two, so that the map and its inverse are
+exact wherever the numbers themselves are: a mixture at an offset of 10,000 is evaluated as
+precisely as one around zero. Only a feature that varies by less than float32 resolves has a float64
+centre.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class HasScale(Protocol):
     """A model, or statistics, of features that can be moved and scaled."""
 
     def rescaled(self, scale: NDArray[np.float64], shift: NDArray[np.float64], /) -> Self:
-        """Return the same for ``x * scale + shift``."""
+        """Return the model or the statistics of ``x * scale + shift``."""
 
 
 Rescalable = TypeVar("Rescalable", bound=HasScale)
@@ -33,7 +34,7 @@ class Standardisation:
     Parameters
     ----------
     centre : array, shape (D,)
-        In feature units; a float32 number within a deviation of the mean where there is one.
+        In feature units; a float32 number within one deviation of the mean where there is one.
     scale : array, shape (D,)
         In feature units; powers of two.
     """
@@ -43,7 +44,7 @@ class Standardisation:
 
     @classmethod
     def of_record(cls, **parts: Any) -> Standardisation:
-        """Build a map that was stored, checked anew."""
+        """Return a map from its stored parts, after a check of them."""
         found = cls(**parts)
         if not (found.scale > 0).all():
             raise InvalidInputError("scales must be > 0")
@@ -53,10 +54,10 @@ class Standardisation:
     def from_moments(
         cls, mean: NDArray[np.float64], variance: NDArray[np.float64], *, isotropic: bool = False
     ) -> Standardisation:
-        """Find the map that brings data of this mean and variance, both (D,), close to (0, 1).
+        """Return the map that brings data of this mean and variance, both (D,), close to (0, 1).
 
-        A feature that does not vary keeps its scale. With `isotropic` all features have one
-        scale, that of the mean variance: what was round stays round.
+        A feature that does not vary keeps its scale. With `isotropic` all features have one scale,
+        that of the mean variance, so that spheres stay spheres.
         """
         if isotropic:
             variance = np.full_like(variance, variance.mean())
@@ -83,7 +84,7 @@ class Standardisation:
 
     def model_to_standard(self, model: Rescalable) -> Rescalable:
         """Return the model of z for the model of x."""
-        # Moved first and scaled then: the difference of two large numbers is exact.
+        # The shift comes first and the scale second: the difference of two large numbers is exact.
         moved = model.rescaled(np.ones_like(self.scale), -self.centre)
         return moved.rescaled(1.0 / self.scale, np.zeros_like(self.centre))
 

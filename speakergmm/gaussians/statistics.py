@@ -18,7 +18,7 @@ from speakergmm.records import Filed
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MixtureStatistics(Filed):
-    """What frames say to a mixture: occupancies and moments, in float64 and feature units.
+    """Sufficient statistics of frames under a mixture, in float64 and feature units.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ class MixtureStatistics(Filed):
     covariance_type : {"diag", "spherical", "tied", "full"}, default="diag"
         Kind of the mixture that made the statistics.
     origins : array, shape (K, D), optional
-        Points that the moments of each component are about, in place of zero: moments of x less
-        its component's origin. Training uses them for components far narrower than the data.
+        Points about which the moments of each component are taken, in place of zero. Training uses
+        them for components far narrower than the data.
 
     Raises
     ------
@@ -118,7 +118,7 @@ class MixtureStatistics(Filed):
 
     @property
     def kind(self) -> Covariances:
-        """The formulas of the kind."""
+        """Formulas of the kind of covariances."""
         return KINDS[self.covariance_type]
 
     @property
@@ -140,7 +140,7 @@ class MixtureStatistics(Filed):
         second_order: bool = True,
         covariance_type: CovarianceType = "diag",
     ) -> MixtureStatistics:
-        """Give the statistics of no frame at all: what sums start from."""
+        """Return the statistics of no frame, from which sums start."""
         squares = None
         if second_order:
             squares = np.zeros(covariance_kind(covariance_type).shape(n_components, n_features))
@@ -148,7 +148,7 @@ class MixtureStatistics(Filed):
         return cls(np.zeros(n_components), moments, squares, 0.0, 0.0, covariance_type)
 
     def __add__(self, other: MixtureStatistics) -> MixtureStatistics:
-        """Add up: the statistics of the frames of both.
+        """Return the statistics of the frames of both.
 
         Raises
         ------
@@ -159,17 +159,17 @@ class MixtureStatistics(Filed):
             return NotImplemented
         if self.first_order.shape != other.first_order.shape:
             raise InvalidInputError(
-                f"statistics of different mixtures can't be added: moments of shape "
+                f"statistics of different mixtures cannot be added: moments of shape "
                 f"{self.first_order.shape} and {other.first_order.shape}"
             )
         if self.covariance_type != other.covariance_type:
             raise InvalidInputError(
-                f"statistics of different kinds of mixtures can't be added: "
+                f"statistics of different kinds of mixtures cannot be added: "
                 f"{self.covariance_type} and {other.covariance_type}"
             )
         if (self.second_order is None) != (other.second_order is None):
             raise InvalidInputError(
-                "statistics with second-order moments can't be added to statistics without"
+                "statistics with second-order moments cannot be added to statistics without"
             )
         one, two = self.about_zero(), other.about_zero()
         second = None
@@ -184,11 +184,11 @@ class MixtureStatistics(Filed):
         )
 
     def __radd__(self, other: object) -> MixtureStatistics:
-        """Let `sum` begin with its 0."""
+        """Return the statistics themselves for the 0 with which `sum` starts."""
         return self if other == 0 else NotImplemented
 
     def scale(self, factor: float) -> MixtureStatistics:
-        """Weigh each frame by `factor`, which must be finite and >= 0."""
+        """Return the statistics with each frame weighted by `factor`, finite and >= 0."""
         factor = number("factor", factor, least=0)
         second = None if self.second_order is None else self.second_order * factor
         return self._with(
@@ -212,7 +212,7 @@ class MixtureStatistics(Filed):
         return self._with(counts, first + counts[:, None] * shift, second)
 
     def about_zero(self) -> MixtureStatistics:
-        """Return the same with moments about zero; digits of the variances may be lost."""
+        """Return the statistics with moments about zero; digits of the variances may be lost."""
         if self.origins is None:
             return self
         counts, first, second = self._moments
@@ -221,7 +221,7 @@ class MixtureStatistics(Filed):
         return self._with(counts, first + counts[:, None] * self.origins, second)
 
     def replaced(self, other: MixtureStatistics, places: NDArray[np.intp]) -> MixtureStatistics:
-        """Return the same with the moments of some components from `other`, as it has them."""
+        """Return the statistics with the moments of some components taken from `other`."""
         if self.kind.is_shared:
             return self._with(*other._moments, origins=other.origins)
         nothing = np.zeros_like(self.first_order)
@@ -236,7 +236,7 @@ class MixtureStatistics(Filed):
         return self._with(*merged[:3], origins=merged[3])
 
     def with_likelihood(self, log_likelihood: float) -> MixtureStatistics:
-        """Return the same moments with another log-likelihood."""
+        """Return the statistics with another log-likelihood."""
         return self._with(*self._moments, log_likelihood=log_likelihood, origins=self.origins)
 
     @property
@@ -253,7 +253,7 @@ class MixtureStatistics(Filed):
         n_frames: float | None = None,
         origins: NDArray[np.float64] | None = None,
     ) -> MixtureStatistics:
-        """Return statistics of the same kind, with the same totals where no others are given."""
+        """Return statistics of the same kind with other moments, and other totals if given."""
         return MixtureStatistics(
             counts,
             first_order,
@@ -265,7 +265,7 @@ class MixtureStatistics(Filed):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Worker processes return statistics by this way: through the checks, read-only again.
+        # Worker processes return statistics in this way: they are checked, and read-only again.
         whole = self.about_zero()
         totals = (self.log_likelihood, self.n_frames, self.covariance_type)
         return type(self), (*whole._moments, *totals)

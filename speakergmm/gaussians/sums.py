@@ -1,4 +1,4 @@
-"""Sums over frames of what they say to Gaussians: the accumulator of moments."""
+"""The accumulator of occupancies and moments of Gaussians over frames."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from speakergmm.gaussians.statistics import MixtureStatistics
 
 @dataclass(frozen=True, slots=True, eq=False)
 class About:
-    """Which Gaussians have their moments summed about points of their own, and these points."""
+    """The Gaussians whose moments are summed about points of their own, and these points."""
 
     which: NDArray[np.intp]
     origins: Array
 
 
 class SparsePosteriors(NamedTuple):
-    """Posteriors of the few Gaussians that frames may be of; all others are zero.
+    """Posteriors of the few Gaussians that frames may belong to; all others are zero.
 
     Attributes
     ----------
     frames, gaussians : array of int, shape (N,)
-        Frame and Gaussian of each, without gaps in memory.
+        Frame and Gaussian of each posterior, without gaps in memory.
     weights : array, shape (N,)
-        How probable it is that the frame is of the Gaussian.
+        Probability that the frame belongs to the Gaussian.
     log_likelihood : float
-        Of all the frames together.
+        Log-likelihood of all the frames together.
     """
 
     frames: NDArray[np.int64]
@@ -43,7 +43,7 @@ class SparsePosteriors(NamedTuple):
 
 
 class GaussianSums:
-    """Occupancies and moments of frames, by dense or sparse posteriors; an accumulator.
+    """Accumulator of occupancies and moments of frames, from dense or sparse posteriors.
 
     Moments are about zero, in the coordinates w in which densities are evaluated (`Coordinates`);
     only those of the Gaussians of `about` are moments of z, about their origins.
@@ -51,15 +51,15 @@ class GaussianSums:
     Parameters
     ----------
     prepared : Prepared
-        Whose posteriors will be added.
+        The Gaussians whose posteriors will be added.
     dtype : dtype
-        Of the products of a block; sums over blocks are float64.
+        Type of the products of a block; sums over blocks are float64.
     second_order : bool
-        Whether second-order moments are wanted.
+        Sum second-order moments as well.
     about : About, optional
-        Gaussians far narrower than the data.
+        Gaussians far narrower than the data, and points near them.
     sparse : bool
-        Whether `add_sparse` is to be used: moments of a Gaussian then lie side by side.
+        Prepare for `add_sparse`: the moments of a Gaussian then lie side by side.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class GaussianSums:
         n_moments = prepared.n_rows if second_order and not scatters else d + 1
         self._product = np.empty((n_moments, prepared.n_gaussians), dtype)
         self.moments = np.zeros(self._product.shape, order="F" if sparse else "C")
-        # What lies between the means is subtracted from it: float64.
+        # The scatter between the means is subtracted from it, hence float64.
         self.scatter = np.zeros((d, d)) if scatters else None
         n_own = d + 1 if scatters or not second_order else kind.n_rows(d)
         self.own = np.zeros((n_own, 0 if about is None else len(about.which)))
@@ -100,7 +100,8 @@ class GaussianSums:
         elif self.scatter is not None:
             self.scatter += self._scatter(block, weights)
         weighted = block.rows[: len(self.moments)]
-        # Fewer numbers than responsibilities, and `rows` is not needed any more.
+        # Scale the functions, which are fewer numbers than the responsibilities and are not needed
+        # any more.
         np.multiply(weighted, factors, out=weighted)
         self._multiply(weighted, block.unnormalised)
         if block.exception_posteriors is not None and block.exception_rows is not None:
@@ -125,7 +126,7 @@ class GaussianSums:
     def add_posteriors(
         self, frames: Frames, rows: NDArray[np.floating[Any]], shares: NDArray[np.floating[Any]]
     ) -> None:
-        """Add to the moments alone: frames (T, D) with these functions (B, T) and shares (T, G)."""
+        """Add frames (T, D) of functions (B, T) and shares (T, G) to the moments alone."""
         if self._about is not None:
             self._add_shares(self._about, frames, shares[:, self._about.which].astype(np.float64))
         self._multiply(rows[: len(self.moments)], shares)
@@ -138,9 +139,9 @@ class GaussianSums:
     def add_own(
         self, about: About, frames: Frames, block: DensePosteriors, weights: Array | None
     ) -> None:
-        """Add to the moments of the Gaussians of `about` alone."""
+        """Add a block to the moments of the Gaussians of `about` alone."""
         shares = block.unnormalised[:, about.which].astype(np.float64)
-        # What the exponential of a block rounds to is not there.
+        # A posterior that was rounded up to the least exponential counts as zero.
         shares[shares <= block.nothing] = 0.0
         if shares.any():
             factors = 1.0 / block.normaliser.astype(np.float64)
@@ -169,7 +170,7 @@ class GaussianSums:
                 self.own[:, n] += rows @ share
 
     def _scatter(self, block: DensePosteriors, weights: Array | None) -> Array:
-        """Sum of w w^T over a block, (D, D)."""
+        """Return the sum of w w^T over a block, (D, D)."""
         d = self._prepared.n_features
         rows = block.rows[1 : d + 1].astype(np.float64)
         if block.exception_rows is not None:
@@ -193,7 +194,7 @@ class GaussianSums:
         moments, own = self.moments, self.own
         if unit != 1.0:
             moments, own = moments * unit, own * unit
-        # Exponentials keep off zero for speed; what has no weight has no frame.
+        # Exponentials stay above zero for speed; a Gaussian without weight has no frame.
         absent = prepared.log_weights <= 0.1 * LOG_ZERO
         if absent.any():
             moments = np.where(absent, 0.0, moments)
@@ -226,6 +227,6 @@ class GaussianSums:
         )
 
     def replaced(self, statistics: MixtureStatistics, unit: float = 1.0) -> MixtureStatistics:
-        """Return statistics with those of the Gaussians of `about` in place of what is there."""
+        """Return the statistics, those of the Gaussians of `about` replaced by these sums."""
         assert self._about is not None
         return statistics.replaced(self.statistics(unit), self._about.which)

@@ -1,4 +1,4 @@
-"""E- and M-steps that find out where float32 was too coarse, and redo that part in float64."""
+"""E-step and M-step of training, in float32 wherever that is precise enough, else in float64."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ from speakergmm.gaussians.sums import About
 Model = TypeVar("Model", bound=Weighted)
 Stats = TypeVar("Stats")
 
-# The error of a log-likelihood per frame is no less than rounding of the numbers themselves.
+# Smallest error of a log-likelihood per frame: rounding of the numbers themselves.
 _LEAST_ROUNDING = 1e-6
 _FLOAT64 = float(np.finfo(np.float64).eps / np.finfo(np.float32).eps)
-# Roundings that a sum of squares, its mean, and the difference of the two go through.
+# Number of roundings in a sum of squares, its mean, and the difference of the two.
 _OPERATIONS = 16
 
 
 class TrainingSteps(Generic[Model, Stats]):
-    """The two halves of an iteration, for `expectation_maximisation`, in standardised coordinates.
+    """The E-step and the M-step of an iteration, in standardised coordinates.
 
     Parameters
     ----------
     frames : FramesPass, or callable
-        How to go over the frames, or ``model -> pass`` where that depends on the model.
+        The pass over the frames, or ``model -> pass`` if it depends on the model.
     update : callable
         ``(statistics, model) -> (model, UpdateReport)``.
     standardisation : Standardisation
-        What turns frames into these coordinates.
+        The map from frames to these coordinates.
     least_rounding : float, optional
-        What to expect of a log-likelihood per frame at least, in nats.
+        Smallest error of a log-likelihood per frame to expect, in nats.
 
     Notes
     -----
-    What the moments of a Gaussian lose in float32 counts where the next one is far narrower than
-    the data. So each update is looked at: Gaussians that it makes too narrow have their statistics
-    summed again, about their new means and in float64, from the few frames that are theirs
-    (`FramesPass.refine`). All others stay as they are.
+    Digits that the moments of a Gaussian lose in float32 matter if the updated Gaussian is far
+    narrower than the data. Each update is therefore inspected: the statistics of Gaussians that it
+    makes too narrow are summed again, about their new means and in float64, over the few frames
+    that belong to them (`FramesPass.refine`). All others stay as they are.
     """
 
     def __init__(
@@ -71,13 +71,14 @@ class TrainingSteps(Generic[Model, Stats]):
         self._updated: tuple[Stats, tuple[Model, UpdateReport]] | None = None
 
     def accumulate(self, model: Model) -> Stats:
-        """E-step, in float32 where that serves the update.
+        """Take the E-step, in float32 where that is precise enough for the update.
 
-        The M-step is tried as well, to find the Gaussians that it makes too narrow for float32;
-        what it found is kept for `update`.
+        The M-step is taken as well, to find the Gaussians that it makes too narrow for float32;
+        its result is kept for `update`.
         """
         prepared = self._prepared_for(model)
         frames = replace(self._pass_for(model), largest_rounding=LARGEST_ROUNDING_IN_TRAINING)
+        # Accumulate in the given precision; if a component collapses in float32, in float64.
         while True:
             likelihoods: list[NDArray[np.float32]] = []
             dtype, exact = prepared.plan(frames.precision, frames.largest_rounding)
@@ -87,11 +88,12 @@ class TrainingSteps(Generic[Model, Stats]):
                 break
             except CollapsedComponentError:
                 if dtype == np.float64:
-                    # Not caught here: the loop may never come to this update.
+                    # The error is raised by `update`, which the loop may never reach.
                     return statistics
                 frames = replace(frames, precision="float64")
+        # Refine the statistics of Gaussians that became too narrow, until the update finds no more.
         while True:
-            # What the moments of this pass do not serve, beyond the Gaussians `exact`.
+            # Gaussians for which the moments of this pass are too coarse, beyond those of `exact`.
             following = self._prepared_for(updated[0])
             narrow = following.beyond(dtype.name, LARGEST_ROUNDING_IN_TRAINING)
             if not narrow.size or not (narrow := np.setdiff1d(narrow, exact)).size:
@@ -105,7 +107,7 @@ class TrainingSteps(Generic[Model, Stats]):
         return statistics
 
     def rounding(self) -> float:
-        """Error to expect of the log-likelihood per frame that was accumulated last, in nats."""
+        """Return the error to expect of the last log-likelihood per frame, in nats."""
         if self._last is None:
             return self._least_rounding
         prepared, dtype, exact = self._last
@@ -118,7 +120,7 @@ class TrainingSteps(Generic[Model, Stats]):
         return max(self._least_rounding, of_densities, moment_rounding(some.gaussians, weights))
 
     def update(self, statistics: Stats, model: Model) -> tuple[Model, UpdateReport]:
-        """M-step."""
+        """Take the M-step, or return its result if `accumulate` has taken it."""
         if self._updated is not None and self._updated[0] is statistics:
             return self._updated[1]
         return self._update(statistics, model)
@@ -134,7 +136,7 @@ class TrainingSteps(Generic[Model, Stats]):
 
 
 def moment_rounding(gaussians: Gaussians, weights: Array) -> float:
-    """Say what float64's rounding of covariances does to a log-likelihood per frame, in nats.
+    """Return the error of a log-likelihood per frame from rounded covariances, in nats.
 
     Sums of squares of z have a relative error of a few eps, and a covariance is what is left when
     the squared mean is subtracted: sizes count in deviations of the narrowest direction.

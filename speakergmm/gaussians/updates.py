@@ -15,7 +15,7 @@ from speakergmm.gaussians.parameters import Gaussians
 from speakergmm.gaussians.statistics import MixtureStatistics
 
 _EPSILON = float(np.finfo(np.float64).eps)
-# Part of the mean square below which a variance is rounding, of float64 sums.
+# Part of the mean square below which a variance is rounding of float64 sums.
 _LEAST_VARIANCE = 1e-12
 # Occupancy, in frames, that is no more than rounding.
 _SMALLEST = 1e-10
@@ -23,18 +23,18 @@ _SMALLEST = 1e-10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GaussianPrior:
-    """A conjugate prior as what it adds to sums, and to what these are divided by.
+    """A conjugate prior in terms of what it adds to sums of moments and to their divisors.
 
     Parameters
     ----------
     means : array, shape (G, D)
-        Where means are pulled to.
+        Means of the prior.
     means_weight : array, shape (G,)
-        Frames that this is worth.
+        Number of frames that the prior means count for.
     scatter : array
-        What is added to sums of squares, in the shape of the covariances.
+        Number that is added to the sums of squares, in the shape of the covariances.
     count : array
-        What is added to the number of these squares; broadcasts to the shape of the covariances.
+        Number that is added to the number of squares; broadcasts to the shape of the covariances.
     """
 
     means: Array
@@ -48,7 +48,7 @@ class GaussianPrior:
         return replace(self, means=self.means * scale + shift, scatter=scatter)
 
     def log_density(self, gaussians: Gaussians) -> float:
-        """Logarithm of the density of Gaussians, without its constant."""
+        """Return the log-density of Gaussians under the prior, without its constant."""
         kind, covariances = gaussians.kind, gaussians.covariances
         moved = gaussians.means - self.means
         scatter = kind.second_moments(
@@ -66,12 +66,12 @@ class GaussianPrior:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GaussianUpdate:
-    """New Gaussians, and what was done beside the formula.
+    """New Gaussians, and a report of what was done beside the formula.
 
     Attributes
     ----------
     gaussians : Gaussians
-        The new ones.
+        The new Gaussians.
     exact : array
         Covariances of greatest likelihood (with a prior, of greatest posterior density), before
         anything was added or raised.
@@ -92,7 +92,7 @@ def update_means(
     empty: NDArray[np.bool_] | None = None,
     smallest: float = _SMALLEST,
 ) -> Array:
-    """Means (G, D) of greatest likelihood, or of greatest posterior density under a prior.
+    """Return the means (G, D) of greatest likelihood, or of greatest posterior density.
 
     Those of the Gaussians `empty`, shape (G,), stay as they are; with a prior, those of no more
     occupancy than `smallest` together with it.
@@ -119,44 +119,47 @@ def update_gaussians(
     Parameters
     ----------
     statistics : MixtureStatistics
-        Of the kind of the Gaussians, with second-order moments, in any coordinates.
+        Statistics of the same kind, with second-order moments, in any coordinates.
     gaussians : Gaussians
-        The old ones, in the same coordinates.
+        The old Gaussians, in the same coordinates.
     floor : array, shape (D,)
-        Least variance of each feature.
+        Smallest variance of each feature.
     data_variance : array, shape (D,), optional
-        Variance of all frames; by default that of the statistics. With the means it sets how
-        large the rounding of float64 can be; no variance is left below that.
+        Variance of all frames; by default that of the statistics. Together with the means it
+        determines how large the rounding of float64 can be; no variance is left below that.
     regularisation : array, shape (D,), optional
-        Added to the variances.
+        Number that is added to the variances.
     least_eigenvalue : float
-        Least one of the correlations of matrices.
+        Smallest eigenvalue of the correlations of matrices.
     refuse_collapse : bool
-        Whether covariances that are rounding are an error.
+        Raise an error if a covariance is nothing but rounding.
     prior : GaussianPrior, optional
+        A conjugate prior; without it the update is that of maximum likelihood.
     empty : array of bool, shape (G,), optional
-        Gaussians whose statistics count as none: they stay as they are, or follow the prior.
+        Gaussians whose statistics count as those of no frame: they stay as they are, or follow the
+        prior.
     smallest : float
-        Occupancy, that of owners and priors included, that is no more than rounding.
+        Occupancy in frames, that of owners and priors included, that is no more than rounding.
     moves_means : bool
-        Whether means are updated; covariances are about them in any case.
+        Update the means; covariances are about the resulting means in any case.
 
     Returns
     -------
     GaussianUpdate
+        The new Gaussians, and which variances were floored.
 
     Raises
     ------
     CollapsedComponentError
-        With `refuse_collapse`, where a covariance is no more than rounding.
+        With `refuse_collapse`, if a covariance is no more than rounding.
 
     Notes
     -----
     With counts n, own means f / n and scatter S about them, a prior mean m of weight w and a prior
     scatter P of count c, the mean is (f + w m) / (n + w), and the covariance about any mean u is
     (S + n (f / n - u)^2 + w (u - m)^2 + P) / (n + c): the maximum-likelihood step without a prior,
-    equations 11 to 13 of Reynolds, Quatieri and Dunn (2000) with one. Moments may be about origins
-    of the Gaussians' own, and then the variances of narrow ones have all their digits.
+    equations 11 to 13 of Reynolds, Quatieri and Dunn (2000) with one. If moments are about origins
+    of the Gaussians' own, the variances of narrow Gaussians keep all their digits.
     """
     kind, d = gaussians.kind, gaussians.n_features
     counts, second_order = statistics.counts, statistics.second_order
@@ -169,10 +172,13 @@ def update_gaussians(
     means = gaussians.means - origins
     if moves_means:
         means = own if prior is None else _own_means(statistics, gaussians, prior, empty, smallest)
-    # What a Gaussian without frames is given is replaced.
+    # Covariances about the frames' own means. A Gaussian without frames is divided by 1: its
+    # covariance is replaced below.
     divisible = counts if kind.is_shared else np.where(empty, 1.0, counts)
     exact = kind.from_moments(divisible, own, second_order)
     stays: NDArray[Any] = empty
+    # Where the new means are not those of the frames, or covariances are pooled or have a prior: go
+    # back to sums of squares about the new means, add what owners and prior contribute, and divide.
     if prior is not None or gaussians.owner is not None or not moves_means:
         sums = kind.second_moments(counts, own - means, exact)
         divisor = kind.divisor(counts, d)
@@ -188,6 +194,7 @@ def update_gaussians(
         known = np.broadcast_to(divisor > smallest, sums.shape)
         exact = np.where(known, sums / np.where(known, divisor, 1.0), gaussians.covariances)
         stays = np.logical_not(known.reshape(len(exact), -1).any(axis=1))
+    # Regularise, and keep the old covariances where there are no frames.
     covariances = exact.copy()
     if regularisation is not None:
         covariances = kind.regularised(exact, regularisation)
@@ -198,10 +205,11 @@ def update_gaussians(
     if kind.is_isotropic:
         # Spheres have the mean variance: a constant feature has no unit of its own there.
         data_variance = np.full_like(data_variance, data_variance.mean())
+    # Raise variances to the floor, and above what rounding of float64 can produce; Gaussians
+    # without frames must not count there.
     was_floored = np.zeros(
         covariances.shape[: 1 if kind.is_isotropic or kind.is_shared else 2], np.bool_
     )
-    # What has no frame says nothing of the rounding of the others.
     seen = np.where(empty[:, None], 0.0, own)
     collapsed = np.zeros_like(was_floored)
     for rows, rounding in _roundings(seen, exact, data_variance, statistics, gaussians):
@@ -218,11 +226,12 @@ def update_gaussians(
 def check_statistics(
     statistics: MixtureStatistics, gaussians: Gaussians, *, needs_second_order: bool
 ) -> None:
-    """Refuse statistics of another shape or kind than the model's.
+    """Raise an error if statistics have another shape or kind than the model.
 
     Raises
     ------
     InvalidInputError
+        If the shape or kind differs, or second-order moments are needed and missing.
     """
     if statistics.first_order.shape != gaussians.means.shape:
         raise InvalidInputError(
@@ -241,7 +250,7 @@ def check_statistics(
 
 
 def global_variance(statistics: MixtureStatistics) -> Array:
-    """Variance (D,) of all the frames behind float64 statistics; 0 where it is only rounding."""
+    """Return the variance (D,) of all frames from float64 statistics; 0 where it is rounding."""
     whole = statistics.about_zero()
     assert whole.second_order is not None
     total = max(float(whole.counts.sum()), np.finfo(np.float64).tiny)
@@ -266,7 +275,7 @@ def _own_means(
     empty: NDArray[np.bool_] | None,
     smallest: float,
 ) -> Array:
-    """Return new means less the origins."""
+    """Return the new means minus the origins."""
     origins = _origins(statistics)
     counts, first = statistics.counts, statistics.first_order
     if prior is not None:
@@ -292,10 +301,10 @@ def _roundings(
     statistics: MixtureStatistics,
     gaussians: Gaussians,
 ) -> Iterator[tuple[Any, Array]]:
-    """Say what float64 may leave (D,) of squares that should cancel to a variance of zero.
+    """Yield bounds (D,) of the variance that rounding of float64 leaves where it should be zero.
 
-    Yields rows of the covariances with what holds for them: moments about zero hold means and the
-    spread of the data, those about origins only what lies around these.
+    Each bound comes with the rows of the covariances for which it holds: moments about zero contain
+    the means and the spread of the data, moments about origins only what lies around these.
     """
     kind, d = statistics.kind, statistics.n_features
     variances = kind.own_variances(covariances, d)
@@ -317,7 +326,7 @@ def _roundings(
         spread = np.maximum(variances[rows], 0.0).max(axis=0) if is_near else data_variance
         squares = np.abs(means[members]).max(axis=0) ** 2 + spread
         if is_near:
-            # Frames themselves have no more digits.
+            # The frames themselves have no more digits than this.
             squares = np.maximum(squares, _EPSILON * data_variance)
         if kind.is_isotropic:
             squares = np.full_like(squares, squares.mean())

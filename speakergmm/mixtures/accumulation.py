@@ -46,7 +46,7 @@ def accumulate(
     block_frames : int, optional
         Frames of a block; by default as many as fit a core's cache.
     n_jobs : int, default=1
-        Threads; -1 for all cores. The result does not depend on it.
+        Number of threads; -1 for all cores. The result does not depend on it.
 
     Returns
     -------

@@ -33,25 +33,25 @@ def adapt(
     Parameters
     ----------
     statistics : MixtureStatistics
-        Of the speaker's frames under `prior`, with second-order moments where variances are
-        adapted.
+        Statistics of the speaker's frames under `prior`, with second-order moments if variances
+        are adapted.
     prior : Mixture
-        The background model, of any kind; or what holds one.
+        The background model, of any kind; or an object that contains one.
     relevance_factor : float, default=16.0
-        Occupancy, in frames, at which speaker and background weigh the same; > 0. One factor
+        Occupancy, in frames, at which speaker and background have the same weight; > 0. One factor
         serves all parameters.
     parameters : collection of {"means", "weights", "variances"}, default=("means",)
-        What to adapt; the rest stays that of the background. Only diagonal mixtures have their
-        variances adapted.
+        The parameters to adapt; the others stay those of the background. Variances are adapted in
+        diagonal mixtures only.
     variance_floor : float, default=1e-3
         Smallest adapted variance, as a part of the prior's variance of that component and feature.
 
     Returns
     -------
     model : Mixture
-        The speaker's model; that of the background where a component saw no data.
+        The speaker's model; components without data stay those of the background.
     report : UpdateReport
-        Floored variances.
+        Number of floored variances.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def adapt_means(
     *,
     relevance_factor: float = 16.0,
 ) -> NDArray[np.float64]:
-    """Means between those of the background and those of the data.
+    """Return means between those of the background and those of the data.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def adapt_means(
     prior_means : array, shape (K, D)
         Means of the background model, in feature units.
     relevance_factor : float, default=16.0
-        Occupancy at which both weigh the same; > 0.
+        Occupancy, in frames, at which both have the same weight; > 0.
 
     Returns
     -------
@@ -180,7 +180,7 @@ def adapt_means(
 def adapt_weights(
     counts: ArrayLike, prior_weights: ArrayLike, *, relevance_factor: float = 16.0
 ) -> NDArray[np.float64]:
-    """Weights between those of the background and those of the data, scaled to sum to one.
+    """Return weights between those of the background and of the data, which sum to one.
 
     Parameters
     ----------

@@ -140,7 +140,7 @@ def _revive(
     *,
     is_exact: bool,
 ) -> AnyMixture:
-    """Give each dead component half of the heaviest one.
+    """Return each dead component half of the heaviest one.
 
     Halves move apart no farther than the frames vary. Where all frames are equal, or those of the
     heaviest component are and its variance was added, they stay where they are: moving them would

@@ -131,7 +131,7 @@ class Mixture(ABC):
     def colour(
         self, noise: NDArray[np.float64], components: NDArray[np.intp]
     ) -> NDArray[np.float64]:
-        """Give white noise (N, D) the covariances of the components (N,) that its rows are of."""
+        """Return white noise (N, D) the covariances of the components (N,) that its rows are of."""
         return self.gaussians.kind.colour(self.covariances, noise, components)
 
     def rescaled(
@@ -540,7 +540,7 @@ def mixture_of(model: Any, *, kind: type[AnyMixture]) -> AnyMixture: ...
 
 
 def mixture_of(model: Any, *, kind: type[Mixture] | None = None) -> Mixture:
-    """Give a mixture, or that of a fitted estimator, a background model or a speaker's model.
+    """Return a mixture, or that of a fitted estimator, a background model or a speaker's model.
 
     Parameters
     ----------

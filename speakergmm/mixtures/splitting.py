@@ -1,4 +1,4 @@
-"""Splitting a component in two: how mixtures grow, and how dead components are revived."""
+"""Splitting of components in two, by which mixtures grow and dead components are revived."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ def split_component(
     into: int | None = None,
     reach: NDArray[np.float64] | None = None,
 ) -> AnyMixture:
-    """Replace a component by two halves, moved apart in a direction that the numbers fix.
+    """Replace a component by two halves, moved apart in a direction fixed by their numbers.
 
     Parameters
     ----------
     model : Mixture
-        Of K components, of any kind.
+        A mixture of K components, of any kind.
     component : int
-        Which one to split.
+        Number of the component to split.
     into : int, optional
         The component that the second half replaces, whose weight goes to the halves; by default
         the mixture grows by one.
     reach : array, shape (D,), optional
-        Farthest that a half may move in each feature: no farther than the data vary.
+        Largest distance that a half may move in each feature: no farther than the data vary.
 
     Returns
     -------
     Mixture
-        Of K components, or K + 1.
+        A mixture of K components, or K + 1.
     """
     model = mixture_of(model)
     weights, means, covariances = model.weights, model.means, model.covariances

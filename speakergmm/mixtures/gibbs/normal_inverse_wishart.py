@@ -159,13 +159,13 @@ class NormalInverseWishart:
         return "full" if self.scale.ndim == 2 else "diag"
 
     def rescale(self, centre: Array, unit: Array) -> NormalInverseWishart:
-        """Give the same prior for z = (x - centre) / unit, where both are of shape (D,)."""
+        """Return the same prior for z = (x - centre) / unit, where both are of shape (D,)."""
         units = np.outer(unit, unit) if self.scale.ndim == 2 else unit**2
         mean = (self.mean - centre) / unit
         return type(self)(mean, self.mean_precision, self.degrees_of_freedom, self.scale / units)
 
     def update(self, X: ArrayLike) -> NormalInverseWishart:
-        """Give the posterior after the frames `X`, shape (T, D); T may be 0."""
+        """Return the posterior after the frames `X`, shape (T, D); T may be 0."""
         frames = np.asarray(X, dtype=np.float64)
         precision = self.mean_precision + len(frames)
         # Every difference is from the posterior mean, so that no offset is squared.
@@ -249,7 +249,7 @@ def _is_positive(scale: Array) -> bool:
     deviation = np.sqrt(np.abs(np.diag(scale)))
     if not deviation.min() > 0:
         return False
-    # In units of the deviations, so that features of very different scales don't fool the check.
+    # In units of the deviations, so that features of very different scales do not fool the check.
     correlation = scale / deviation[:, None] / deviation
     if not np.allclose(correlation, correlation.T, rtol=0, atol=1e-8):
         return False

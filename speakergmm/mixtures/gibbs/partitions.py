@@ -50,7 +50,7 @@ def log_partition_prior(counts: ArrayLike, concentration: float) -> float:
 
 
 def name_by_size(labels: ArrayLike) -> Labels:
-    """Give the largest cluster of a partition, shape (T,), the label 0, the next 1, and so on.
+    """Return the largest cluster of a partition, shape (T,), the label 0, the next 1, and so on.
 
     Of two clusters of one size the one that appears first comes first.
     """
@@ -72,7 +72,7 @@ def name_by_appearance(labels: ArrayLike) -> Labels:
 
 
 def split_by_label(labels: NDArray[Any]) -> list[NDArray[np.intp]]:
-    """Give the frames of each cluster, in ascending order, for labels 0..K-1."""
+    """Return the frames of each cluster, in ascending order, for labels 0..K-1."""
     order = np.argsort(labels, kind="stable")
     return list(np.split(order, np.cumsum(np.bincount(labels))[:-1]))
 

@@ -88,7 +88,7 @@ class DirichletProcessSamples:
         Raises
         ------
         InvalidInputError
-            If parts don't belong together, or numbers are out of range.
+            If parts do not belong together, or numbers are out of range.
         """
         samples = cls(**parts)
         n_frames, n_features = samples.frames.shape
@@ -171,7 +171,7 @@ class DirichletProcessSamples:
     def to_mixture(
         self, partition: NDArray[Any] | PointEstimate = "least_squares"
     ) -> FullMixture | DiagonalMixture:
-        """Give the mixture of the clusters of a partition, with posterior mean parameters.
+        """Return the mixture of the clusters of a partition, with posterior mean parameters.
 
         Parameters
         ----------

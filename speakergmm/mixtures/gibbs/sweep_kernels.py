@@ -14,7 +14,7 @@ Three things make it fast, and none changes a result beyond rounding:
 - A triangular system is solved row by row, and the distance only grows: as soon as a cluster's
   probability is certain to be below exp(-60) of the best one's, it is left out.
 - Factors change by rank-one updates; they are computed anew after each sweep, so that rounding
-  can't add up, and a removal that would cancel most digits computes its cluster anew at once.
+  cannot add up, and a removal that would cancel most digits computes its cluster anew at once.
 """
 
 import math

@@ -120,7 +120,7 @@ def condition(mixture: Mixture, dims: Dims, values: ArrayLike) -> Mixture | Cond
 
 
 def conditional_mean(mixture: Mixture, dims: Dims, values: ArrayLike) -> NDArray[np.float64]:
-    """Give the expected remaining features of each row: Gaussian mixture regression.
+    """Return the expected remaining features of each row: Gaussian mixture regression.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ def initialise_kmeans(
     options : MaximumLikelihoodOptions, optional
         Whose variance floor applies.
     n_jobs : int, default=1
-        Threads.
+        Number of threads; -1 for all cores. The result does not depend on it.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def initialise_splitting(
     options : MaximumLikelihoodOptions, optional
         Of the updates.
     n_jobs : int, default=1
-        Threads.
+        Number of threads; -1 for all cores. The result does not depend on it.
 
     Raises
     ------

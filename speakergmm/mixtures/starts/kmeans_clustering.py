@@ -121,7 +121,7 @@ def _fill(
     weights: NDArray[np.float64],
     centres: NDArray[np.float64],
 ) -> None:
-    """Give each cluster without a frame, in place, one that lies far from its centre."""
+    """Return each cluster without a frame, in place, one that lies far from its centre."""
     empty = np.flatnonzero(counts == 0)
     distances = ((frames - centres[labels]) ** 2).sum(axis=1)
     if distances.max() > 0:

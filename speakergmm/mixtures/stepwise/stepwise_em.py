@@ -77,7 +77,7 @@ class StepwiseState:
 
     @classmethod
     def begin(cls, start: Mixture, *, weight: float = 0.0, reg_covar: float = 0.0) -> StepwiseState:
-        """Give the state before the first block.
+        """Return the state before the first block.
 
         Parameters
         ----------
@@ -117,7 +117,7 @@ class StepwiseState:
         Raises
         ------
         InvalidInputError
-            If its parts don't belong together, or numbers are out of range.
+            If its parts do not belong together, or numbers are out of range.
         """
         state = cls(**parts)
         standard, statistics = state.standard, state.statistics
@@ -259,7 +259,7 @@ def update_stepwise(
 def expected_statistics(
     model: Mixture, n_frames: float, *, reg_covar: float | NDArray[np.float64] = 0.0
 ) -> MixtureStatistics:
-    """Give the statistics of so many frames of which an update makes this very mixture.
+    """Return the statistics of so many frames of which an update makes this very mixture.
 
     Without regularisation they are those that frames of the mixture have on average, each counted
     for the component that it is drawn from. What the update will add to the variances,

@@ -68,7 +68,7 @@ def lower_bound(
     responsible: VariationalPosterior,
     posterior: VariationalPosterior,
 ) -> float:
-    """Give the bound as scikit-learn does: what varies of it over the iterations of one fit.
+    """Return the bound as scikit-learn does: what varies of it over the iterations of one fit.
 
     Parameters
     ----------

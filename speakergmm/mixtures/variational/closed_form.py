@@ -19,7 +19,7 @@ _LEAST_OF_PRIOR = 0.5
 
 
 def prior_as_posterior(prior: VariationalPrior, n_components: int) -> VariationalPosterior:
-    """Give the prior of K components in the form of a posterior: that of no frame at all."""
+    """Return the prior of K components in the form of a posterior: that of no frame at all."""
     means = np.tile(prior.mean, (n_components, 1))
     nothing = np.zeros(prior.kind.shape(n_components, prior.n_features))
     return posterior_from_moments(np.zeros(n_components), means, nothing, prior=prior)
@@ -118,7 +118,7 @@ def posterior_from_moments(
 def centred_moments(
     statistics: MixtureStatistics, covariance_type: CovarianceType, empty: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Give counts (K,), means (K, D) and scatter about these means, not divided by the counts.
+    """Return counts (K,), means (K, D) and scatter about these means, not divided by the counts.
 
     The scatter has the shape of the statistics' second order. A component without frames has the
     mean `empty`, (D,) or (K, D).

@@ -26,7 +26,7 @@ def default_prior_covariance(
     sample_weight: NDArray[np.float64] | None = None,
     reg_covar: float = 0.0,
 ) -> NDArray[np.float64]:
-    """Give the unbiased covariance of all frames, in the shape a prior of this kind has.
+    """Return the unbiased covariance of all frames, in the shape a prior of this kind has.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def default_prior_covariance(
     array, shape (D, D) if full or tied, (D,) if diag, () if spherical
         In squared feature units; positive (definite) for any frames.
     """
-    # Weights that sum to 2 or less can't be numbers of frames: their unit is anyone's guess.
+    # Weights that sum to 2 or less cannot be numbers of frames: their unit is anyone's guess.
     unbiased = moments.weight / max(moments.weight - 1.0, 0.5 * moments.weight)
     constant = reg_covar if reg_covar > 0 else _CONSTANT_VARIANCE
     variances = unbiased * moments.variance

@@ -18,7 +18,7 @@ def posterior_concentrations(
     concentration: float,
     weight_concentration_type: WeightConcentrationType,
 ) -> NDArray[np.float64]:
-    """Give concentrations, (K,) or (2, K), after components were seen `counts` (K,) times."""
+    """Return concentrations, (K,) or (2, K), after components were seen `counts` (K,) times."""
     if weight_concentration_type == "dirichlet_distribution":
         return np.asarray(concentration + counts)
     later = np.concatenate([np.cumsum(counts[:0:-1])[::-1], [0.0]])
@@ -26,7 +26,7 @@ def posterior_concentrations(
 
 
 def expected_weights(concentrations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give expected weights (K,), normalised to one where a stick leaves something over."""
+    """Return expected weights (K,), normalised to one where a stick leaves something over."""
     if concentrations.ndim == 1:
         return np.asarray(concentrations / concentrations.sum())
     taken, left = concentrations / concentrations.sum(axis=0)
@@ -35,7 +35,7 @@ def expected_weights(concentrations: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def expected_log_weights(concentrations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give expected logarithms of the weights (K,): not those of weights that sum to one."""
+    """Return expected logarithms of the weights (K,): not those of weights that sum to one."""
     from scipy.special import digamma
 
     if concentrations.ndim == 1:

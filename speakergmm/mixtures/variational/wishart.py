@@ -42,7 +42,7 @@ class WishartFactors:
 
     @property
     def is_of_features(self) -> bool:
-        """Whether each feature of a component has a distribution of its own."""
+        """Return whether each feature of a component has a distribution of its own."""
         return self.degrees_of_freedom.ndim == 2
 
     def expected_log_determinants(self) -> NDArray[np.float64]:
@@ -54,7 +54,7 @@ class WishartFactors:
         return np.asarray(digamma(halves).sum(axis=-1) + constant)
 
     def component_log_determinants(self, n_components: int) -> NDArray[np.float64]:
-        """Give expected log-determinants (K,) of the D x D precisions of the components."""
+        """Return expected log-determinants (K,) of the D x D precisions of the components."""
         single = self.expected_log_determinants()
         if self.is_of_features:
             single = single.sum(axis=1)
@@ -74,7 +74,7 @@ class WishartFactors:
         return float(self.copies * single.sum())
 
     def pi_constant(self) -> float:
-        """Give the part of `log_normaliser` that depends on nothing but the dimension."""
+        """Return the part of `log_normaliser` that depends on nothing but the dimension."""
         p = self.dimension
         count = self.copies * self.degrees_of_freedom.size
         return float(0.25 * p * (p - 1) * np.log(np.pi) * count)
@@ -106,7 +106,7 @@ def wishart_factors(
     covariance_prior_type: CovariancePriorType,
     degrees_of_freedom: NDArray[np.float64],
 ) -> WishartFactors:
-    """Give the distributions behind degrees of freedom and covariances as scikit-learn has them.
+    """Return the distributions behind degrees of freedom and covariances as scikit-learn has them.
 
     Parameters
     ----------
