@@ -123,7 +123,7 @@ def words(data: Path, model: AcousticModel, *, n_recordings: int) -> list[Figure
     bigram = BackoffLanguageModel.read_arpa(texts / "word_2gram.arpa")
     before = time.process_time()
     graph = word_graph(model.models, model.lexicon, language_model=bigram)
-    _ = graph.kept(make_transducer)
+    _ = graph.prepared(make_transducer)
     built = time.process_time() - before
     files = sorted((data / "librispeech" / "test-other").glob("*.flac"))[:n_recordings]
     recordings = [Utterance(file.stem, file, file.stem.split("-")[0]) for file in files]

@@ -193,7 +193,7 @@ class _Search:
     @property
     def exact(self) -> ExactSearch:
         """The exact search over this graph, which is prepared once per process."""
-        return self.graph.kept(ExactSearch.of)
+        return self.graph.prepared(ExactSearch.of)
 
     def whole(self) -> DecodingResult:
         """Search the whole graph, without pruning."""
@@ -234,7 +234,7 @@ class _Search:
         from speakergmm.hmm.decoding.fst import make_transducer, read_lattice
 
         scores = kaldi_decoder.DecodableCtc(inputs)
-        transducer = self.graph.kept(make_transducer)
+        transducer = self.graph.prepared(make_transducer)
         options = self.options
         if lattice_beam is None:
             most = options.max_active

@@ -1,4 +1,4 @@
-"""Between arrays and the transducers of the search engine (kaldifst, OpenFst inside)."""
+"""Conversion between arrays and the transducers of kaldifst (OpenFst)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from speakergmm.hmm.decoding.lattice import LatticeArrays
 from speakergmm.hmm.decoding.transducer import DecodingGraph
 
 _HEADER_END = struct.Struct("<iiQqqq")
-"""Version, flags, properties, start, numbers of states and arcs: after the two names."""
+"""Version, flags, properties, start, numbers of states and of arcs, which follow two names."""
 
 
 def make_transducer(graph: DecodingGraph) -> Any:
-    """Build kaldifst's type from the arrays of a graph; costs are negative log-probabilities."""
+    """Build the kaldifst transducer of a graph; costs are negative log-probabilities."""
     fst = kaldifst.StdVectorFst()
     fst.reserve_states(graph.n_states)
     for _ in range(graph.n_states):
@@ -40,11 +40,16 @@ def make_transducer(graph: DecodingGraph) -> Any:
 
 
 def read_lattice(lattice: Any) -> LatticeArrays:
-    """Take the arcs out of kaldifst's lattice.
+    """Return the arcs of a kaldifst lattice.
 
-    By way of OpenFst's binary format, some twenty times faster than arc by arc.
+    They are read from OpenFst's binary format, some twenty times faster than arc by arc.
+
+    Raises
+    ------
+    OSError
+        If the temporary file cannot be written.
     """
-    # A file without a name, where the system can do that: nothing is left behind by a kill.
+    # A file without a name, if the system allows it: a killed process leaves nothing behind.
     with tempfile.TemporaryFile() as file:
         path = Path(f"/dev/fd/{file.fileno()}")
         if path.exists():
@@ -74,7 +79,7 @@ _ARC = np.dtype(
 
 
 def parse_lattice(data: bytes) -> LatticeArrays:
-    """Read a lattice in OpenFst's binary format (a vector FST with two weights a arc)."""
+    """Read a lattice in OpenFst's binary format (a vector FST with two weights per arc)."""
     place = 4
     for _ in range(2):  # the kinds of transducer and of arc
         (length,) = struct.unpack_from("<i", data, place)

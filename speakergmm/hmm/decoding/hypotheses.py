@@ -1,4 +1,4 @@
-"""Hypotheses: words, phones and their frames, read off the paths of a search."""
+"""Hypotheses: words, phones and their frames on the paths of a search."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ from speakergmm.hmm.inference.graph import NoPathError
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What may have been said.
+    """A sequence of words that may have been spoken, with times and scores.
 
     Parameters
     ----------
     words : tuple of str
-        In order; none where only silence was found.
+        The words, in order; empty if only silence was found.
     word_segments : tuple of Segment
         The words with their frames. The confidence is the mean over these frames of the posterior
         probability, on the lattice, that this word is being spoken; NaN without a lattice.
     phone_segments : tuple of Segment
-        The units, silence among them; `parent` is the place of the word.
+        The units with their frames, silence included; `parent` is the index of the word.
     acoustic_log_likelihood : float
-        Sum of the log-densities along the path, not scaled.
+        Sum of the log-densities along the path, unscaled, in nats.
     transition_log_probability : float
-        Of the path's transitions, silences and pronunciations.
+        Log-probability of transitions, silences and pronunciations on the path.
     language_log_probability : float
-        Of the words under the grammar, not scaled.
+        Log-probability of the words under the grammar, unscaled.
     score : float
-        What the search maximises: scaled acoustics, transitions, scaled language and penalties.
+        Score that the search maximises: scaled acoustics, transitions, scaled language, penalties.
     posterior : float
-        Posterior probability of the word sequence on the lattice; NaN without one.
+        Posterior probability of the word sequence on the lattice; NaN without a lattice.
 
     Notes
     -----
     The score is that of one path. Posteriors and confidences are sums over all paths of the
-    lattice, and with an n-gram model of order 2 or more the same words in the same frames have
-    several: where a history has seen a word, going back to a shorter history leads to it, too (see
-    `Grammar`). A word sequence then counts once for each of these ways, each with its own
-    probability, and a posterior differs from that of the language model alone: against enumeration
-    with a small trigram typically by 0.02, at most by 0.15. With unigrams, loops and lists of words
-    they are exact, but for what fell out of the beam.
+    lattice. With an n-gram model of order 2 or more there are several paths of the same words in
+    the same frames: a word that has been seen after a history can also be reached by backing off
+    (see `Grammar`). A word sequence then counts once for each of these paths, each with its own
+    probability, and its posterior differs from that under the language model itself: compared with
+    enumeration, with a small trigram, typically by 0.02, at most by 0.15. With unigrams, loops and
+    lists of words posteriors are exact, except for the paths outside the beam.
     """
 
     words: tuple[str, ...]
@@ -63,13 +63,26 @@ class Hypothesis:
 
 
 def list_hypotheses(lattice: Lattice, n_best: int) -> Iterator[Hypothesis]:
-    """Yield the best different word sequences of a lattice, with confidences; the best first."""
+    """Yield the best different word sequences of a lattice, the best one first.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        The lattice.
+    n_best : int
+        Most hypotheses.
+
+    Yields
+    ------
+    Hypothesis
+        With posteriors and confidences.
+    """
     posteriors: dict[str, NDArray[np.float64]] = {}
     for place, (outputs, score) in enumerate(word_sequences(lattice)):
         if place == n_best:
             return
         found = path_of_words(lattice, outputs)
-        assert found is not None  # the search found one
+        assert found is not None  # the sequence is from this lattice
         arcs = found.arcs
         log_probability = float(
             lattice.graph_log_probability[arcs].sum()
@@ -94,7 +107,7 @@ def list_hypotheses(lattice: Lattice, n_best: int) -> Iterator[Hypothesis]:
 
 
 def _sure(segment: Segment, posteriors: NDArray[np.float64]) -> Segment:
-    """Give a segment its confidence: the mean posterior over its frames."""
+    """Return a segment with its confidence, the mean posterior over its frames."""
     mean = float(posteriors[segment.start_frame : segment.end_frame].mean())
     return segment._replace(confidence=min(mean, 1.0))
 
@@ -106,7 +119,19 @@ def read_path(
     *,
     acoustic_scale: float,
 ) -> Hypothesis:
-    """Read words and phones off a path, and the log-densities of its frames."""
+    """Return the words and phones of a path, with scores.
+
+    Parameters
+    ----------
+    graph : DecodingGraph
+        The graph.
+    path : GraphPath
+        A path of T frames through it.
+    densities : array, shape (T, P)
+        Log-densities of ``graph.pdfs``, unscaled.
+    acoustic_scale : float
+        Factor of the log-densities in the score.
+    """
     heard = path.input[path.input > 0]
     acoustic = float(
         densities[np.arange(len(heard)), graph.columns[heard - 1]].sum(dtype=np.float64)
@@ -115,9 +140,11 @@ def read_path(
 
 
 def _hypothesis(graph: DecodingGraph, path: GraphPath, acoustic: float, score: float) -> Hypothesis:
-    """Read words and phones and their frames off a path."""
+    """Return the words and phones of a path with their frames, and all scores."""
     if acoustic == -np.inf:
-        raise NoPathError("all paths that reach an end have probability zero")
+        raise NoPathError("all paths that reach a final state have probability zero")
+    # Phones begin at frames whose label is not `WITHIN`, words at those with `BEGINNING`; words end
+    # on the arcs that write them.
     takes = path.input > 0
     frames = np.cumsum(takes)  # frames up to and with each arc
     heard = path.input[takes] - 1
@@ -132,6 +159,7 @@ def _hypothesis(graph: DecodingGraph, path: GraphPath, acoustic: float, score: f
         Segment(word, start, end, math.nan)
         for word, start, end in zip(words, word_starts.tolist(), word_ends.tolist(), strict=True)
     )
+    # A phone belongs to the last word that began before it, if that has not ended.
     parents = np.searchsorted(word_starts, starts, side="right") - 1
     phone_segments = []
     for start, end, parent in zip(starts.tolist(), ends.tolist(), parents.tolist(), strict=True):
@@ -158,7 +186,7 @@ def rescore(
     word_penalty: float = 0.0,
     language: Callable[[Sequence[str]], float] | None = None,
 ) -> tuple[Hypothesis, ...]:
-    """Rank hypotheses anew, with other scales or another language model.
+    """Rank hypotheses again, with other scales or another language model.
 
     Parameters
     ----------
@@ -167,15 +195,15 @@ def rescore(
     acoustic_scale, language_scale : float
         Factors of the acoustic and of the language model's log-probabilities.
     word_penalty : float, default=0.0
-        Added for each word.
+        Added for each word, in nats.
     language : callable, optional
-        Gives the log-probability of words, such as `BackoffLanguageModel.log_probability`; without
-        one that of the grammar stays.
+        Function that returns the log-probability of words, such as
+        `BackoffLanguageModel.log_probability`; by default that of the grammar is kept.
 
     Returns
     -------
     tuple of Hypothesis
-        The best one first, each with its new score; posteriors are not known any more (NaN).
+        The best one first, each with its new score; posteriors are unknown then, and NaN.
     """
     result = []
     for hypothesis in hypotheses:

@@ -1,4 +1,4 @@
-"""Isolated words: each recording is one word of a list, with exact likelihoods of all of them."""
+"""Isolated words: recordings of one word each, by the exact likelihoods of all words of a list."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from speakergmm.hmm.models.utterance_graph import (
 from speakergmm.ranges import number
 
 ISOLATED_SCALE = 0.1
-"""Power of likelihoods in posteriors of isolated words: at 1 they are nearly all 0 or 1."""
+"""Exponent of likelihoods in posteriors of isolated words; at 1 nearly all would be 0 or 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class WordScore:
-    """How well a word explains a recording.
+    """Likelihood and posterior of a word, given a recording.
 
     Parameters
     ----------
     word : str
         The word.
     log_likelihood : float
-        Logarithm of the sum over all paths, silences and pronunciations; -inf where the recording
-        is too short for the word.
+        Logarithm of the sum over all paths, silences and pronunciations, in nats; -inf if the
+        recording is too short for the word.
     best_path_log_probability : float
-        That of the best path alone.
+        Logarithm of the probability of the best path alone.
     posterior : float
-        Probability of the word among those of the list.
+        Posterior probability of the word among those of the list.
     """
 
     word: str
@@ -61,7 +61,7 @@ class _Word(NamedTuple):
 
 
 class IsolatedWords:
-    """Recognise recordings that are exactly one word each.
+    """Recognition of recordings that contain exactly one word each.
 
     Parameters
     ----------
@@ -70,11 +70,12 @@ class IsolatedWords:
     lexicon : Lexicon
         Pronunciations of the words.
     words : iterable of str, or mapping of str to float, optional
-        The words, with prior probabilities if they are not the same; by default the lexicon's.
+        The words, with prior probabilities unless all are equal; by default all words of the
+        lexicon.
     silence : str or None, default="SIL"
-        Unit that may stand before and after the word.
+        Unit of optional silence before and after the word; None for no silence.
     silence_probability : float, default=0.5
-        Probability of a silence in each of the two places.
+        Probability of silence before, and after, the word.
 
     Raises
     ------
@@ -83,8 +84,8 @@ class IsolatedWords:
 
     Notes
     -----
-    Words are ranked by their likelihood summed over all paths (the forward algorithm), where a
-    search for the best path counts one alignment only. Emissions are evaluated once for all words.
+    Words are ranked by their likelihoods, which are sums over all paths (the forward algorithm),
+    not by their best paths. Emissions are evaluated once for all words.
     """
 
     def __init__(
@@ -118,16 +119,16 @@ class IsolatedWords:
         Parameters
         ----------
         X : array, shape (T, D)
-            Frames.
+            Frames, in feature units.
         acoustic_scale : float, default=1.0
-            Power of the likelihoods in the posteriors, which are near 0 and 1 at 1: frames are
-            taken for independent, though they say much the same. It does not change the likelihoods
-            themselves, nor, with equal priors, the ranking.
+            Exponent of the likelihoods in the posteriors. At 1 these are near 0 and 1, because
+            adjacent frames are treated as independent. It changes neither the likelihoods
+            themselves nor, with equal priors, the ranking.
 
         Returns
         -------
         tuple of WordScore
-            The most probable word first; of equal ones, in the order of the list.
+            The most probable word first; equally probable ones in the order of the list.
 
         Raises
         ------
@@ -141,23 +142,23 @@ class IsolatedWords:
     def decode(
         self, X: ArrayLike, *, n_best: int = 1, acoustic_scale: float | None = None
     ) -> DecodingResult:
-        """Give the most probable words as a search would, with their times.
+        """Find the most probable words, with their times, as a search would.
 
         Parameters
         ----------
         X : array, shape (T, D)
-            Frames.
+            Frames, in feature units.
         n_best : int, default=1
-            How many words to list at most.
+            Most words to list.
         acoustic_scale : float, optional
-            As `rank`; the default, 0.1, makes for posteriors that are not all near 0 and 1.
+            As `rank` has it; by default 0.1, so that posteriors are not all near 0 and 1.
 
         Returns
         -------
         DecodingResult
-            Hypotheses of a word each, by posterior, which is also the confidence of the word; times
-            are those of its best path. The acoustic log-likelihood is the sum over all paths,
-            transitions and silences included.
+            One hypothesis per word, in order of the posteriors, which are also the confidences;
+            times are those of the best path. The acoustic log-likelihood is the sum over all paths,
+            including transitions and silences.
 
         Raises
         ------
@@ -191,7 +192,7 @@ class IsolatedWords:
     def _segments(
         self, score: WordScore, emissions: NDArray[np.float64]
     ) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
-        """Find the frames of a word and of its phones on its best path."""
+        """Return the segments of a word and of its phones on its best path."""
         known = self._known[score.word]
         path = viterbi(known.graph, np.ascontiguousarray(emissions[:, known.columns]))
         found = cut_path(known.utterance, path, np.zeros(len(emissions)), None, None)
@@ -201,7 +202,7 @@ class IsolatedWords:
     def rank_emissions(
         self, log_emissions: ArrayLike, *, acoustic_scale: float = 1.0
     ) -> tuple[WordScore, ...]:
-        """As `rank`, from log-densities (T, P) of ``pdfs``, in their order."""
+        """Rank all words, given log-densities (T, P) of ``pdfs``, in their order; see `rank`."""
         number("acoustic_scale", acoustic_scale, above=0)
         emissions = np.asarray(log_emissions, np.float64)
         if emissions.ndim != 2 or emissions.shape[1] != len(self.pdfs):
@@ -222,7 +223,7 @@ class IsolatedWords:
             least = min(filter(None, shortest), default=0)
             if len(emissions) < least:
                 raise NoPathError(
-                    f"the shortest word takes {least} frames at least, found {len(emissions)}",
+                    f"the shortest word takes {least} frames, found {len(emissions)}",
                     reason="duration",
                 )
             raise NoPathError("no word has a probability above 0")

@@ -1,4 +1,4 @@
-"""Lattices: all paths that a search found nearly as good as the best one."""
+"""Lattices: all paths of a search whose scores are close to the best one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from speakergmm.hmm.decoding.transducer import BEGINNING, DecodingGraph
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int32]
 
-# The first node, with its score.
+# The first node, and its score.
 _START = (np.zeros(1, np.int32), np.zeros(1))
 
 
@@ -27,9 +27,9 @@ class GraphPath(NamedTuple):
     Attributes
     ----------
     input, output : array of int
-        Of its arcs, in order.
+        Inputs and outputs of its arcs, in order.
     log_probability : float
-        Of all that the graph says, that of ending included.
+        Log-probability under the graph, including that of ending, without the frames.
     """
 
     input: Indices
@@ -38,18 +38,20 @@ class GraphPath(NamedTuple):
 
 
 class LatticeArrays(NamedTuple):
-    """Arcs of a lattice in the order of their states.
+    """Arcs of a lattice as arrays, sorted by source.
 
     Attributes
     ----------
     first : array of int, shape (S + 1,)
-        Where the arcs of each state begin.
+        First arc of each state.
     target, input, output : array of int, shape (A,)
+        Targets, inputs and outputs of the arcs.
     graph_cost : array, shape (A,)
-        Negative log-probabilities of the graph, without those of frames.
+        Negative log-probabilities under the graph, without the frames.
     final_cost : array, shape (S,)
-        That of ending; inf where a path can't end.
+        Negative log-probability of ending in each state; inf if a path cannot end there.
     start : int
+        First state.
     """
 
     first: NDArray[np.int64]
@@ -61,7 +63,7 @@ class LatticeArrays(NamedTuple):
     start: int
 
     def only_path(self) -> GraphPath:
-        """Return the path of a lattice that has no other."""
+        """Return the path of a lattice that consists of a single path."""
         arcs, node = [], self.start
         while self.first[node + 1] > self.first[node]:
             arcs.append(int(self.first[node]))
@@ -71,14 +73,14 @@ class LatticeArrays(NamedTuple):
 
 
 class LatticePath(NamedTuple):
-    """A way through a lattice.
+    """A path through a lattice.
 
     Attributes
     ----------
     arcs : array of int
-        Its arcs, in order.
+        Numbers of its arcs, in order.
     score : float
-        Scaled log-probability, that of ending included.
+        Scaled log-probability, including that of ending.
     """
 
     arcs: Indices
@@ -87,35 +89,35 @@ class LatticePath(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Lattice:
-    """Paths through a decoding graph that lie within a beam of the best one, with their scores.
+    """Paths through a decoding graph within a beam of the best one, with their scores.
 
     Parameters
     ----------
     graph : DecodingGraph
-        What was searched.
+        The graph that was searched.
     n_frames : int
-        Frames of the recording, T.
+        Number of frames of the recording, T.
     first : array of int, shape (N + 1,)
-        Where the arcs of each node begin. Arcs lead to higher nodes; node 0 is the start.
+        First arc of each node. Arcs lead to higher nodes; node 0 is the start.
     target, input, output : array of int, shape (A,)
         Target node, and input and output as in the graph.
     graph_log_probability : array, shape (A,)
-        Transitions, silences, pronunciations and grammar.
+        Log-probabilities of transitions, silences, pronunciations and grammar.
     acoustic_log_likelihood : array, shape (A,)
-        Log-density of the frame, not scaled; 0 where the arc takes none.
+        Log-density of the frame, unscaled; 0 for arcs that take none.
     final_log_probability : array, shape (N,)
-        Of ending at each node.
+        Log-probability of ending at each node.
     frame : array of int, shape (N,)
-        How many frames lie before each node.
+        Number of frames before each node.
     acoustic_scale, graph_scale : float
-        Factors with which the two make a path's score.
+        Factors of the two kinds of log-probability in the score of a path.
 
     Notes
     -----
-    A posterior is that of paths, p ~ exp(acoustic_scale * acoustic + graph_scale * graph), summed
-    over all paths of the lattice: state by state, so that different alignments of the same words
-    add up, and so do the ways back to shorter histories of an n-gram model by which the same words
-    can be reached. What fell out of the beam counts as impossible.
+    The posterior of a path is proportional to exp(acoustic_scale * acoustic + graph_scale * graph),
+    and posteriors are sums over paths of states. Different alignments of the same words therefore
+    add up, as do different back-off paths of an n-gram model to the same words. Paths outside the
+    beam count as impossible.
     """
 
     graph: DecodingGraph
@@ -140,33 +142,40 @@ class Lattice:
         *,
         acoustic_scale: float,
     ) -> Lattice:
-        """Sort the nodes of a lattice of the search engine, and put the exact densities in.
+        """Build a lattice from the arcs of a search, with its nodes sorted and exact densities.
 
         Parameters
         ----------
         arrays : LatticeArrays
-            From `read_lattice`.
+            Arcs, as `read_lattice` returns them.
         graph : DecodingGraph
-            What was searched.
+            The graph that was searched.
         log_emissions : array, shape (T, len(graph.pdfs))
-            Log-densities, not scaled.
+            Log-densities, unscaled.
         acoustic_scale : float
-            Factor with which they were searched.
+            Factor of the log-densities in the search.
+
+        Raises
+        ------
+        InvalidInputError
+            If the arcs form a circle.
         """
+        # Number the nodes in topological order, those that can be reached.
         order = np.empty(len(arrays.first) - 1, np.int32)
         count = kernels.topological_order(arrays.first, arrays.target, arrays.start, order)
         if count < 0:
-            raise InvalidInputError("the lattice has a circle of arcs")
+            raise InvalidInputError("the arcs of the lattice form a circle")
         order = order[:count]
         number = np.full(len(arrays.first) - 1, -1, np.int32)
         number[order] = np.arange(count)
         sizes = np.diff(arrays.first)[order]
         first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        # Arcs of the nodes in their new order.
+        # The arcs of the nodes in this order.
         arcs = np.repeat(arrays.first[order] - first[:-1], sizes) + np.arange(first[-1])
         target, inputs = number[arrays.target[arcs]], arrays.input[arcs]
         source, heard = np.repeat(np.arange(count), sizes), inputs > 0
-        # Frames from the start are the same along any path.
+        # The number of frames before a node is the same on all paths to it, and selects the
+        # log-density of each arc.
         frames, anywhere = np.full(count, -np.inf), np.zeros(len(arcs), np.int32)
         frames[0] = 0.0
         steps = heard.astype(np.float64)
@@ -202,7 +211,7 @@ class Lattice:
 
     @cached_property
     def source(self) -> Indices:
-        """Node that each arc comes from, shape (A,)."""
+        """Source of each arc, shape (A,)."""
         sources: Indices = np.repeat(np.arange(self.n_nodes, dtype=np.int32), np.diff(self.first))
         return sources
 
@@ -223,7 +232,7 @@ class Lattice:
         )
 
     def scaled(self, *, acoustic_scale: float, graph_scale: float = 1.0) -> Lattice:
-        """Weigh acoustics and graph otherwise; only their ratio changes which path is best."""
+        """Return the lattice with other scales; the best path depends on their ratio alone."""
         return replace(self, acoustic_scale=acoustic_scale, graph_scale=graph_scale)
 
     @cached_property
@@ -233,17 +242,17 @@ class Lattice:
 
     @cached_property
     def forward_sums(self) -> Floats:
-        """Logarithm of the sum over all ways to each node, shape (N,)."""
-        return self.go_on(*_START, stop=np.zeros(self.n_arcs, np.int32), sums=True)[0]
+        """Logarithm of the sum over all paths to each node, shape (N,)."""
+        return self.propagate(*_START, stop=np.zeros(self.n_arcs, np.int32), sums=True)[0]
 
     @cached_property
     def backward_sums(self) -> Floats:
-        """Logarithm of the sum over all ways from each node to an end, shape (N,)."""
+        """Logarithm of the sum over all paths from each node to an end, shape (N,)."""
         return self._backward(sums=True)
 
     @cached_property
     def backward_best(self) -> Floats:
-        """Score of the best way from each node to an end, shape (N,)."""
+        """Score of the best path from each node to an end, shape (N,)."""
         return self._backward(sums=False)
 
     @cached_property
@@ -255,23 +264,34 @@ class Lattice:
         return np.exp(log_posteriors - self.log_total)
 
     def best_path(self) -> LatticePath:
-        """Return the path of the highest score."""
-        alpha, back = self.go_on(*_START, stop=np.zeros(self.n_arcs, np.int32), sums=False)
+        """Return the path with the highest score."""
+        alpha, back = self.propagate(*_START, stop=np.zeros(self.n_arcs, np.int32), sums=False)
         ends = alpha + self.final_weight
         end = int(np.argmax(ends))
-        return LatticePath(self.trace(back, end), float(ends[end]))
+        return LatticePath(self.trace_back(back, end), float(ends[end]))
 
-    def go_on(
+    def propagate(
         self, nodes: Indices, scores: Floats, *, stop: Indices, sums: bool
     ) -> tuple[Floats, Indices]:
-        """Go on from some nodes, which may be repeated, along the arcs where `stop` is 0.
+        """Propagate scores forward from some nodes, along the arcs where `stop` is 0.
+
+        Parameters
+        ----------
+        nodes : array of int
+            Nodes to begin with, which may be repeated.
+        scores : array
+            Their scores.
+        stop : array of int, shape (A,)
+            Other than 0 for arcs that are excluded.
+        sums : bool
+            Whether to sum over paths, or take the best one.
 
         Returns
         -------
         alpha : array, shape (N,)
-            Score of the best way to each node, or the logarithm of the sum over all.
+            Score of the best path to each node, or the logarithm of the sum over all of them.
         back : array of int, shape (N,)
-            Arc of the best way into each node; -1 for none.
+            Arc of the best path into each node; -1 for none.
         """
         alpha, back = np.full(self.n_nodes, -np.inf), np.full(self.n_nodes, -1, np.int32)
         (np.logaddexp if sums else np.maximum).at(alpha, nodes, scores)
@@ -281,8 +301,8 @@ class Lattice:
         )
         return alpha, back
 
-    def trace(self, back: Indices, node: int) -> Indices:
-        """Follow the best arcs back from a node until one that none leads to."""
+    def trace_back(self, back: Indices, node: int) -> Indices:
+        """Return the arcs of the best path to a node, in order."""
         arcs = []
         while back[node] >= 0:
             arcs.append(int(back[node]))
@@ -290,10 +310,10 @@ class Lattice:
         return np.array(arcs[::-1], np.int32)
 
     def word_posteriors(self, word: str) -> Floats:
-        """Posterior probability that a word is being spoken, frame by frame.
+        """Compute the posterior probability that a word is being spoken, frame by frame.
 
-        Paths have one word at a frame at most, so the posteriors of all paths that have this one
-        there add up to a probability, however its beginning, end and pronunciation differ.
+        A path has at most one word at a frame, so the posteriors of all paths with this word there
+        add up to a probability, whatever its beginning, end and pronunciation on each of them.
 
         Parameters
         ----------
@@ -312,7 +332,8 @@ class Lattice:
         if word not in self._word_index:
             return np.zeros(self.n_frames)
         label = self._word_index[word] + 1
-        # A word is known where it ends; back from there to where it began, its arcs are its own.
+        # A word is written where it ends. Backward from the arcs that write this word to the arcs
+        # on which words begin, all arcs belong to it.
         role = np.where(self._begins, kernels.BLOCKED, kernels.FOLLOW).astype(np.int8)
         role[self.output != 0] = kernels.BLOCKED
         role[self.output == label] = kernels.LEAVE
@@ -320,6 +341,7 @@ class Lattice:
         kernels.propagate_backward(
             self.first, self.target, role, self.weight, self.backward_sums, True, inside
         )
+        # Posteriors of the arcs within the word that take a frame, summed by frame.
         heard = np.flatnonzero((self.input > 0) & (inside[self.target] > -np.inf))
         source = self.source[heard]
         log_posteriors = self.forward_sums[source] + self.weight[heard] + inside[self.target[heard]]
@@ -339,11 +361,16 @@ class Lattice:
         return np.asarray(sums, np.float64).reshape(self.n_frames, n_units)
 
     def to_text(self, name: str) -> str:
-        """Write as Kaldi's text format of lattices: costs of graph and acoustics on each arc.
+        """Return the lattice in Kaldi's text format, with costs of graph and acoustics per arc.
 
-        A line is ``from to input output graph,acoustic`` or ``node graph,acoustic`` where a path
-        may end; inputs are those of the decoding graph (0 for none), outputs words (``<eps>`` for
-        none), acoustic costs are not scaled. A blank line ends the lattice.
+        A line is ``from to input output graph,acoustic``, or ``node graph,acoustic`` if a path may
+        end at the node; inputs are those of the decoding graph (0 for none), outputs words
+        (``<eps>`` for none), acoustic costs are unscaled. A blank line ends the lattice.
+
+        Parameters
+        ----------
+        name : str
+            Name of the utterance.
         """
         names = ["<eps>", *self.graph.words]
         lines = [name]
@@ -370,7 +397,7 @@ class Lattice:
 
     @cached_property
     def _begins(self) -> NDArray[np.bool_]:
-        """Arcs on which a word begins."""
+        """Mask of the arcs on which a word begins."""
         kinds = np.concatenate([[0], self.graph.labels.kind])
         begins: NDArray[np.bool_] = kinds[self.input] == BEGINNING
         return begins
@@ -380,5 +407,5 @@ class Lattice:
         role = np.zeros(self.n_arcs, np.int8)
         kernels.propagate_backward(self.first, self.target, role, self.weight, beta, sums, beta)
         if not math.isfinite(beta[0]):
-            raise InvalidInputError("no path of the lattice leads to an end")
+            raise InvalidInputError("no path of the lattice leads to a final node")
         return beta

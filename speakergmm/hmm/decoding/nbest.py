@@ -15,7 +15,7 @@ from speakergmm.hmm.decoding.lattice import Floats, Indices, Lattice, LatticePat
 
 @dataclass(frozen=True, slots=True)
 class _Prefix:
-    """First words of a hypothesis, and the nodes just after them with the best score to each."""
+    """The first words of a hypothesis, and the nodes after them with the best score to each."""
 
     words: tuple[int, ...]
     nodes: Indices
@@ -23,28 +23,27 @@ class _Prefix:
 
 
 def word_sequences(lattice: Lattice) -> Iterator[tuple[tuple[int, ...], float]]:
-    """Yield different word sequences, best first, with the score of the best path of each.
+    """Yield different word sequences, the best first, with the score of the best path of each.
 
-    Search for the best first over beginnings of word sequences; what is still to come is known
-    exactly from a pass backwards, so that no beginning is taken up before its turn. This is
-    determinisation of the lattice as far as it is needed and no farther.
+    A* search over the beginnings of word sequences, whose remaining scores are known exactly from a
+    backward recursion. It determinises the lattice no further than necessary.
 
     Parameters
     ----------
     lattice : Lattice
-        With the scales that count.
+        The lattice, with its scales.
 
     Yields
     ------
     words : tuple of int
-        Outputs (1 + index of the word).
+        Outputs: 1 + index of each word.
     score : float
         Log-probability of the best path with these words and no others.
     """
     ahead = lattice.backward_best
     number = itertools.count()
     start = _Prefix((), np.zeros(1, np.int32), np.zeros(1))
-    # What is complete comes before what is not at the same score; the first found, before others.
+    # Of equal scores, complete sequences come first, and then the one that was found first.
     heap: list[tuple[float, int, int, _Prefix | None, tuple[int, ...]]] = []
     heapq.heappush(heap, (-float(ahead[0]), 1, next(number), start, ()))
     words_at = np.flatnonzero(lattice.output)
@@ -53,10 +52,13 @@ def word_sequences(lattice: Lattice) -> Iterator[tuple[tuple[int, ...], float]]:
         if prefix is None:
             yield words, -negative
             continue
-        alpha, _ = lattice.go_on(prefix.nodes, prefix.scores, stop=lattice.output, sums=False)
+        # The nodes that can be reached without another word: the sequence may end there.
+        alpha, _ = lattice.propagate(prefix.nodes, prefix.scores, stop=lattice.output, sums=False)
         end = float((alpha + lattice.final_weight).max())
         if end > -np.inf:
             heapq.heappush(heap, (-end, 0, next(number), None, prefix.words))
+        # Arcs that write the next word: for each word a longer beginning, whose score includes the
+        # best rest of the path.
         arcs, reached = _crossed(lattice, words_at, alpha)
         best = reached + ahead[lattice.target[arcs]]
         for label in np.unique(lattice.output[arcs[best > -np.inf]]).tolist():
@@ -67,46 +69,64 @@ def word_sequences(lattice: Lattice) -> Iterator[tuple[tuple[int, ...], float]]:
 
 
 def path_of_words(lattice: Lattice, words: Sequence[int]) -> LatticePath | None:
-    """Find the best path of a word sequence; None if the lattice doesn't hold it."""
+    """Find the best path of a word sequence; return None if the lattice does not contain it.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        The lattice, with its scales.
+    words : sequence of int
+        Outputs: 1 + index of each word.
+    """
+    # Forward, from word to word: the best scores at all nodes, and the arcs that write the word.
     nodes, scores = np.zeros(1, np.int32), np.zeros(1)
     backs: list[Indices] = []
     crossings: list[tuple[NDArray[np.intp], Floats]] = []
     for word in (*words, 0):
-        alpha, back = lattice.go_on(nodes, scores, stop=lattice.output, sums=False)
+        alpha, back = lattice.propagate(nodes, scores, stop=lattice.output, sums=False)
         backs.append(back)
         if word:
             crossings.append(_crossed(lattice, np.flatnonzero(lattice.output == word), alpha))
             nodes, scores = lattice.target[crossings[-1][0]], crossings[-1][1]
+    # The best end, and back from it: within each word, and over the best arc that writes it.
     ends = alpha + lattice.final_weight
     node = int(np.argmax(ends))
     score = float(ends[node])
     if score == -np.inf:
         return None
-    pieces = [lattice.trace(backs[-1], node)]
+    pieces = [lattice.trace_back(backs[-1], node)]
     for back, (arcs, reached) in zip(backs[-2::-1], crossings[::-1], strict=True):
         piece = pieces[-1]
         node = int(lattice.source[piece[0]]) if len(piece) else node
         into = np.flatnonzero(lattice.target[arcs] == node)
         crossing = arcs[into[np.argmax(reached[into])]]
         node = int(lattice.source[crossing])
-        pieces.append(np.append(lattice.trace(back, node), np.int32(crossing)))
+        pieces.append(np.append(lattice.trace_back(back, node), np.int32(crossing)))
     return LatticePath(np.concatenate(pieces[::-1]), score)
 
 
 def log_probability_of_words(lattice: Lattice, words: Sequence[int]) -> float:
-    """Logarithm of the sum over all paths with these words and no others; -inf if there is none."""
+    """Return the logarithm of the sum over all paths with exactly these words; -inf for none.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        The lattice, with its scales.
+    words : sequence of int
+        Outputs: 1 + index of each word.
+    """
     nodes, scores = np.zeros(1, np.int32), np.zeros(1)
     for word in words:
-        alpha, _ = lattice.go_on(nodes, scores, stop=lattice.output, sums=True)
+        alpha, _ = lattice.propagate(nodes, scores, stop=lattice.output, sums=True)
         arcs, scores = _crossed(lattice, np.flatnonzero(lattice.output == word), alpha)
         nodes = lattice.target[arcs]
-    alpha, _ = lattice.go_on(nodes, scores, stop=lattice.output, sums=True)
+    alpha, _ = lattice.propagate(nodes, scores, stop=lattice.output, sums=True)
     return float(np.logaddexp.reduce(alpha + lattice.final_weight))
 
 
 def _crossed(
     lattice: Lattice, arcs: NDArray[np.intp], alpha: Floats
 ) -> tuple[NDArray[np.intp], Floats]:
-    """Give those of some arcs whose source is reached, and the scores behind them."""
+    """Return the arcs whose source is reached, and the scores after them."""
     arcs = arcs[alpha[lattice.source[arcs]] > -np.inf]
     return arcs, alpha[lattice.source[arcs]] + lattice.weight[arcs]

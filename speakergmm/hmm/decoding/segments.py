@@ -1,4 +1,4 @@
-"""Words, phones and states of an alignment: runs of frames cut out of a path."""
+"""Words, phones and states of an alignment: runs of frames on a path."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from speakergmm.hmm.decoding.alignment_kernels import posteriors_on_path
 from speakergmm.hmm.inference.recursions import ViterbiPath
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
 
-# Shortest that expectation may make a phone.
+# Least duration of a phone between expected edges, in frames.
 _LEAST_FRAMES = 0.5
-# Stands for no word.
+# Number of the word of units that belong to none.
 _NONE = -1
 
 
 class Segment(NamedTuple):
-    """A word, phone or state and the frames that it takes.
+    """A word, phone or state, with its frames.
 
     Parameters
     ----------
     label : str
-        Word, unit, or unit and number of its state, such as ``AH.1`` (from 1).
+        Word, unit, or unit and number of the state, such as ``AH.1`` (from 1).
     start_frame, end_frame : int
-        First frame, and the frame after the last.
+        First frame, and the frame after the last one.
     confidence : float
-        Probability that this was said. Of what was recognised, that among the paths of a lattice;
-        of an aligned word see `speakergmm.recognition.word_confidence`. NaN where it was not
-        computed.
+        Probability that this was spoken. For recognised words and phones it is their posterior
+        probability on the lattice; for aligned words see `speakergmm.recognition.WordConfidence`.
+        NaN if it was not computed.
     parent : int or None
-        Of a phone the place of its word in `Alignment.words`, None for silence; of a state the
-        place of its phone in `Alignment.phones`.
+        For a phone, the index of its word in `Alignment.words`, None for silence; for a state, the
+        index of its phone in `Alignment.phones`.
     goodness : float
-        Mean over these frames of the log-likelihood ratio, in nats, of the state aligned and the
-        best state of all models; 0 at best. NaN where it was not computed.
+        Mean over the frames of the log-likelihood ratio, in nats, of the aligned state and the best
+        state of all models; at most 0. NaN if it was not computed.
     posterior : float
-        Of an alignment, how sure it is where the segment lies: mean over these frames of the
-        posterior probability, given all frames and the transcript (see `Aligner`), that this word
-        (in any pronunciation), this phone or this state is the one at that frame. A transcript
-        that is wrong has a surest place, too. NaN where posteriors were not computed.
+        Certainty of the position of an aligned segment: mean over the frames of the posterior
+        probability, given all frames and the transcript (see `Aligner`), that this word (in any
+        pronunciation), this phone or this state is the one at the frame. It says nothing about
+        whether the transcript is right. NaN if it was not computed.
     """
 
     label: str
@@ -55,30 +55,29 @@ class Segment(NamedTuple):
 
     @property
     def n_frames(self) -> int:
-        """Frames taken."""
+        """Number of frames."""
         return self.end_frame - self.start_frame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alignment:
-    """The most probable path of an utterance through the ways to say its transcript.
+    """Forced alignment of an utterance: the most probable path through its transcript.
 
     Parameters
     ----------
     words : tuple of Segment
-        Of the transcript, in order; silence is none of them.
+        Words of the transcript, in order, without silence.
     phones : tuple of Segment
-        All units passed, silence among them; each begins where the one before ends, from frame 0
-        to the last.
+        All units on the path, silence included, without gaps from frame 0 to the last one.
     states : tuple of Segment
-        The same of states.
+        All states on the path, likewise.
     log_likelihood : float
-        Logarithm of the joint probability of path and frames, divided by the number of frames.
+        Logarithm of the joint probability of path and frames, in nats per frame.
     n_frames : int
-        Frames aligned.
+        Number of frames.
     phone_edges : array of float, shape (n_phones + 1,)
-        Where phones begin, and the last ends, in frames: expected values under the posterior, so
-        between frames. Equal to the path's where posteriors were not computed.
+        Beginnings of the phones, and the end of the last one, in frames: expected values under the
+        posterior, which may lie between frames. If posteriors were not computed, those of the path.
     frame_log_likelihoods : array of float, shape (n_frames,)
         Log-density of each frame in its state.
     """
@@ -99,24 +98,27 @@ def cut_path(
     posteriors: NDArray[np.float64] | None,
     ratios: NDArray[np.float64] | None,
 ) -> Alignment:
-    """Cut a path into runs of states, units and words.
+    """Cut a path into segments of states, units and words.
 
     Parameters
     ----------
     utterance : UtteranceGraph
+        The graph.
     path : ViterbiPath
-        Of T frames.
+        The path of T frames through it.
     taken : array, shape (T,)
         Log-density of each frame in its state.
     posteriors : array, shape (T, S), or None
-        Of all states; without them segments have none.
+        Posteriors of all states; without them segments have no posterior.
     ratios : array, shape (T,), or None
-        Log-likelihood ratio of each frame's state and the best of all models.
+        Log-likelihood ratio of each frame's state and the best state of all models; without it
+        segments have no goodness.
 
     Returns
     -------
     Alignment
     """
+    # Runs of frames in one unit, and in one state; and the number of its run for each frame.
     n_frames = len(path.states)
     unit = utterance.state_unit[path.states]
     unit_runs, state_runs = _runs(unit), _runs(path.states)
@@ -124,18 +126,19 @@ def cut_path(
     units = [utterance.units[number] for number in passed.tolist()]
     place = np.repeat(np.arange(len(passed)), np.diff(unit_runs))
     word_of = np.array([_NONE if u.word is None else u.word for u in utterance.units], np.int64)
-    # Of each frame: what the kernel fills in, and the ratio.
+    # Per frame: the five posteriors that the kernel fills in, and the log-likelihood ratio.
     on_path = np.full((n_frames, 6), np.nan)
     if posteriors is not None:
         of_path = (path.states, place, utterance.state_unit, passed, word_of)
         posteriors_on_path(posteriors, *of_path, on_path)
     if ratios is not None:
         on_path[:, 5] = ratios
-    # Runs of units of one word; silence is a run without one.
+    # Runs of units of one word; silence is a run of no word, and is left out in the end.
     word_runs = _runs(word_of[passed])
     said = word_of[passed][word_runs[:-1]]
     names = [utterance.words[number] if number != _NONE else "" for number in said.tolist()]
     words = _segments(on_path, unit_runs[word_runs], names, 2, [None] * len(said))
+    # Parents: the word of each phone, and the phone of each state.
     number_of = np.where(said == _NONE, _NONE, np.cumsum(said != _NONE) - 1)
     parents = np.repeat(number_of, np.diff(word_runs)).tolist()
     within = place[state_runs[:-1]].tolist()
@@ -170,9 +173,9 @@ def _segments(
     column: int,
     parents: list[int | None],
 ) -> tuple[Segment, ...]:
-    """Give runs of frames as segments, with the means of a posterior and of the ratio."""
+    """Build segments of runs of frames, with the means of a posterior and of the ratio."""
     means = np.add.reduceat(on_path, runs[:-1], axis=0) / np.diff(runs)[:, None]
-    # Sums of posteriors may end a hair above one.
+    # Rounding may leave sums of posteriors slightly above one.
     sure, ratio = np.minimum(means[:, column], 1.0).tolist(), means[:, 5].tolist()
     places = runs.tolist()
     unknown = [math.nan] * len(labels)
@@ -180,7 +183,7 @@ def _segments(
 
 
 def _runs(values: NDArray[Any]) -> NDArray[np.int64]:
-    """Give where runs of equal values begin, and where the last ends, shape (R + 1,)."""
+    """Return the first index of each run of equal values, and the number of values, (R + 1,)."""
     changes = np.flatnonzero(values[1:] != values[:-1])
     runs = np.zeros(len(changes) + 2, np.int64)
     runs[1:-1], runs[-1] = changes + 1, len(values)
@@ -188,16 +191,17 @@ def _runs(values: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _edges(runs: NDArray[np.int64], on_path: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """Give the expected edges between units of the path.
+    """Return the expected edges between the units of the path, in frames.
 
-    The frames of two neighbours on the path belong to the first with its share of the posterior
-    of both; the sum of these shares is the expected place of the edge.
+    Each frame of two neighbours on the path belongs to the first one in proportion to its share of
+    the posterior of both; the sum of these shares is the expected position of the edge.
     """
     edges = runs.astype(np.float64)
     if on_path is None or len(runs) < 3:
         return edges
     own, before, after = on_path[:, 1], on_path[:, 3], on_path[:, 4]
-    # Where neither of two is probable the path decides: nothing of the frame changes hands.
+    # Shares of the neighbours before and after in each frame. If neither is probable, the frame
+    # remains with the unit on the path.
     to_former, to_latter = (
         np.divide(other, other + own, out=np.zeros(len(own)), where=other > 0.0)
         for other in (before, after)
@@ -205,7 +209,8 @@ def _edges(runs: NDArray[np.int64], on_path: NDArray[np.float64] | None) -> NDAr
     gained = np.add.reduceat(to_former, runs[1:-1])
     lost = np.add.reduceat(to_latter, runs[:-1])[:-1]
     edges[1:-1] += gained - lost
-    # No phone vanishes: each keeps half a frame, which there is, for the path gives it one.
+    # Each phone keeps at least half a frame, which is possible because the path gives it one: edges
+    # are moved apart from the left, and then from the right.
     least = _LEAST_FRAMES * np.arange(len(edges))
     edges[:-1] = np.maximum.accumulate(edges[:-1] - least[:-1]) + least[:-1]
     return np.asarray(np.minimum.accumulate((edges - least)[::-1])[::-1] + least)

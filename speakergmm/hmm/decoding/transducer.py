@@ -1,4 +1,4 @@
-"""A decoding graph as plain arrays, and what its inputs and outputs stand for."""
+"""A decoding graph as plain arrays, with the meaning of its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from speakergmm.hmm.language.grammar import Grammar
     from speakergmm.hmm.models.phone_models import PhoneModels
 
-Made = TypeVar("Made")
+Prepared = TypeVar("Prepared")
 
 WITHIN, ENTERING, BEGINNING = 0, 1, 2
-"""What happens at a frame: a unit goes on, a unit begins, a unit begins that begins a word."""
+"""Kinds of frames: within a unit, the first of a unit, the first of a word."""
 
 WORD_ACOUSTIC_SCALE, PHONE_ACOUSTIC_SCALE = 0.15, 0.25
-"""Gave the fewest errors on held-out speakers of LibriSpeech; see recipes/phones/RESULTS.md."""
+"""Scales with the fewest errors on held-out speakers of LibriSpeech (recipes/phones/RESULTS.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
-    """What the inputs of a decoding graph stand for; input i + 1 is entry i of each field.
+    """The meaning of the inputs of a decoding graph; input i + 1 is entry i of each field.
 
     Parameters
     ----------
     unit : array of int, shape (L,)
         Number of the unit, as in the models.
     position : array of int, shape (L,)
-        State of the unit that emits.
+        Number of the emitting state in the unit.
     kind : array of int, shape (L,)
-        `WITHIN`, `ENTERING` or `BEGINNING`: where a phone and a word begin can so be read off a
-        path, though a pdf alone would not say it.
+        `WITHIN`, `ENTERING` or `BEGINNING`: from these, unlike from pdfs, the beginnings of phones
+        and words on a path can be found.
     pdf : array of int, shape (L,)
         Pdf of that state.
     """
@@ -49,12 +49,12 @@ class Labels:
 
     @classmethod
     def from_models(cls, models: PhoneModels) -> Labels:
-        """Give numbers to all states of all units, one for each thing that can happen.
+        """Number all states of all units, with all kinds of frames that are possible in them.
 
         Parameters
         ----------
         models : PhoneModels
-            Whose topologies and tying count.
+            Models, whose topologies and tying are used.
         """
         rows: list[tuple[int, int, int, int]] = []
         for unit, topology in enumerate(models.topologies):
@@ -74,7 +74,7 @@ class DecodingGraph:
     Parameters
     ----------
     n_states : int
-        States; a path begins in state 0.
+        Number of states; a path begins in state 0.
     source, target : array of int, shape (A,)
         States that each arc leads from and to.
     input : array of int, shape (A,)
@@ -82,23 +82,23 @@ class DecodingGraph:
     output : array of int, shape (A,)
         1 + index into `words` of the word that ends on this arc; 0 for none.
     log_probability : array, shape (A,)
-        Natural logarithms: transitions, silences, pronunciations and, scaled, the grammar.
+        Natural logarithms of transitions, silences and pronunciations, and of the scaled grammar.
     final_log_probability : array, shape (n_states,)
-        Of ending in each state; -inf where a path can't end.
+        Log-probability of ending in each state; -inf if a path cannot end there.
     words : tuple of str
-        The words, or whatever the grammar is made of.
+        The words of the grammar, or its phones.
     units : tuple of str
         Names of the units of the models.
     labels : Labels
-        What the inputs mean.
+        Meaning of the inputs.
     grammar : Grammar
-        What the words follow.
+        Grammar of the words.
     silence : str or None
-        Unit that may stand between words.
+        Unit of optional silence between words.
     language_scale, word_penalty : float
-        With which the grammar went into the graph.
+        Scale and penalty that are applied to the grammar.
     acoustic_scale : float, default=0.15
-        Factor of log-densities to search with where none is given.
+        Default factor of log-densities in a search.
     """
 
     n_states: int
@@ -124,20 +124,20 @@ class DecodingGraph:
 
     @cached_property
     def pdfs(self) -> NDArray[np.int32]:
-        """The pdfs that occur, ascending: those that must be evaluated."""
+        """The pdfs that occur in the graph, ascending, which must be evaluated."""
         used = np.unique(self.input)
         pdfs: NDArray[np.int32] = np.unique(self.labels.pdf[used[used > 0] - 1])
         return pdfs
 
     @cached_property
     def columns(self) -> NDArray[np.int64]:
-        """Column of `pdfs` that each label emits with, shape (L,); 0 for labels not used."""
+        """Column of `pdfs` of each label, shape (L,); 0 for labels that are not used."""
         columns = np.searchsorted(self.pdfs, self.labels.pdf)
         return np.where(columns < len(self.pdfs), columns, 0)
 
     @cached_property
     def shortest_duration(self) -> int | None:
-        """Least number of frames from the start to an end; None where no path leads there."""
+        """Least number of frames from the start to an end; None if there is no path."""
         possible = self.log_probability > -np.inf
         source, target = self.source[possible], self.target[possible]
         takes = self.input[possible] > 0
@@ -151,14 +151,20 @@ class DecodingGraph:
         fewest = distance[self.final_log_probability > -np.inf].min(initial=np.inf)
         return int(fewest) if fewest < np.inf else None
 
-    def kept(self, make: Callable[[DecodingGraph], Made]) -> Made:
-        """Return what `make` makes of the graph for a search: at the first use in a process."""
-        made: dict[Any, Any] = self.__dict__.setdefault("_made", {})
-        if make not in made:
-            made[make] = make(self)
-        found: Made = made[make]
+    def prepared(self, prepare: Callable[[DecodingGraph], Prepared]) -> Prepared:
+        """Return the graph prepared for a search by a function, which is called once per process.
+
+        Parameters
+        ----------
+        prepare : callable
+            Called with the graph at the first use; its result is kept with the graph.
+        """
+        kept: dict[Any, Any] = self.__dict__.setdefault("_prepared", {})
+        if prepare not in kept:
+            kept[prepare] = prepare(self)
+        found: Prepared = kept[prepare]
         return found
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave behind what was made for a search: the engine's object can't travel."""
-        return {key: value for key, value in self.__dict__.items() if key != "_made"}
+        """Return the state for pickling, without prepared searches, which cannot be pickled."""
+        return {key: value for key, value in self.__dict__.items() if key != "_prepared"}

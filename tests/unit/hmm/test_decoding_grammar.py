@@ -94,7 +94,7 @@ def test_a_grammar_in_a_graph_gives_the_same_probabilities(model):
     topology = Topology.left_right(1)
     models = PhoneModels.flat({"X": topology, "Y": topology}, mean=[0.0], variance=[1.0])
     graph = word_graph(models, lexicon, language_model=model, silence=None)
-    fst = graph.kept(make_transducer)
+    fst = graph.prepared(make_transducer)
     exit_log_probability = math.log(0.25)
     rng = np.random.default_rng(0)
     for _ in range(30):

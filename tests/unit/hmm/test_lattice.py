@@ -39,7 +39,7 @@ def emissions(graph):
 def raw(graph, emissions):
     inputs = np.take(emissions.astype(np.float32), graph.columns, axis=1)
     config = kaldi_decoder.LatticeSimpleDecoderConfig(beam=100.0, lattice_beam=25.0)
-    decoder = kaldi_decoder.LatticeSimpleDecoder(graph.kept(make_transducer), config)
+    decoder = kaldi_decoder.LatticeSimpleDecoder(graph.prepared(make_transducer), config)
     scores = kaldi_decoder.DecodableCtc(inputs)
     assert decoder.decode(scores)
     found, lattice = decoder.get_raw_lattice(True)
@@ -53,7 +53,7 @@ def lattice(raw, graph, emissions):
 
 
 def test_the_graph_of_the_engine_has_the_arcs_of_the_arrays(graph):
-    fst = graph.kept(make_transducer)
+    fst = graph.prepared(make_transducer)
     rows = []
     for state in range(fst.num_states):
         iterator = kaldifst.ArcIterator(fst, state)
