@@ -1,7 +1,7 @@
 r"""Language models in the ARPA format, as SRILM, KenLM and others write it.
 
-A file lists n-grams by order: base-10 logarithm of the probability of the last word after those
-before it, the words, and the base-10 logarithm of the back-off weight where there is one.
+A file lists n-grams by order: the base-10 logarithm of the probability of the last word after those
+before it, the words, and the base-10 logarithm of the back-off weight, if there is one.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ NGrams = tuple[dict[tuple[str, ...], tuple[float, float]], ...]
 """For each order, n-gram -> (log10 probability, log10 back-off weight)."""
 
 LOG_ZERO = -99.0
-"""What the format writes for the logarithm of zero."""
+"""Logarithm of zero in the format."""
 
-# No model has n-grams of a thousand words, nor 10^15 of them.
+# Orders of up to three digits, and counts of up to fifteen: no model has more.
 _COUNT = re.compile(r"ngram\s+([0-9]{1,3})\s*=\s*([0-9]{1,15})$")
 _SECTION = re.compile(r"\\([0-9]{1,3})-grams:$")
-# A probability that rounding has pushed above one is no fault.
+# Largest logarithm of a probability that is a rounding error, not a fault.
 _ROUNDING = 1e-5
 
 
@@ -40,27 +40,28 @@ class LanguageModelError(FaultyFileError, ModelFormatError):
 
 
 def read_arpa(path: str | os.PathLike[str]) -> NGrams:
-    r"""Read an ARPA file, or say everything that is wrong with it.
+    r"""Read an ARPA file; report all of its faults, if there are any.
 
     Parameters
     ----------
     path : path
-        UTF-8 text, plain or compressed by gzip. What stands before ``\data\`` is passed over, as
-        the format has it.
+        UTF-8 text, plain or compressed by gzip. Lines before ``\data\`` are ignored, as the format
+        defines.
 
     Returns
     -------
     tuple of dict
         For each order, n-gram -> (log10 probability, log10 back-off weight). Probabilities of -99
-        and below are minus infinity, and so is that of ``<s>``, which is never foretold; a missing
+        and below are minus infinity, as is that of ``<s>``, which is never predicted; a missing
         back-off weight is 0.
 
     Raises
     ------
     LanguageModelError
-        With every fault and its line: counts that differ from what follows, orders missing or out
-        of order, lines that are no n-gram, words without a unigram, n-grams without their history,
-        repeats, probabilities above one, no ``<s>`` or ``</s>``, no ``\end\``.
+        With every fault and its line: counts that differ from the n-grams that follow, orders that
+        are missing or out of order, lines that are not n-grams, words without a unigram, n-grams
+        without their history, repeats, probabilities above one, no ``<s>`` or ``</s>``, no
+        ``\end\``.
     """
     faults = FaultList(os.fspath(path), error=LanguageModelError)
     reader = _Reader(faults)
@@ -72,7 +73,7 @@ def read_arpa(path: str | os.PathLike[str]) -> NGrams:
 
 
 class _Reader:
-    """Where in the file we are, and what was read."""
+    """The reader's position in the file, and the n-grams so far."""
 
     def __init__(self, faults: FaultList) -> None:
         self.faults = faults
@@ -80,7 +81,7 @@ class _Reader:
         self.ngrams: dict[int, dict[tuple[str, ...], tuple[float, float]]] = {}
         self.lines: dict[tuple[str, ...], int] = {}
         self.n_lines: Counter[int] = Counter()  # of each order
-        # N-grams on lines that were told as faults: told once is enough.
+        # N-grams on faulty lines, which are not reported a second time.
         self.spoilt: set[tuple[str, ...]] = set()
         self.headers: dict[int, int] = {}
         self.place: int | str = "before"  # "before", "data", an order, "end"
@@ -93,7 +94,7 @@ class _Reader:
             return
         elif text == "\\data\\":
             if self.place != "before":
-                self.faults.add(line, r"a second \data\; a file holds one model")
+                self.faults.add(line, r"a second \data\; a file contains one model")
             self.place = "data"
         elif self.place == "before":
             return
@@ -110,24 +111,25 @@ class _Reader:
     def _count(self, line: int, text: str) -> None:
         found = _COUNT.match(text)
         if found is None:
-            self.faults.add(line, f"{text[:60]!r} where 'ngram ORDER=COUNT' should stand")
+            self.faults.add(line, f"expected 'ngram ORDER=COUNT', found {text[:60]!r}")
             return
         order, count = map(int, found.groups())
         if order != len(self.counts) + 1:
-            self.faults.add(line, f"ngram {order} where ngram {len(self.counts) + 1} should stand")
+            self.faults.add(line, f"expected ngram {len(self.counts) + 1}, found ngram {order}")
         self.counts.setdefault(order, (count, line))
 
     def _open(self, line: int, order: int) -> None:
         if order not in self.counts:
-            self.faults.add(line, rf"\{order}-grams: which \data\ doesn't count")
+            self.faults.add(line, rf"\{order}-grams: are not in the counts of \data\ above")
         if order != len(self.ngrams) + 1:
-            self.faults.add(line, rf"\{order}-grams: where \{len(self.ngrams) + 1}-grams: is due")
+            expected = len(self.ngrams) + 1
+            self.faults.add(line, rf"expected \{expected}-grams:, found \{order}-grams:")
         self.ngrams.setdefault(order, {})
         self.headers.setdefault(order, line)
         self.place = order
 
     def _ngram(self, line: int, text: str, order: int) -> None:
-        # White space of other kinds may be part of a word.
+        # Other kinds of white space may be part of a word.
         fields = [cell for cell in text.replace("\t", " ").split(" ") if cell]
         self.n_lines[order] += 1
         if fault := self._add(line, fields, order):
@@ -138,22 +140,22 @@ class _Reader:
         if len(fields) not in (order + 1, order + 2):
             return (
                 f"{len(fields)} fields; a line of {order}-grams has a log probability, "
-                f"{order} words and, where wanted, a back-off weight"
+                f"{order} words and optionally a back-off weight"
             )
         probability = _number(fields[0])
         backoff = _number(fields[order + 1]) if len(fields) == order + 2 else 0.0
         if probability is None or backoff is None:
             bad = fields[0] if probability is None else fields[-1]
-            return f"{bad!r} where a number should stand"
+            return f"expected a number, found {bad!r}"
         if probability > _ROUNDING:
-            return f"log probability {fields[0]} is above 0; no probability is above one"
+            return f"log probability {fields[0]} must be 0 or less"
         if backoff == math.inf:
-            return f"back-off weight {fields[-1]} is infinite"
+            return f"back-off weight {fields[-1]} must be finite"
         words = tuple(fields[1 : order + 1])
         if words in self.lines:
-            return f"{' '.join(words)!r} stands on line {self.lines[words]} too"
+            return f"{' '.join(words)!r} is already on line {self.lines[words]}"
         self.lines[words] = line
-        # Some programs write a probability of one for <s>; no model foretells it.
+        # Some programs write a probability of one for <s>, which is never predicted.
         impossible = probability <= LOG_ZERO or words == ("<s>",)
         self.ngrams[order][words] = (
             -math.inf if impossible else min(probability, 0.0),
@@ -162,23 +164,21 @@ class _Reader:
         return None
 
     def finish(self) -> None:
-        """Check what only the whole file can tell."""
+        """Check what can be checked at the end of the file only."""
         faults = self.faults
         if self.place == "before":
-            faults.add(None, r"has no line \data\; it is no ARPA file")
+            faults.add(None, r"has no line \data\; it is not an ARPA file")
             return
         if self.place not in ("end", "after"):
-            faults.add(None, r"has no line \end\; it is cut off")
+            faults.add(None, r"has no line \end\; it is truncated")
         if not self.counts:
             faults.add(None, r"\data\ counts no n-grams")
         for order, (count, line) in self.counts.items():
             found = self.n_lines[order]
             if order in self.ngrams and found != count:
-                faults.add(line, f"{count} {order}-grams are promised, and {found} follow")
-            elif order not in self.ngrams and count > 0:  # one without n-grams may be left out
-                faults.add(
-                    line, rf"{count} {order}-grams are promised, and no \{order}-grams: follows"
-                )
+                faults.add(line, f"expected {count} {order}-grams, found {found}")
+            elif order not in self.ngrams and count > 0:  # an empty section may be left out
+                faults.add(line, rf"expected {count} {order}-grams, found no line \{order}-grams:")
         if self.ngrams.get(1) or not faults.faults:
             orders = [
                 self.ngrams.get(order, {}) for order in range(1, max(self.ngrams, default=0) + 1)
@@ -191,14 +191,19 @@ def ngram_faults(
     ngrams: Sequence[Mapping[tuple[str, ...], tuple[float, float]]],
     spoilt: Collection[tuple[str, ...]] = (),
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield what keeps n-grams from being a model, each with the n-gram, () for all of them.
+    """Yield the faults of n-grams as a model, each with its n-gram, () for the whole model.
 
     Parameters
     ----------
     ngrams : sequence of mappings
         As `read_arpa` returns them.
     spoilt : collection of tuple of str
-        Further n-grams, which there would be but for faults of their own.
+        Further n-grams, which are missing because of faults that have been reported.
+
+    Yields
+    ------
+    ngram : tuple of str
+    fault : str
     """
     if not ngrams or not ngrams[0]:
         yield (), "a language model needs unigrams, found none"
@@ -209,7 +214,7 @@ def ngram_faults(
     for order, (shorter, group) in enumerate(itertools.pairwise(({}, *ngrams)), start=1):
         for words, (probability, backoff) in group.items():
             if len(words) != order:
-                yield words, f"{words!r} stands among the {order}-grams"
+                yield words, f"{words!r} is not a {order}-gram"
             elif not (probability <= 0 and backoff < math.inf):
                 yield (
                     words,
@@ -222,7 +227,7 @@ def ngram_faults(
                     yield words, f"word {unknown!r} has no unigram"
                 elif words[:-1] not in shorter and words[:-1] not in spoilt:
                     history = " ".join(words[:-1])
-                    yield words, f"the history {history!r} is no {order - 1}-gram"
+                    yield words, f"the history {history!r} is not among the {order - 1}-grams"
 
 
 def _number(text: str) -> float | None:
@@ -239,29 +244,30 @@ def write_arpa(
     *,
     decimals: int = 7,
 ) -> None:
-    """Write an ARPA file, whole or not at all; a name ending in ``.gz`` is compressed.
+    """Write an ARPA file, completely or not at all.
 
     Parameters
     ----------
     path : path
+        File to write; it is compressed if its name ends in ``.gz``.
     ngrams : sequence of mappings
-        As `read_arpa` returns them. n-grams are written sorted; back-off weights only where an
-        n-gram is the history of a longer one.
+        As `read_arpa` returns them. N-grams are written sorted; back-off weights only for n-grams
+        that are the history of a longer one.
     decimals : int, default=7
-        Digits behind the point.
+        Number of decimals.
 
     Raises
     ------
     InvalidInputError
         If ``decimals`` is below 1.
     SpeakerGmmError
-        If the file can't be written.
+        If the file cannot be written.
     """
     whole_number("decimals", decimals)
     with contextlib.ExitStack() as stack:
         file: IO[bytes] | gzip.GzipFile = stack.enter_context(atomic_writer(path))
         if Path(path).suffix == ".gz":
-            # No name and no time in it: the same model is the same bytes.
+            # Without a name and a time: the same model has the same bytes.
             packed = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
             file = stack.enter_context(packed)
         for line in _lines(ngrams, decimals):
@@ -279,7 +285,7 @@ def _lines(
         histories = {words[:-1] for words in longer}
         for words in sorted(group):
             probability, backoff = (max(value, LOG_ZERO) for value in group[words])
-            # Without a longer n-gram the weight may still be other than 1 in a model of others.
+            # Models of other programs may have weights without a longer n-gram.
             is_history = words in histories or (backoff != 0 and order < len(ngrams))
             weight = f"\t{backoff:.{decimals}f}" if is_history else ""
             yield f"{probability:.{decimals}f}\t{' '.join(words)}{weight}"

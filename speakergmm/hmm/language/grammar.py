@@ -1,4 +1,4 @@
-"""Which words may follow one another, and how probably: what a decoding graph is made of."""
+"""Grammars: weighted automata of words, from which decoding graphs are built."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _LN10 = math.log(10.0)
 
 @dataclass(frozen=True)
 class GrammarArc:
-    """A word that may come next.
+    """A word that may follow a history.
 
     Parameters
     ----------
     word : str
         The word.
     log_probability : float
-        Natural logarithm.
+        Natural logarithm of its probability.
     target : int
         State after the word.
     """
@@ -36,18 +36,18 @@ class GrammarArc:
 
 @dataclass(frozen=True)
 class GrammarState:
-    """What may come after a history.
+    """A history, with the words that may follow it.
 
     Parameters
     ----------
     arcs : tuple of GrammarArc
         Words that may follow.
     end : float
-        Log-probability that nothing follows; -inf where the words can't end here.
+        Log-probability that no word follows; -inf if a sentence cannot end here.
     backoff : int or None
         State of a shorter history, for words that have no arc here.
     backoff_log_probability : float
-        Weight of going there.
+        Logarithm of the back-off weight.
     """
 
     arcs: tuple[GrammarArc, ...] = ()
@@ -58,24 +58,24 @@ class GrammarState:
 
 @dataclass(frozen=True, eq=False)
 class Grammar:
-    """A weighted automaton of words, which begins in its state 0.
+    """A weighted automaton of words, whose initial state is state 0.
 
     Parameters
     ----------
     states : tuple of GrammarState
-        The histories that are told apart.
+        The histories that are distinguished.
     omitted : tuple of str, default=()
-        Words that were asked for or are in the language model, but have no pronunciation.
+        Words of the language model without a pronunciation, which the automaton lacks.
 
     Notes
     -----
-    Going back to a shorter history is an ordinary arc without a word, as in Kaldi, and nothing
-    keeps a path from it where the longer history has the word. The model's own way through a
-    sentence is always among the paths; the best one can be more probable. For unigrams, and for
-    bigrams whose explicit probabilities are never below those of backing off (interpolated models,
-    as `train_ngram` makes them), it is exactly the model's. For longer histories a path may also
-    gain by forgetting words; `score` says what the automaton gives, and `rescore` puts the model's
-    exact probabilities into a list of hypotheses.
+    Backing off is an ordinary arc without a word, as in Kaldi, which paths may take even if the
+    longer history has the next word. The path of the language model through a sentence is always
+    among the paths, but the best one may be more probable. For unigrams, and for bigrams whose
+    explicit probabilities are never below those of backing off (interpolated models, such as those
+    of `train_ngram`), the best path is that of the model. With longer histories a path may also
+    gain by forgetting words: `score` returns the score of the automaton, and `rescore` inserts the
+    exact probabilities of the model into a list of hypotheses.
 
     Examples
     --------
@@ -88,9 +88,9 @@ class Grammar:
     omitted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse arcs that lead nowhere."""
+        """Raise an error if an arc leads to a state that does not exist."""
         if not self.states:
-            raise InvalidInputError("a grammar needs a state")
+            raise InvalidInputError("a grammar needs a state, found none")
         count = len(self.states)
         for number, state in enumerate(self.states):
             targets = [arc.target for arc in state.arcs]
@@ -109,7 +109,7 @@ class Grammar:
 
     @cached_property
     def ends(self) -> tuple[float, ...]:
-        """Log-probability that nothing follows each state, by the best way of backing off."""
+        """Log-probability of ending in each state, over the best back-off path."""
         return tuple(
             max(score + self.states[state].end for state, score in reached.items())
             for reached in (self._with_backoff({n: 0.0}) for n in range(len(self.states)))
@@ -117,7 +117,13 @@ class Grammar:
 
     @classmethod
     def loop(cls, words: Iterable[str]) -> Grammar:
-        """Any number of words in any order; each, and the end, equally probable."""
+        """Return the grammar of any words in any order, each and the end equally probable.
+
+        Parameters
+        ----------
+        words : iterable of str
+            The words, each once.
+        """
         listed = _distinct(words)
         log_probability = -math.log(len(listed) + 1)
         arcs = tuple(GrammarArc(word, log_probability, 0) for word in listed)
@@ -125,12 +131,12 @@ class Grammar:
 
     @classmethod
     def isolated(cls, words: Iterable[str] | Mapping[str, float]) -> Grammar:
-        """Exactly one word of a list.
+        """Return the grammar of exactly one word of a list.
 
         Parameters
         ----------
         words : iterable of str, or mapping of str to float
-            The words, equally probable; or with probabilities, which are brought to sum to one.
+            The words, equally probable; or with probabilities, which are normalised to sum to one.
 
         Raises
         ------
@@ -151,21 +157,23 @@ class Grammar:
 
     @classmethod
     def ngram(cls, model: BackoffLanguageModel, *, known: Iterable[str] | None = None) -> Grammar:
-        """Take the histories of a back-off n-gram model of any order.
+        """Return the automaton of a back-off n-gram model of any order.
 
         Parameters
         ----------
         model : BackoffLanguageModel
             The language model.
         known : iterable of str, optional
-            Words that can be recognised (those of a lexicon); n-grams with others are left out,
-            and what is left is not brought to sum to one again, so that scores stay the model's.
+            Words that can be recognised (those of a lexicon). N-grams with other words are left
+            out; the remaining probabilities are not renormalised, so that scores are those of the
+            model.
 
         Raises
         ------
         InvalidInputError
             If no word is left.
         """
+        # N-grams of words that can be recognised, and the back-off weights of all.
         allowed = None if known is None else frozenset(known)
         entries, backoffs = [], {}
         for group in model.ngrams:
@@ -178,7 +186,8 @@ class Grammar:
             raise InvalidInputError("no word of the language model has a pronunciation")
         known_or_mark = usable | _MARKS
         entries = [entry for entry in entries if known_or_mark.issuperset(entry[0])]
-        # A history without words of its own still has a weight to pay on the way to a shorter one.
+        # States: the histories of these n-grams, and those that have a back-off weight only, which
+        # is paid on the way to a shorter history.
         histories = {gram[:-1] for gram, _ in entries} | {()}
         histories |= {
             gram
@@ -188,6 +197,7 @@ class Grammar:
         start = _longest((BEGIN,), histories)
         ordered = [start, *sorted(histories - {start})]
         number = {history: index for index, history in enumerate(ordered)}
+        # An n-gram is an arc from its history to the longest history that ends with its words.
         arcs: list[list[GrammarArc]] = [[] for _ in ordered]
         ends = [-math.inf] * len(ordered)
         for gram, log10_probability in entries:
@@ -197,6 +207,8 @@ class Grammar:
             elif gram[-1] != BEGIN:
                 after = _longest(gram[-(model.order - 1) :] if model.order > 1 else (), histories)
                 arcs[state].append(GrammarArc(gram[-1], log10_probability * _LN10, number[after]))
+        # Back-off leads to the longest shorter history that is a state, with the weights of all
+        # histories on the way.
         states = []
         for history in ordered:
             shorter, weight = history, 0.0
@@ -217,7 +229,13 @@ class Grammar:
         return cls(tuple(states), tuple(sorted(vocabulary - usable - {"<unk>", "<UNK>"})))
 
     def score(self, words: Sequence[str]) -> float:
-        """Log-probability of the best way through the automaton; -inf where there is none."""
+        """Return the log-probability of the best path of a sentence; -inf if there is none.
+
+        Parameters
+        ----------
+        words : sequence of str
+            The words, without ``<s>`` and ``</s>``.
+        """
         reached = self._with_backoff({0: 0.0})
         for word in map(clean, words):
             after: dict[int, float] = {}
@@ -242,7 +260,7 @@ class Grammar:
         return tuple(tables)
 
     def _with_backoff(self, reached: dict[int, float]) -> dict[int, float]:
-        """Add the states of shorter histories, each with its best score."""
+        """Return the states, and those of shorter histories, each with its best score."""
         result = dict(reached)
         for first, score in reached.items():
             state, total = self.states[first], score
@@ -259,7 +277,7 @@ _MARKS = frozenset({BEGIN, END})
 
 
 def _longest(history: tuple[str, ...], histories: set[tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the longest end of a history that is told apart."""
+    """Return the longest suffix of a history that is a state."""
     while history not in histories:
         history = history[1:]
     return history
@@ -268,11 +286,11 @@ def _longest(history: tuple[str, ...], histories: set[tuple[str, ...]]) -> tuple
 def _distinct(words: Iterable[str]) -> list[str]:
     listed = list(words)
     if not listed:
-        raise InvalidInputError("there is no word to recognise; give one at least")
+        raise InvalidInputError("there is no word to recognise; give at least one")
     taken: dict[str, None] = {}
     for word in listed:
         if not word or not isinstance(word, str):
-            raise InvalidInputError(f"a word must be a text that is not empty, found {word!r}")
+            raise InvalidInputError(f"a word must be a non-empty string, found {word!r}")
         if (known := clean(word)) in taken:
             raise InvalidInputError(f"the word {known} is listed twice")
         taken[known] = None

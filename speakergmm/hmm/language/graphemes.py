@@ -1,4 +1,4 @@
-"""Grapheme lexicons: where there is no lexicon, a word's letters stand for its phones."""
+"""Grapheme lexicons: the letters of a word in place of its phones."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from speakergmm.ranges import choice
 from speakergmm.words import clean, fold
 
 _TATWEEL = "\u0640"
-# Letters by their category, and yet signs that are written for looks or in place of an apostrophe.
+# Letters by their category that are mere decoration, or written in place of an apostrophe.
 _SILENT_LETTERS = {_TATWEEL, "\u02bc", "\u02bb", "\u02b9"}
-# White and format characters, separators: joiners and direction marks among them.
+# Punctuation, separators, and format characters such as joiners and direction marks.
 _SILENT_CATEGORIES = ("P", "Z", "Cf")
 
 
 def spell_words(
     words: Iterable[str], *, strict: bool = True, **options: Any
 ) -> dict[str, tuple[Pronunciation, ...]]:
-    """Give each word that can be spelled its pronunciation; see `Lexicon.graphemes`."""
+    """Return the pronunciation of each word that can be spelled; see `Lexicon.graphemes`."""
     spelled: dict[str, tuple[Pronunciation, ...]] = {}
     refused: list[str] = []
     for word in sorted(set(map(clean, words))):
@@ -47,9 +47,14 @@ def spell(
     marks: Literal["attach", "drop"] = "attach",
     fold_case: bool = True,
 ) -> tuple[str, ...] | None:
-    """Spell one word; None if it has no letter, or a character that can't be spelled.
+    """Return the letters of a word; None if it has none, or a character that cannot be spelled.
 
-    Parameters are those of `Lexicon.graphemes`.
+    Parameters
+    ----------
+    word : str
+        The word.
+    digits, marks, fold_case
+        As `Lexicon.graphemes` takes them.
 
     Examples
     --------
@@ -65,7 +70,7 @@ def spell(
         if character in _SILENT_LETTERS or category.startswith(_SILENT_CATEGORIES):
             continue
         if category.startswith("M"):
-            # A mark without a letter before it has nothing to sound with.
+            # A mark without a preceding letter is silent.
             if marks == "attach" and units:
                 units[-1] += character
         elif category.startswith("L") or (category.startswith("N") and digits == "keep"):

@@ -20,19 +20,19 @@ _LN10 = math.log(10)
 
 @dataclass(frozen=True, slots=True)
 class Perplexity:
-    """How well a model foretells a text.
+    """The perplexity of a text under a language model, with the numbers that it is made of.
 
     Attributes
     ----------
     perplexity : float
         ``10 ** (-log10_probability / (n_words - n_unknown + n_sentences))``: ends of sentences are
-        foretold and counted, words outside the vocabulary are neither.
+        predicted and counted, words outside the vocabulary are neither.
     perplexity_without_ends : float
-        The same with ends of sentences foretold but not counted (SRILM's ``ppl1``).
+        The same, with ends of sentences predicted but not counted (SRILM's ``ppl1``).
     log10_probability : float
-        Of all known words and the ends of sentences.
+        Base-10 logarithm of the probability of all known words and ends of sentences.
     n_sentences, n_words, n_unknown : int
-        Sentences, words in them, and those words outside the vocabulary.
+        Number of sentences, of their words, and of words outside the vocabulary.
     """
 
     perplexity: float
@@ -46,7 +46,7 @@ class Perplexity:
         return self.perplexity
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them; figures that are not finite become None."""
+        """Return the fields as JSON can hold them; numbers that are not finite become None."""
         return {
             name: value if math.isfinite(value) else None for name, value in asdict(self).items()
         }
@@ -56,30 +56,30 @@ class Perplexity:
 class BackoffLanguageModel:
     """An n-gram model with back-off weights; immutable.
 
-    The probability of word w after history h is that of the n-gram h w where the model has it, and
-    else the back-off weight of h times the probability of w after h without its first word.
+    The probability of word w after history h is that of the n-gram h w, if the model contains it,
+    or else the back-off weight of h times the probability of w after h without its first word.
 
     Parameters
     ----------
     ngrams : tuple of dict
-        For each order, n-gram -> (log10 probability, log10 back-off weight, 0 for none). All words
-        have a unigram, all histories an n-gram, and ``<s>`` and ``</s>`` are among the unigrams.
+        For each order, n-gram -> (log10 probability, log10 back-off weight, 0 for none). Each word
+        has a unigram, each history an n-gram, and ``<s>`` and ``</s>`` are among the unigrams.
     source : str
-        The file it was read from, or a word on how it was made.
+        The file that it was read from, or its origin.
 
     Attributes
     ----------
     order : int
-        Words of the longest n-grams.
+        Number of words of the longest n-grams.
     vocabulary : tuple of str
-        Words that can be said, sorted: without ``<s>``, ``</s>`` and ``<unk>``.
+        Words that the model predicts, sorted, without ``<s>``, ``</s>`` and ``<unk>``.
     unknown_word : str or None
-        ``<unk>`` or ``<UNK>`` where the model has it; it stands for words outside the vocabulary.
+        ``<unk>`` or ``<UNK>``, which replaces words outside the vocabulary, if the model has it.
 
     Raises
     ------
     InvalidInputError
-        If the n-grams don't hang together.
+        If the n-grams are not a model: a word has no unigram, for instance.
 
     References
     ----------
@@ -124,46 +124,46 @@ class BackoffLanguageModel:
 
     @property
     def order(self) -> int:
-        """Words of the longest n-grams."""
+        """Number of words of the longest n-grams."""
         return len(self.ngrams)
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hexadecimal) of all n-grams and numbers, whatever their order."""
+        """SHA-256 (hexadecimal) of all n-grams with their numbers, in sorted order."""
         total = hashlib.sha256()
         for words, probability, backoff in self:
             total.update(f"{' '.join(words)}\t{probability!r}\t{backoff!r}\n".encode())
         return total.hexdigest()
 
     def __iter__(self) -> Iterator[tuple[tuple[str, ...], float, float]]:
-        """Yield n-grams, shorter ones first, sorted, with both base-10 logarithms."""
+        """Yield n-grams with both base-10 logarithms, shorter ones first, sorted."""
         for group in self.ngrams:
             for words in sorted(group):
                 yield words, *group[words]
 
     @classmethod
     def read_arpa(cls, path: str | os.PathLike[str]) -> BackoffLanguageModel:
-        """Read an ARPA file; see :func:`~speakergmm.hmm.language.arpa.read_arpa`."""
+        """Read an ARPA file; see `speakergmm.hmm.language.read_arpa`."""
         return cls(read_arpa(path), os.fspath(path))
 
     def write_arpa(self, path: str | os.PathLike[str], *, decimals: int = 7) -> None:
-        """Write an ARPA file; see :func:`~speakergmm.hmm.language.arpa.write_arpa`."""
+        """Write an ARPA file; see `speakergmm.hmm.language.write_arpa`."""
         write_arpa(path, self.ngrams, decimals=decimals)
 
     def log10_probability_of(self, word: str, history: Sequence[str]) -> float:
-        """Base-10 logarithm of the probability of one word after others.
+        """Return the base-10 logarithm of the probability of a word after a history.
 
         Parameters
         ----------
         word : str
-            A unigram of the model; ``</s>`` for the end.
+            A unigram of the model; ``</s>`` for the end of the sentence.
         history : sequence of str
-            Words before it, the nearest last; those beyond the order don't matter.
+            Preceding words, the nearest one last; words further back than the order do not matter.
 
         Returns
         -------
         float
-            Minus infinity for a word that the model doesn't have.
+            Minus infinity for a word that the model does not contain.
         """
         start = max(0, len(history) - (self.order - 1))
         context = tuple(history[start:]) if self.order > 1 else ()
@@ -181,17 +181,17 @@ class BackoffLanguageModel:
     def log_probability(
         self, words: Sequence[str] | str, *, begin: bool = True, end: bool = True
     ) -> float:
-        """Natural logarithm of the probability of a sentence.
+        """Return the natural logarithm of the probability of a sentence.
 
         Parameters
         ----------
         words : sequence of str, or str
-            Without ``<s>`` and ``</s>``. A word outside the vocabulary is ``<unk>`` where the model
-            has that, and impossible where it hasn't.
+            The words, without ``<s>`` and ``</s>``. A word outside the vocabulary is replaced by
+            ``<unk>`` if the model has that, and is impossible otherwise.
         begin : bool, default=True
             Whether the words begin a sentence.
         end : bool, default=True
-            Whether they end it: the probability of ``</s>`` is a factor.
+            Whether they end a sentence, so that the probability of ``</s>`` is a factor.
 
         Returns
         -------
@@ -206,24 +206,24 @@ class BackoffLanguageModel:
             yield self.log10_probability_of(sentence[place], sentence[:place][-self.order :])
 
     def _known(self, word: str) -> str:
-        # A `<s>` inside a text is no word: its unigram has probability zero.
+        # A `<s>` inside a text is impossible: its unigram has probability zero.
         if (word,) in self.ngrams[0] or self.unknown_word is None:
             return word
         return self.unknown_word
 
     def perplexity(self, sentences: Sentences) -> Perplexity:
-        """Measure how well the model foretells a text.
+        """Compute the perplexity of a text.
 
         Parameters
         ----------
         sentences : iterable of sequences of str, or of str; or mapping
-            As `train_ngram` has them.
+            Sentences, as `train_ngram` takes them.
 
         Returns
         -------
         Perplexity
-            Words outside the vocabulary are counted and not foretold; the word after one has it
-            (as ``<unk>``, or as a word no n-gram has) for its history.
+            Words outside the vocabulary are counted but not predicted; in the history of the next
+            words they are ``<unk>``, or a word without n-grams.
 
         Raises
         ------
@@ -241,7 +241,9 @@ class BackoffLanguageModel:
             n_words += len(words)
             n_unknown += sum(outside)
         if not n_sentences:
-            raise InvalidInputError("no sentence to measure the perplexity on; give at least one")
+            raise InvalidInputError(
+                "there is no sentence to compute the perplexity of; give at least one"
+            )
         total = math.fsum(terms)
         n_known = n_words - n_unknown
         return Perplexity(
@@ -261,7 +263,13 @@ def _power(surprise: float, count: int) -> float:
 
 
 def _cleaned(ngrams: NGrams) -> NGrams:
-    """Spell words as all readers do."""
+    """Return n-grams with words spelled as all readers spell them.
+
+    Raises
+    ------
+    InvalidInputError
+        If two n-grams become one.
+    """
     spelled = {words[0]: clean(words[0]) for words in (ngrams[0] if ngrams else ()) if words}
     if all(given == kept for given, kept in spelled.items()):
         return ngrams
@@ -270,5 +278,5 @@ def _cleaned(ngrams: NGrams) -> NGrams:
         for group in ngrams
     )
     if any(len(new) < len(old) for new, old in zip(cleaned, ngrams, strict=True)):
-        raise InvalidInputError("a word stands twice, in two Unicode spellings; keep one")
+        raise InvalidInputError("a word occurs twice, in two Unicode spellings; keep one")
     return cleaned

@@ -1,4 +1,4 @@
-"""Pronunciation lexicons: which phones a word may be said with, and how probable each way is."""
+"""Pronunciation lexicons: the phones of each word, with the probability of each pronunciation."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ class Lexicon:
     Parameters
     ----------
     pronunciations : mapping of str to sequence of Pronunciation
-        At least one for each word; of one word all different. Words are kept, and looked up, as
-        `speakergmm.words.clean` has them, and their letter case as it is.
+        One or more different pronunciations of each word. Words are stored and looked up as
+        `speakergmm.words.clean` returns them; their letter case is kept.
     source : str
-        The file they were read from, or a word on how they were made.
+        The file that they were read from, or their origin.
 
     Raises
     ------
     InvalidInputError
         If there is no word, a word has no pronunciation or the same one twice, or a word or phone
-        is empty, holds white space or is one of ``<eps>``, ``<s>``, ``</s>``, ``#0``, ``#1``, ...
+        is empty, contains white space or is one of ``<eps>``, ``<s>``, ``</s>``, ``#0``, ``#1``...
 
     Notes
     -----
-    Probabilities are used as they are given; a pronunciation without one has 1, as Kaldi has it: a
-    word with several ways to say it is not punished for them. `normalised` divides by the word's
-    greatest ("max") or by their sum ("sum", a proper distribution).
+    Probabilities are used as they are. A pronunciation without one has probability 1, as in Kaldi,
+    so that a word with several pronunciations is not penalised. `normalised` divides by the largest
+    probability of the word ("max") or by their sum ("sum", a proper distribution).
 
     Examples
     --------
@@ -83,7 +83,7 @@ class Lexicon:
                 raise InvalidInputError(f"word {word!r} {fault}")
             if word in kept:
                 raise InvalidInputError(
-                    f"word {given!a} stands twice, in two Unicode spellings; keep one"
+                    f"word {given!a} occurs twice, in two Unicode spellings; keep one"
                 )
             kept[word] = tuple(ways)
             if not kept[word]:
@@ -91,7 +91,7 @@ class Lexicon:
             if len({way.phones for way in kept[word]}) < len(kept[word]):
                 raise InvalidInputError(f"word {word!r} has the same pronunciation twice")
         if not kept:
-            raise InvalidInputError("the lexicon has no word; it must have at least one")
+            raise InvalidInputError("the lexicon has no word; give at least one")
         phones = {phone for ways in kept.values() for way in ways for phone in way.phones}
         object.__setattr__(self, "pronunciations", MappingProxyType(kept))
         object.__setattr__(self, "phones", tuple(sorted(phones)))
@@ -111,7 +111,7 @@ class Lexicon:
         return hash(self.digest)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # A mapping proxy can't go to another process; the dictionary behind it can.
+        # A mapping proxy cannot be pickled; the dictionary behind it can.
         return Lexicon, (dict(self.pronunciations), self.source)
 
     def __len__(self) -> int:
@@ -128,17 +128,17 @@ class Lexicon:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words, in the order given."""
+        """The words, in their original order."""
         return tuple(self.pronunciations)
 
     @property
     def n_pronunciations(self) -> int:
-        """Pronunciations of all words."""
+        """Number of pronunciations of all words."""
         return sum(map(len, self.pronunciations.values()))
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hexadecimal) of words, phones and probabilities, whatever their order."""
+        """SHA-256 (hexadecimal) of words, phones and probabilities, in sorted order."""
         rows = sorted(
             f"{word}\t{way.probability!r}\t{way}\n"
             for word, ways in self.pronunciations.items()
@@ -155,14 +155,14 @@ class Lexicon:
         probabilities: Literal["auto", "yes", "no"] = "auto",
         case: Case | None = None,
     ) -> Lexicon:
-        """Read a lexicon, or say everything that is wrong with it.
+        """Read a lexicon from a file; report all of its faults, if there are any.
 
-        A line is a word and its phones, separated by spaces or tabs. A word with several
-        pronunciations stands on several lines, as ``WORD``, ``WORD(2)``, ``WORD(3)`` or under the
-        same name. Lines that begin with ``;;;`` and what follows a ``#`` that stands alone are
-        comments. Between word and phones there may be the pronunciation's probability (Kaldi's
-        ``lexiconp.txt``), or that and three more numbers on the silence around the word (Kaldi's
-        ``lexiconp_silprob.txt``, the Montreal Forced Aligner), which are passed over.
+        A line consists of a word and its phones, separated by spaces or tabs. A word with several
+        pronunciations has several lines, as ``WORD``, ``WORD(2)``, ``WORD(3)`` or under the same
+        name. Lines that begin with ``;;;``, and text after a separate ``#``, are comments. Between
+        word and phones there may be the probability of the pronunciation (Kaldi's
+        ``lexiconp.txt``), or that and three more numbers on silence around the word (Kaldi's
+        ``lexiconp_silprob.txt``, the Montreal Forced Aligner), which are ignored.
 
         Parameters
         ----------
@@ -170,15 +170,15 @@ class Lexicon:
             UTF-8 text, with or without byte order mark, plain or compressed by gzip; a file or a
             pipe.
         stress : {"fold", "keep"}, default="fold"
-            Drop the digits 0, 1, 2 at the end of ARPAbet vowels (only there: a digit may be a tone
-            in another phone set). Pronunciations that differ in nothing else become one, with the
-            greater probability.
+            Remove the digits 0, 1, 2 at the end of ARPAbet vowels (only there: in another phone set
+            a digit may be a tone), or keep them. Pronunciations that become equal are merged, with
+            the larger probability.
         probabilities : {"auto", "yes", "no"}, default="auto"
-            Whether the second column is a probability. "auto" takes it for one if it is a decimal
-            number (with a point or an exponent; ``0`` and ``1`` pass beside others) on every line.
+            Whether the second column is a probability. With "auto" it is one if it is a decimal
+            number on every line (with a point or an exponent; ``0`` and ``1`` are allowed on some).
         case : {"upper", "lower"}, optional
-            Bring words to one letter case; by default they stay as they are. Words that become one
-            have the pronunciations of all (see `Lexicon.folded`).
+            Convert words to one letter case; by default it is kept. Words that become equal have
+            the pronunciations of all of them (see `Lexicon.folded`).
 
         Returns
         -------
@@ -189,11 +189,11 @@ class Lexicon:
         LexiconError
             With every fault and its line, and the lexicon of the other lines (`rest`): no phones, a
             probability outside (0, 1] or missing, the same pronunciation twice, a control
-            character, bytes that are no UTF-8, a forbidden name.
+            character, bytes that are not UTF-8, a reserved symbol.
         InvalidInputError
-            If an option is none of its values.
+            If an option is not one of its values.
         """
-        # With the mappings of phones it loads all metrics, which takes its time.
+        # Imported here: with the mappings of phones it loads all metrics, which takes time.
         from speakergmm.hmm.language.lexicon_reading import read_pronunciations
 
         choice("stress", stress, ("fold", "keep"))
@@ -214,15 +214,15 @@ class Lexicon:
         *,
         source: str = "given",
     ) -> Lexicon:
-        """Make a lexicon of plain Python values.
+        """Build a lexicon from plain Python values.
 
         Parameters
         ----------
         pronunciations : mapping of str
-            To each word its pronunciations: phones separated by spaces, sequences of phones, or
-            `Pronunciation`; a single text stands for one pronunciation.
+            Pronunciations of each word: strings of phones separated by spaces, sequences of phones,
+            or `Pronunciation`; a single string is one pronunciation.
         source : str
-            Where they are from.
+            Origin of the pronunciations.
 
         Returns
         -------
@@ -253,34 +253,34 @@ class Lexicon:
         fold_case: bool = True,
         strict: bool = True,
     ) -> Lexicon:
-        """Spell words out, one unit a letter.
+        """Build a lexicon in which words are spelled, with one unit per letter.
 
         Parameters
         ----------
         words : iterable of str
-            Repeats are passed over.
+            The words; repeats are ignored.
         digits : {"refuse", "keep"}, default="refuse"
-            Digits are not spoken as they are spelled: write numbers as words, or keep each digit as
-            a unit where a corpus has them said one by one.
+            Refuse words with digits, because numbers are not spoken as they are spelled; or keep
+            each digit as a unit, for corpora in which digits are spoken one by one.
         marks : {"attach", "drop"}, default="attach"
-            Combining marks (accents, Arabic vowel signs, Indic vowels) make a unit with the letter
-            before them, or are left out.
+            Attach combining marks (accents, Arabic vowel signs, Indic vowels) to the letter before
+            them, or leave them out.
         fold_case : bool, default=True
-            Capitals and small letters are one unit, named by the small one.
+            Use one unit, named by the small letter, for capital and small letters.
         strict : bool, default=True
-            Refuse words that can't be spelled; without it they are left out.
+            Refuse words that cannot be spelled, instead of leaving them out.
 
         Returns
         -------
         Lexicon
-            Words sorted. Apostrophes, hyphens and other punctuation, the Arabic tatweel and
+            Its words are sorted. Apostrophes, hyphens and other punctuation, the Arabic tatweel and
             invisible joiners are silent.
 
         Raises
         ------
         InvalidInputError
-            If a word has a digit (where refused), a symbol such as ``$``, or no letter: all such
-            words are named. Without `strict`, if no word is left.
+            If a word has a digit (unless kept), a symbol such as ``$``, or no letter; the message
+            names all such words. Without `strict`, if no word is left.
 
         Examples
         --------
@@ -294,28 +294,30 @@ class Lexicon:
         return cls(spelled, "graphemes")
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the lexicon, whole or not at all; `read` gives it back.
+        """Write the lexicon to a file, completely or not at all; `read` reads it again.
 
-        One pronunciation a line: word and phones between spaces, and between them the probability
-        where any of the lexicon's is not 1 (Kaldi's ``lexiconp.txt``). A word that itself ends like
-        a variant, such as ``f(2)``, is written as one of it, ``f(2)(1)``.
+        A line contains one pronunciation: the word and its phones, separated by spaces, and the
+        probability between them if any probability of the lexicon is not 1 (Kaldi's
+        ``lexiconp.txt``). A word that looks like a variant of another, such as ``f(2)``, is written
+        as ``f(2)(1)``.
 
         Parameters
         ----------
         path : path
+            File to write.
 
         Raises
         ------
         InvalidInputError
             If a word would be read as a comment.
         SpeakerGmmError
-            If the file can't be written.
+            If the file cannot be written.
         """
         comments = [word for word in self if word == "#" or word.startswith(";;;")]
         if comments or "#" in self.phones:
             named = ", ".join(map(repr, comments)) or "phone '#'"
             raise InvalidInputError(f"{named} would be read as a comment; choose another name")
-        # Without the column a phone that is a decimal number would be taken for one.
+        # Without the column, a phone that looks like a number would be read as a probability.
         given = any(
             way.probability != 1 or "." in way.phones[0] or way.phones[0][0].isdigit()
             for ways in self.pronunciations.values()
@@ -329,11 +331,12 @@ class Lexicon:
                     file.write(f"{name}{column} {way}\n")
 
     def first_pronunciation(self, words: Iterable[str]) -> tuple[str, ...]:
-        """Phones of a sentence, each word said in the first way that the lexicon has.
+        """Return the phones of a sentence, with the first pronunciation of each word.
 
         Parameters
         ----------
         words : iterable of str
+            Words of the sentence.
 
         Returns
         -------
@@ -342,7 +345,7 @@ class Lexicon:
         Raises
         ------
         InvalidInputError
-            If the lexicon doesn't have a word.
+            If a word is not in the lexicon.
         """
         said = list(words)
         if unknown := self.unknown([said]):
@@ -353,12 +356,12 @@ class Lexicon:
         return tuple(phone for word in said for phone in self[word][0].phones)
 
     def normalised(self, how: Literal["max", "sum"]) -> Lexicon:
-        """Scale the probabilities of each word.
+        """Return the lexicon with the probabilities of each word normalised.
 
         Parameters
         ----------
         how : {"max", "sum"}
-            What becomes one: the word's most probable pronunciation, or the sum over all.
+            Divide by the largest probability of the word, or by their sum.
 
         Returns
         -------
@@ -383,14 +386,28 @@ class Lexicon:
     def extended(
         self, pronunciations: Mapping[str, Sequence[Pronunciation]], *, source: str | None = None
     ) -> Lexicon:
-        """Add words; a word that the lexicon has already keeps its pronunciations."""
+        """Return the lexicon with further words; those that it already has keep their entries.
+
+        Parameters
+        ----------
+        pronunciations : mapping of str to sequence of Pronunciation
+            Pronunciations of the further words.
+        source : str, optional
+            Origin of the result; by default that of this lexicon.
+        """
         new = {clean(w): tuple(ways) for w, ways in pronunciations.items() if w not in self}
         return Lexicon({**self.pronunciations, **new}, source or self.source)
 
     def folded(self, case: Case | None) -> Lexicon:
-        """Bring the words to one letter case; those that become one have the ways of all.
+        """Return the lexicon with words in one letter case.
 
-        Where two of them have the same pronunciation, it keeps the greater probability.
+        Words that become equal have the pronunciations of all of them; equal pronunciations have
+        the larger probability.
+
+        Parameters
+        ----------
+        case : {"upper", "lower"} or None
+            None returns the lexicon itself.
 
         Examples
         --------
@@ -406,7 +423,13 @@ class Lexicon:
         return Lexicon({word: most_probable(ways) for word, ways in merged.items()}, self.source)
 
     def restricted(self, words: Iterable[str]) -> Lexicon:
-        """Keep only some words, those of them that the lexicon has, in its order."""
+        """Return the lexicon of some words, as far as this one contains them, in its order.
+
+        Parameters
+        ----------
+        words : iterable of str
+            Words to keep; others are left out.
+        """
         wanted = set(map(clean, words))
         return Lexicon(
             {word: ways for word, ways in self.pronunciations.items() if word in wanted},
@@ -414,17 +437,17 @@ class Lexicon:
         )
 
     def unknown(self, transcripts: Sentences) -> dict[str, int]:
-        """Count the words that the lexicon doesn't have.
+        """Count the words that are not in the lexicon.
 
         Parameters
         ----------
         transcripts : mapping, or iterable of sequences of str or of str
-            Transcripts by utterance (as `read_transcripts` gives them), or sentences.
+            Transcripts by utterance, as `read_transcripts` returns them, or sentences.
 
         Returns
         -------
         dict of str to int
-            The most frequent first, then by name.
+            Number of occurrences by word, the most frequent word first, then by name.
         """
         counts = Counter(w for words in each_sentence(transcripts) for w in words if w not in self)
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
@@ -436,9 +459,9 @@ class LexiconError(FaultyFileError):
     Parameters
     ----------
     faults : tuple of Fault
-        At least one.
+        The faults, at least one.
     rest : Lexicon, optional
-        What the lines without faults say, where there are any.
+        The lexicon of the lines without faults, if there are any.
     """
 
     def __init__(self, faults: tuple[Fault, ...], rest: Lexicon | None = None) -> None:

@@ -20,7 +20,7 @@ from speakergmm.metrics.phone_mappings import fold_stress
 from speakergmm.text_files import FaultList, read_lines
 
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]+)?$")
-# Pronunciation probability alone, or followed by three on the silences around the word.
+# Numbers of columns: none, the probability, or that and three numbers on silence around the word.
 _COLUMNS = (0, 1, 4)
 
 
@@ -38,7 +38,7 @@ def read_pronunciations(
     stress: Literal["fold", "keep"] = "fold",
     probabilities: Literal["auto", "yes", "no"] = "auto",
 ) -> dict[str, tuple[Pronunciation, ...]]:
-    """Read what the lines without faults say, and list the faults; see `Lexicon.read`."""
+    """Read the lines without faults, and list the faults of the others; see `Lexicon.read`."""
     entries: list[_Entry] = []
     lines: dict[tuple[str, ...], int] = {}
     for line, text in read_lines(faults.path, faults):
@@ -47,7 +47,7 @@ def read_pronunciations(
         first = lines.setdefault((entry.word, *entry.fields), line)
         if first == line:
             entries.append(entry)
-        else:  # told at once, for a file may be full of them
+        else:  # reported at once: a file may be full of repeats
             faults.add(line, _repeated(entry, entry.fields[entry.n_numbers :], first))
     n_columns = _number_columns(entries, probabilities, faults)
     found: dict[str, dict[tuple[str, ...], tuple[float, int]]] = {}
@@ -55,7 +55,7 @@ def read_pronunciations(
         with faults.of_line(entry.line):
             _add(entry, n_columns, found)
     if not entries and not faults.faults:
-        faults.add(None, "holds no word; a line is a word and its phones")
+        faults.add(None, "contains no word; a line is a word and its phones")
     folded = fold_stress if stress == "fold" else str
     return {
         word: most_probable((tuple(map(folded, phones)), way[0]) for phones, way in ways.items())
@@ -76,7 +76,7 @@ def _entry(line: int, text: str) -> _Entry | None:
         word = variant.group(1)
     n_numbers = 0
     for cell in rest:
-        # Further whole numbers are phones.
+        # Whole numbers are phones, except a 0 or 1 right after the word.
         if not (_DECIMAL.match(cell) or (n_numbers == 0 and cell in ("0", "1"))):
             break
         n_numbers += 1
@@ -85,7 +85,7 @@ def _entry(line: int, text: str) -> _Entry | None:
 
 def _repeated(entry: _Entry, phones: tuple[str, ...], first: int) -> str:
     return (
-        f"word {entry.word!r} has the pronunciation {' '.join(phones)} on line {first} too; "
+        f"word {entry.word!r} has the pronunciation {' '.join(phones)} on line {first} already; "
         "remove one"
     )
 
@@ -93,10 +93,10 @@ def _repeated(entry: _Entry, phones: tuple[str, ...], first: int) -> str:
 def _number_columns(
     entries: list[_Entry], probabilities: Literal["auto", "yes", "no"], faults: FaultList
 ) -> int:
-    """Tell how many columns of numbers stand before the phones."""
+    """Return the number of columns of numbers before the phones, and report lines that differ."""
     if probabilities == "no":
         return 0
-    # A line with nothing behind the word says nothing about columns; it is a fault of its own.
+    # A line without phones says nothing about columns; it is reported elsewhere.
     full = [entry for entry in entries if entry.fields]
     if not full:
         return 0
@@ -114,13 +114,13 @@ def _number_columns(
             faults.add(
                 entry.line,
                 f"word {entry.word!r} has {entry.n_numbers} of the {n_columns} numbers that other "
-                "lines have before the phones; give all lines a probability or none",
+                "lines have before the phones; give all lines a probability, or none",
             )
         elif n_columns == 0 and entry.n_numbers and probabilities == "auto":
             faults.add(
                 entry.line,
-                f"{entry.fields[0]!r} looks like a probability, and most lines have none; give all "
-                "lines one or none, or say that there are none",
+                f"{entry.fields[0]!r} looks like a probability, but most lines have none; give all "
+                "lines one or none, or read with probabilities='no'",
             )
     return n_columns
 
@@ -128,20 +128,20 @@ def _number_columns(
 def _add(
     entry: _Entry, n_columns: int, found: dict[str, dict[tuple[str, ...], tuple[float, int]]]
 ) -> None:
-    """Add what a line says to the words.
+    """Add the pronunciation of a line to the words.
 
     Raises
     ------
     InvalidInputError
-        If it says nothing of use.
+        If the line has a fault.
     """
     if fault := symbol_fault(entry.word):
         raise InvalidInputError(f"word {entry.word!r} {fault}")
     if entry.fields and entry.n_numbers < n_columns:
-        return  # said by _number_columns
+        return  # reported by _number_columns
     phones = entry.fields[n_columns:]
     if not phones:
-        raise InvalidInputError(f"word {entry.word!r} has no phones; write them behind it")
+        raise InvalidInputError(f"word {entry.word!r} has no phones; write them after it")
     for phone in phones:
         if fault := symbol_fault(phone):
             raise InvalidInputError(f"phone {phone!r} {fault}")

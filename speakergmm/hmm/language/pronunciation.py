@@ -1,4 +1,4 @@
-"""Pronunciations, and what words and phones may be called."""
+"""Pronunciations, and the symbols that words and phones may be."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.words import clean, word_fault
 
 RESERVED = frozenset({"<eps>", "<s>", "</s>"})
-"""Symbols of graphs and language models, which neither words nor phones may be called."""
+"""Symbols of graphs and language models, which are not allowed as words or phones."""
 
 
 VARIANT = re.compile(r"(.+)\([0-9]+\)$")
-"""A word with the number of its pronunciation behind it, as CMUdict has it."""
+"""A word followed by the number of its pronunciation, as in CMUdict."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pronunciation:
-    """One way to say a word.
+    """A pronunciation of a word.
 
     Parameters
     ----------
     phones : tuple of str
-        At least one; kept as `speakergmm.words.clean` has them.
+        The phones, at least one; stored as `speakergmm.words.clean` returns them.
     probability : float, default=1.0
-        Above 0 and at most 1. Those of a word need not sum to one: see `Lexicon.normalised`.
+        Probability, above 0 and at most 1. Those of a word need not sum to one: see
+        `Lexicon.normalised`.
 
     Raises
     ------
     InvalidInputError
-        If there is no phone, or the probability lies outside.
+        If there is no phone, or the probability is out of its range.
     """
 
     phones: tuple[str, ...]
@@ -58,7 +59,7 @@ class Pronunciation:
 def most_probable(
     ways: Iterable[tuple[tuple[str, ...], float]],
 ) -> tuple[Pronunciation, ...]:
-    """Return the pronunciations of a word; of those with the same phones the most probable."""
+    """Return the pronunciations of a word; of several with the same phones, the most probable."""
     kept: dict[tuple[str, ...], float] = {}
     for phones, probability in ways:
         kept[phones] = max(probability, kept.get(phones, 0.0))
@@ -66,7 +67,7 @@ def most_probable(
 
 
 def symbol_fault(symbol: str) -> str | None:
-    """Say why a word or phone can't be called so; None where it can.
+    """Return the reason why a symbol is not allowed as a word or phone; None if it is allowed.
 
     Examples
     --------

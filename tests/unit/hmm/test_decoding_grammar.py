@@ -191,7 +191,7 @@ def test_loops_and_lists():
     [
         (lambda: Grammar.loop([]), "no word to recognise"),
         (lambda: Grammar.loop(["x", "x"]), "the word x is listed twice"),
-        (lambda: Grammar.loop(["x", ""]), "not empty, found ''"),
+        (lambda: Grammar.loop(["x", ""]), "empty string, found ''"),
         (lambda: Grammar.isolated({"x": -1.0, "y": 2.0}), "finite and >= 0"),
         (lambda: Grammar.isolated({"x": 0.0}), "some above 0"),
         (lambda: Grammar(()), "needs a state"),

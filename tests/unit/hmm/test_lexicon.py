@@ -87,20 +87,12 @@ def test_probabilities_may_be_told(file):
 
 
 def test_columns_that_some_lines_lack(file):
-    assert faults(file("a 0.5 AH\nb B IY\nc 1.0 S IY\n")) == [
-        (
-            2,
-            "word 'b' has 0 of the 1 numbers that other lines have before the phones; give all "
-            "lines a probability or none",
-        )
-    ]
-    assert faults(file("a AH\nb B IY\nc 1.0 S IY\n")) == [
-        (
-            3,
-            "'1.0' looks like a probability, and most lines have none; give all lines one or none, "
-            "or say that there are none",
-        )
-    ]
+    ((line, text),) = faults(file("a 0.5 AH\nb B IY\nc 1.0 S IY\n"))
+    assert line == 2
+    assert text.startswith("word 'b' has 0 of the 1 numbers")
+    ((line, text),) = faults(file("a AH\nb B IY\nc 1.0 S IY\n"))
+    assert line == 3
+    assert text.startswith("'1.0' looks like a probability")
 
 
 def test_all_faults_at_once_with_their_lines(file):
@@ -122,10 +114,10 @@ def test_all_faults_at_once_with_their_lines(file):
     found = faults(path)
     assert [line for line, _ in found] == list(range(2, 14))
     texts = dict(found)
-    assert texts[2] == "word 'bare' has no phones; write them behind it"
+    assert texts[2].startswith("word 'bare' has no phones")
     assert texts[3] == "probability 1.5 of word 'large': must be above 0, at most 1"
-    assert texts[6] == "word 'good' has the pronunciation G UH D on line 1 too; remove one"
-    assert texts[7] == "holds the control character U+0007; remove it"
+    assert texts[6].startswith("word 'good' has the pronunciation G UH D on line 1")
+    assert "control character U+0007" in texts[7]
     assert texts[8] == "byte 0xe9 is not UTF-8; save the file as UTF-8 text"
     assert "symbol of graphs" in texts[9]
     assert "symbol of graphs" in texts[10]
@@ -139,7 +131,9 @@ def test_all_faults_at_once_with_their_lines(file):
 
 @pytest.mark.parametrize("text", ["", "\n \n", ";;; only comments\n# more\n"])
 def test_no_word_is_a_fault(file, text):
-    assert faults(file(text)) == [(None, "holds no word; a line is a word and its phones")]
+    ((line, message),) = faults(file(text))
+    assert line is None
+    assert "no word" in message
 
 
 def test_byte_order_mark_and_carriage_returns(file):
@@ -154,7 +148,7 @@ def test_words_are_compared_in_normal_form_c(file):
     assert "café" in lexicon
     assert "café" in Lexicon.from_dict({decomposed: "K"})
     assert Lexicon.from_dict({"c": [["e\u0301"]]}).phones == ("\u00e9",)
-    with pytest.raises(InvalidInputError, match="twice, in two Unicode"):
+    with pytest.raises(InvalidInputError, match="in two Unicode"):
         Lexicon.from_dict({decomposed: "K", "café": "K"})
 
 
