@@ -15,7 +15,7 @@ from speakergmm.hmm.models.dense import HiddenMarkovParameters
 from speakergmm.hmm.models.dense_graph import stationary_distribution
 from speakergmm.hmm.models.dense_inference import DenseInference
 from speakergmm.hmm.models.dense_sampling import sample_sequence
-from speakergmm.parallel import effective_jobs
+from speakergmm.parallel import Workers
 from speakergmm.ranges import choice
 
 
@@ -191,6 +191,6 @@ class HiddenMarkovInference:
             model=model,
             final=self.final,
             precision=self.precision,
-            n_jobs=effective_jobs(self.n_jobs),
+            workers=Workers(self.n_jobs),
         )
         return inference, as_sequences(X, lengths, n_features=model.n_features)

@@ -49,7 +49,7 @@ class Labels:
 
     @classmethod
     def from_models(cls, models: PhoneModels) -> Labels:
-        """Number all states of all units, with all kinds of frames that are possible in them.
+        """Assign numbers to all states of all units, one for each kind of frame possible in them.
 
         Parameters
         ----------

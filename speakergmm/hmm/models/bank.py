@@ -1,4 +1,4 @@
-"""The mixtures of all pdfs, laid side by side so that one matrix product evaluates them."""
+"""Banks of mixtures: those of all pdfs side by side, so that one matrix product evaluates them."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from speakergmm.gaussians.standardisation import Standardisation
 
 
-# Frames whose functions are held at a time: those of most utterances.
+# Frames per block: most utterances are one block.
 _BLOCK_FRAMES = 4096
 
 
 class Emissions(NamedTuple):
-    """What frames say of some pdfs, and of each Gaussian in them.
+    """Log-densities of frames under some pdfs, and under each of their Gaussians.
 
     Attributes
     ----------
     log_emissions : array, shape (T, P)
-        Log-density of each frame under each pdf asked for.
+        Log-density of each frame under each pdf.
     densities : array, shape (T, G)
         Joint log-densities of the Gaussians of these pdfs, log w_g + log N(x | g).
     offsets : array of int, shape (P + 1,)
-        Where the columns of each pdf begin in `densities`.
+        First column of each pdf in `densities`.
     gaussians : array of int, shape (G,)
-        Which Gaussians of the bank the columns are.
+        Numbers of the Gaussians in the bank.
     """
 
     log_emissions: NDArray[np.floating[Any]]
@@ -55,16 +55,16 @@ class MixtureBank:
     Parameters
     ----------
     offsets : array of int, shape (P + 1,)
-        Where the Gaussians of each pdf begin.
+        First Gaussian of each pdf.
     weights : array, shape (G,)
-        Of each Gaussian in its pdf; those of a pdf sum to one.
+        Weight of each Gaussian in its pdf; those of a pdf sum to one.
     gaussians : Gaussians
-        All Gaussians, pdf after pdf. Not tied: pdfs with tied covariances are given as full ones.
+        All Gaussians, pdf after pdf. Tied covariances must be given as full ones.
 
     Raises
     ------
     InvalidInputError
-        If a pdf has no Gaussian, or its weights don't sum to one.
+        If a pdf has no Gaussian, or its weights do not sum to one.
 
     Examples
     --------
@@ -81,10 +81,10 @@ class MixtureBank:
     gaussians: Gaussians
 
     def __post_init__(self) -> None:
-        """Freeze and check."""
+        """Copy, freeze and check the arrays."""
         freeze(self, offsets=np.int64, weights=np.float64)
         if self.gaussians.covariance_type == "tied":
-            raise InvalidInputError("a bank holds pdfs, not a tied covariance: give full ones")
+            raise InvalidInputError("a bank cannot have tied covariances; give full ones")
         ends = self.offsets[[0, -1]].tolist() if len(self.offsets) > 1 else []
         if ends != [0, len(self.weights)] or (np.diff(self.offsets) < 1).any():
             allowed = f"rising from 0 to {len(self.weights)}, its Gaussians, by at least 1 a pdf"
@@ -108,22 +108,41 @@ class MixtureBank:
         *,
         covariance_type: str = "diag",
     ) -> Self:
-        """Build from arrays; weights are those within each pdf."""
+        """Build a bank from arrays.
+
+        Parameters
+        ----------
+        offsets : array of int, shape (P + 1,)
+            First Gaussian of each pdf.
+        weights : array, shape (G,)
+            Weight of each Gaussian in its pdf.
+        means : array, shape (G, D)
+            Means, in feature units.
+        covariances : array
+            Covariances, in the shape of their kind.
+        covariance_type : {"diag", "spherical", "full"}, default="diag"
+            Kind of covariances.
+        """
         offsets = np.asarray(offsets, np.int64)
         weights = np.asarray(weights, np.float64)
-        # The checks of a mixture; weights are those within each pdf.
+        # A mixture of all Gaussians checks means and covariances.
         even = np.full(len(weights), 1.0 / max(len(weights), 1))
         mixture = make_mixture(covariance_type, even, means, covariances)
         return cls(offsets, weights, mixture.gaussians)
 
     @classmethod
     def from_mixtures(cls, mixtures: Sequence[Mixture]) -> Self:
-        """Lay mixtures of one kind, one a pdf, side by side; tied ones become full ones.
+        """Build a bank from mixtures of one kind, one per pdf; tied covariances become full ones.
+
+        Parameters
+        ----------
+        mixtures : sequence of Mixture
+            The mixtures of the pdfs.
 
         Raises
         ------
         InvalidInputError
-            If there is none, or they are of several kinds or numbers of features.
+            If there is no mixture, or their kinds or numbers of features differ.
         """
         kinds = {(m.covariance_type, m.n_features) for m in mixtures}
         if len(kinds) != 1:
@@ -153,7 +172,7 @@ class MixtureBank:
 
     @property
     def n_features(self) -> int:
-        """Number of features of a frame, D."""
+        """Number of features per frame, D."""
         return self.gaussians.n_features
 
     @property
@@ -167,7 +186,7 @@ class MixtureBank:
         Raises
         ------
         InvalidInputError
-            If there is no pdf of that number.
+            If there is no such pdf.
         """
         (number,) = self._checked_pdfs([number])
         part = slice(self.offsets[number], self.offsets[number + 1])
@@ -180,12 +199,12 @@ class MixtureBank:
         )
 
     def prepared(self, standardisation: Standardisation | None = None) -> Prepared:
-        """Return the Gaussians ready to be evaluated, with log-weights within their pdfs.
+        """Return the Gaussians prepared for evaluation, with log-weights within their pdfs.
 
         Parameters
         ----------
         standardisation : Standardisation, optional
-            Which the bank is in already; by default it is in feature units, and one is found.
+            Standardisation of the bank; by default the bank is in feature units, and one is chosen.
         """
         from speakergmm.gaussians.prepare import prepare_gaussians, prepare_in_features
 
@@ -198,21 +217,25 @@ class MixtureBank:
     def evaluate(
         self, X: ArrayLike, pdfs: ArrayLike | None = None, *, precision: str = "float32"
     ) -> Emissions:
-        """Evaluate frames under some pdfs, or all.
+        """Compute the log-densities of frames under some pdfs, or all of them.
 
         Parameters
         ----------
         X : array, shape (T, D)
             Frames, in feature units.
         pdfs : array of int, shape (P,), optional
-            Which pdfs; by default all.
+            Numbers of the pdfs; by default all of them.
         precision : {"float32", "float64"}, default="float32"
-            In which the densities are evaluated; see `speakergmm.gaussians.prepare`.
+            Precision of the densities; Gaussians too narrow for float32 are evaluated in float64.
+
+        Returns
+        -------
+        Emissions
 
         Raises
         ------
         InvalidInputError
-            If `X` is not a finite matrix of D columns, or there is no pdf of a number asked for.
+            If `X` is not a finite matrix of D columns, or a pdf does not exist.
         """
         frames = check_finite_frames(X, n_features=self.n_features)
         chosen = None if pdfs is None else self._checked_pdfs(pdfs)
@@ -230,7 +253,7 @@ class MixtureBank:
 
     @classmethod
     def record_types(cls) -> dict[str, Any]:
-        """Return the types of what `from_parameters` takes."""
+        """Return the types of the stored parts, which are the arguments of `from_parameters`."""
         return {
             "offsets": NDArray[np.int64],
             "weights": NDArray[np.float64],
@@ -240,7 +263,7 @@ class MixtureBank:
         }
 
     def record_parts(self) -> dict[str, Any]:
-        """Return what `from_parameters` takes."""
+        """Return the stored parts, which are the arguments of `from_parameters`."""
         return {
             "offsets": self.offsets,
             "weights": self.weights,
@@ -251,33 +274,33 @@ class MixtureBank:
 
     @classmethod
     def of_record(cls, **parts: Any) -> Self:
-        """Build from stored parts, checked anew."""
+        """Build a bank from stored parts, and check them."""
         return cls.from_parameters(**parts)
 
 
 class BankEvaluator:
-    """A bank made ready for many utterances; may be used by several threads.
+    """A bank that is prepared once for many utterances; thread-safe.
 
     Parameters
     ----------
     bank : MixtureBank
-        What to evaluate.
-    precision : {"float32", "float64"}
-        As `MixtureBank.evaluate` has it.
+        The bank.
+    precision : {"float32", "float64"}, default="float32"
+        Precision, as `MixtureBank.evaluate` takes it.
     """
 
     def __init__(self, bank: MixtureBank, *, precision: str = "float32") -> None:
         self._bank, self._precision, self._prepared = bank, precision, bank.prepared()
 
     def evaluate(self, frames: Frames, pdfs: ArrayLike | None = None) -> Emissions:
-        """Evaluate checked frames (T, D); see `MixtureBank.evaluate`."""
+        """Compute the log-densities of checked frames (T, D); see `MixtureBank.evaluate`."""
         from speakergmm.gaussians.evaluator import Evaluator
         from speakergmm.hmm.models.bank_kernels import sum_by_pdf
 
         offsets, gaussians = self._part(pdfs)
         size = max(1, min(len(frames), _BLOCK_FRAMES))
         evaluator = Evaluator(self._prepared, precision=self._precision, block_frames=size)
-        # Frames lie along the rows in memory.
+        # In memory, frames lie along the rows.
         densities = np.empty((len(gaussians), len(frames)), self._precision).T
         for start in range(0, len(frames), size):
             piece = slice(start, start + size)

@@ -1,4 +1,4 @@
-"""The parameters of a hidden Markov model whose states emit mixtures of Gaussians."""
+"""Parameters of dense hidden Markov models with Gaussian-mixture emissions."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.parameters import Gaussians, covariance_kind
 
 PARAMETERS = ("startprob_", "transmat_", "weights_", "means_", "covars_")
-"""What describes a model, as hmmlearn names it; the first letters choose what is trained."""
+"""Parameters of a model by hmmlearn's names; their first letters select those that are trained."""
 
-# How far probabilities may be from summing to one, as hmmlearn allows it.
+# Largest deviation of a sum of probabilities from one, as in hmmlearn.
 _SUM_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HiddenMarkovParameters:
-    """Start, transitions, and the weighted Gaussians of each state.
+    """Start and transition probabilities, and the weighted Gaussians of each state.
 
     Parameters
     ----------
@@ -30,9 +30,10 @@ class HiddenMarkovParameters:
     transmat : array, shape (S, S)
         Probability of each state (column) after each other one (row).
     weights : array, shape (S, M)
-        Of the components of each state.
+        Weights of the components of each state.
     gaussians : Gaussians
-        S M of them, state by state; where those of a state share a covariance, it has the owner.
+        The S M Gaussians, state by state; if those of a state share a covariance, `owner` is the
+        state of each.
     """
 
     startprob: NDArray[np.float64]
@@ -42,7 +43,7 @@ class HiddenMarkovParameters:
 
     @property
     def covariance_type(self) -> str:
-        """Kind of covariances, as hmmlearn calls it: "tied" ones are shared within a state."""
+        """Kind of covariances, by hmmlearn's name; "tied" ones are shared within a state."""
         return self.gaussians.covariance_type if self.gaussians.owner is None else "tied"
 
     @property
@@ -52,12 +53,12 @@ class HiddenMarkovParameters:
 
     @property
     def n_mix(self) -> int:
-        """Number of components of a state, M."""
+        """Number of components per state, M."""
         return int(self.weights.shape[1])
 
     @property
     def n_features(self) -> int:
-        """Number of features of a frame, D."""
+        """Number of features per frame, D."""
         return self.gaussians.n_features
 
     @property
@@ -75,7 +76,7 @@ class HiddenMarkovParameters:
 
     @property
     def n_free(self) -> int:
-        """Number of parameters that training may choose; probabilities of zero stay, are none."""
+        """Number of free parameters; probabilities of zero, which stay so, do not count."""
         covariances, n_features = self.gaussians.covariances, self.n_features
         n_covariances = covariances.size
         if self.gaussians.kind.is_matrix:
@@ -90,20 +91,20 @@ class HiddenMarkovParameters:
         )
 
     def weighted(self) -> tuple[Gaussians, NDArray[np.float64], NDArray[np.float64]]:
-        """Return the Gaussians as they are evaluated, with what weighs them.
+        """Return the Gaussians for evaluation, with their weights.
 
         Returns
         -------
         gaussians : Gaussians
         log_weights : array, shape (S M,)
-            Within each state.
+            Logarithms of the weights within each state.
         weights : array, shape (S M,)
-            Of all states together.
+            Weights over all states together.
 
         Notes
         -----
-        One of weight zero stands where the heaviest of its state does: what it was before must
-        not decide in which coordinates or precision the others are evaluated.
+        A Gaussian of weight zero is replaced by the heaviest one of its state, because it must not
+        affect the coordinates or the precision in which the others are evaluated.
         """
         gaussians = self.gaussians
         heaviest = self.weights.argmax(axis=1)[:, None]
@@ -136,9 +137,10 @@ def least_variances(min_covar: float, variance: NDArray[np.float64]) -> NDArray[
     Parameters
     ----------
     min_covar : float
-        In squared feature units; of a feature whose variance is less than 1, a part of that.
+        Smallest variance, in squared feature units; for features whose variance is below 1, as a
+        part of that variance.
     variance : array, shape (D,)
-        Of all frames; 0 for a constant feature.
+        Variance of all frames; 0 for a constant feature.
     """
     return min_covar * np.where(variance > 0, np.minimum(variance, 1.0), 1.0)
 
@@ -146,13 +148,26 @@ def least_variances(min_covar: float, variance: NDArray[np.float64]) -> NDArray[
 def check_parameters(
     covariance_type: str, n_states: int, n_mix: int, given: Mapping[str, Any]
 ) -> HiddenMarkovParameters:
-    """Return the `PARAMETERS` given by name as float64 arrays, or refuse them.
+    """Return a model, given its `PARAMETERS` by name, and check it.
+
+    Parameters
+    ----------
+    covariance_type : {"spherical", "diag", "tied", "full"}
+        Kind of covariances.
+    n_states, n_mix : int
+        Number of states S, and of components per state M.
+    given : mapping of str to array
+        The parameters, in hmmlearn's shapes.
+
+    Returns
+    -------
+    HiddenMarkovParameters
 
     Raises
     ------
     InvalidInputError
         If the kind is unknown, a shape is not that of the model, a value is not finite,
-        probabilities are negative or don't sum to one, or a covariance is not positive (definite).
+        probabilities are negative or do not sum to one, or a covariance is not positive (definite).
     """
     kind = covariance_kind(covariance_type)
     means = _checked("means_", given, n_states, n_mix, None)
@@ -166,7 +181,7 @@ def check_parameters(
         sums = values.sum(axis=-1)
         if values.min() < 0 or (np.abs(sums - 1.0) > _SUM_TOLERANCE).any():
             raise InvalidInputError(
-                f"{name} must hold probabilities that sum to 1, found a smallest of "
+                f"{name} must contain probabilities that sum to 1, found a smallest of "
                 f"{values.min():g} and sums of {np.array2string(np.atleast_1d(sums), threshold=5)}"
             )
     components = (n_states,) if kind.is_shared else (n_states, n_mix)
@@ -181,7 +196,7 @@ def check_parameters(
 
 
 def _checked(name: str, given: Mapping[str, Any], *shape: int | None) -> NDArray[np.float64]:
-    """Return a finite array of this shape, in which None is any size."""
+    """Return a parameter as a finite array of the given shape, in which None is any size."""
     array = np.array(given[name], dtype=np.float64)
     if array.ndim != len(shape) or array.size == 0:
         raise InvalidInputError(f"{name} must have {len(shape)} axes, found shape {array.shape}")

@@ -1,4 +1,4 @@
-"""Log-densities of states: those of their Gaussians, mixed."""
+"""Log-densities of states with Gaussian-mixture emissions."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from speakergmm.gaussians.prepare import LARGEST_ROUNDING, Prepared
 
 
 class StateEvaluator:
-    """Evaluates blocks of up to `block_frames` frames in buffers of its own; not for two threads.
+    """Evaluator of blocks of up to `block_frames` frames, with its own buffers; not thread-safe.
 
     Parameters
     ----------
     prepared : Prepared
         The S M Gaussians, state by state.
     n_mix : int
-        M.
+        Number of components per state, M.
     precision : {"float32", "float64"}
-        Of densities, where the Gaussians allow it.
+        Precision of densities, as far as float32 is exact enough.
     largest_rounding : float, optional
-        Largest rounding of a log-density that is accepted, in nats; Gaussians with more are
+        Largest acceptable rounding error of a log-density, in nats; Gaussians with a larger one are
         evaluated in float64.
     """
 
@@ -45,30 +45,31 @@ class StateEvaluator:
         self.dtype, self.block_frames = self._evaluator.dtype, self._evaluator.block_frames
         is_single = self.dtype == np.float32
         self._mix: Any = kernels.mix_states_single if is_single else kernels.mix_states_double
-        # Added in float64, where it costs no digits.
+        # Subtracted in float64, where it costs no digits.
         self.log_volume = prepared.coordinates.log_volume
 
     def evaluate(self, frames: Frames, parts: NDArray[Any], emissions: NDArray[np.float64]) -> None:
-        """Fill in what a block (T, D) says.
+        """Fill in log-densities of states, and posteriors of components, for a block of frames.
 
         Parameters
         ----------
         frames : array, shape (T, D)
-            In feature units.
+            Frames, in feature units.
         parts : array, shape (T, S M)
-            Of `dtype`; filled with the probability of each Gaussian given frame and state.
+            Of `dtype`; filled with the posterior of each component given frame and state.
         emissions : array, shape (T, S)
-            Filled with log-densities of states, less those of feature units by `log_volume`.
+            Filled with log-densities of states in standardised features, which exceed those in
+            feature units by `log_volume`.
         """
         self._evaluator.log_densities(frames, parts, in_features=False)
         self._mix(parts, self._n_mix, emissions)
 
     def rows(self, frames: Frames, *, anew: bool) -> NDArray[np.floating[Any]]:
-        """Return the functions (B, T) of a block; not `anew`, of the one evaluated last."""
+        """Return the functions (B, T) of a block; unless `anew`, of the block evaluated last."""
         return self._evaluator.rows(frames, anew=anew)
 
     def emissions(self, frames: Frames) -> NDArray[np.float64]:
-        """Log-densities (T, S) of any number of frames, in feature units."""
+        """Return the log-densities (T, S) of any number of frames, in feature units."""
         emissions = np.empty((len(frames), self.n_gaussians // self._n_mix))
         parts = np.empty((min(len(frames), self.block_frames), self.n_gaussians), self.dtype)
         for start in range(0, len(frames), self.block_frames):

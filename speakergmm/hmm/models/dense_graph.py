@@ -1,4 +1,4 @@
-"""Dense matrices of start and transition probabilities as sparse graphs, and which may be."""
+"""Graphs of dense start and transition probabilities, and the initial values of topologies."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ FINAL = ("any", "last")
 def state_graph(
     startprob: NDArray[np.float64], transmat: NDArray[np.float64], *, final: str
 ) -> Graph:
-    """Give the graph of those starts and transitions whose probability is not zero.
+    """Return the graph of the start and transition probabilities that are not zero.
 
     Parameters
     ----------
     startprob : array, shape (S,)
+        Start probabilities.
     transmat : array, shape (S, S)
+        Transition probabilities, from row to column.
     final : {"any", "last"}
-        Whether a sequence may end in any state, or only in the last.
+        Whether a sequence may end in any state, or in the last one only.
     """
     n_states = len(startprob)
     entries = np.flatnonzero(startprob)
@@ -45,7 +47,7 @@ def state_graph(
 def with_probabilities(
     graph: Graph, startprob: NDArray[np.float64], transmat: NDArray[np.float64]
 ) -> Graph:
-    """Give a graph other probabilities, which may have become zero."""
+    """Return a graph with other probabilities, which may have become zero."""
     with np.errstate(divide="ignore"):
         return graph.with_log_probs(
             np.log(transmat[graph.source, graph.target]),
@@ -57,28 +59,29 @@ def with_probabilities(
 def start_of_topology(
     topology: Any, n_states: int, *, mean_length: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Start and transition probabilities from which training begins.
+    """Return the start and transition probabilities with which training begins.
 
     Parameters
     ----------
     topology : {"ergodic", "left-right", "bakis"} or array, shape (S, S)
-        Which transitions may be: all; to the state itself and the next; to the one after that as
-        well; or those that a matrix of transition probabilities holds.
+        Transitions that are possible: all of them; those to the same and the next state; also those
+        to the state after next; or those of a matrix of transition probabilities.
     n_states : int
-        S.
+        Number of states, S.
     mean_length : float
-        Frames of an average sequence: left-right models begin with equal durations of states.
+        Mean number of frames per sequence; states of left-to-right models begin with equal
+        durations.
 
     Returns
     -------
     startprob : array, shape (S,)
-        Uniform; where no state leads back, all on the first.
+        Uniform; if no transition leads back, one for the first state.
     transmat : array, shape (S, S)
 
     Raises
     ------
     InvalidInputError
-        If there is no such topology, or the matrix is none of transition probabilities.
+        If there is no such topology, or the matrix does not contain transition probabilities.
     """
     if isinstance(topology, str):
         if topology == "ergodic":
@@ -88,7 +91,7 @@ def start_of_topology(
             allowed = "'ergodic', 'left-right', 'bakis' or a matrix of transition probabilities"
             raise refused("topology", allowed, topology)
         stay = float(np.clip(1.0 - n_states / max(mean_length, 1.0), 0.5, 0.99))
-        # One skip for two steps: a third of what leaves a state.
+        # Of the probability of leaving a state, a third is for the skip.
         steps = (1.0,) if topology == "left-right" else (2 / 3, 1 / 3)
         transmat = stay * np.eye(n_states)
         for distance, part in enumerate(steps, start=1):

@@ -1,4 +1,4 @@
-"""What a hidden Markov model says of sequences: likelihoods, posteriors, best states."""
+"""Inference with dense hidden Markov models: likelihoods, posteriors and best states."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from speakergmm.hmm.inference.sequences import ImpossibleSequenceError, Sequence
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 from speakergmm.hmm.models.dense_evaluation import StateEvaluator
 from speakergmm.hmm.models.dense_graph import state_graph
-from speakergmm.parallel import threaded_map
+from speakergmm.parallel import Workers
 
-# Frames that one thread scores at a time.
+# Most frames per group of sequences, which one thread scores at a time.
 _SCORED_FRAMES = 8192
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class DenseInference:
-    """A model, and how sequences are scored by it.
+    """Inference over sequences with one model.
 
     Parameters
     ----------
     model : HiddenMarkovParameters
-        In feature units.
+        The model, in feature units.
     final : {"any", "last"}
-        Whether a sequence may end in any state, or only in the last.
+        Whether a sequence may end in any state, or in the last one only.
     precision : {"float32", "float64"}
-        Of densities.
-    n_jobs : int
-        Threads.
+        Precision of densities.
+    workers : Workers
+        Threads; the results do not depend on their number.
     """
 
     model: HiddenMarkovParameters
     final: str
     precision: str
-    n_jobs: int
+    workers: Workers
 
     def emissions(self, sequences: Sequences) -> NDArray[np.float64]:
-        """Log-densities (T, S) of all frames under the states."""
+        """Return the log-densities (T, S) of all frames under the states."""
         return np.concatenate(self._each(sequences, lambda _, emissions: emissions))
 
     def log_likelihoods(self, sequences: Sequences) -> NDArray[np.float64]:
-        """Log-likelihood of each sequence, shape (R,); minus infinity for impossible ones."""
+        """Return the log-likelihoods (R,) of the sequences; minus infinity for impossible ones."""
         from speakergmm.hmm.inference.algorithms import sequence_log_likelihood
 
         def score(graph: Graph, emissions: NDArray[np.float64]) -> float:
@@ -59,12 +59,12 @@ class DenseInference:
         return np.array(self._each(sequences, score))
 
     def posteriors(self, sequences: Sequences) -> tuple[float, NDArray[np.float64]]:
-        """Log-likelihood of all sequences, and probabilities (T, S) of states.
+        """Return the log-likelihood of all sequences, and the posteriors (T, S) of states.
 
         Raises
         ------
         ImpossibleSequenceError
-            If a sequence is impossible; it is named.
+            If a sequence is impossible under the model; the message names it.
         """
         from speakergmm.hmm.inference.algorithms import forward_backward
 
@@ -77,12 +77,12 @@ class DenseInference:
         return _joined(self._each(sequences, smooth))
 
     def best_states(self, sequences: Sequences) -> tuple[float, NDArray[np.int64]]:
-        """Find the best path of each sequence: log-probability of all, and states (T,).
+        """Return the log-probability of the best paths of all sequences, and their states (T,).
 
         Raises
         ------
         ImpossibleSequenceError
-            If a sequence is impossible; it is named.
+            If a sequence is impossible under the model; the message names it.
         """
         from speakergmm.hmm.inference.algorithms import viterbi
 
@@ -116,7 +116,7 @@ class DenseInference:
             return found
 
         groups = sequences.groups(_SCORED_FRAMES)
-        results = threaded_map(work, groups, n_jobs=self.n_jobs)
+        results = self.workers.map_threads(work, groups)
         return [result for group in results for result in group]
 
 

@@ -1,8 +1,8 @@
-"""Conjugate priors of a hidden Markov model, with the parameters of hmmlearn's GMMHMM.
+"""Conjugate priors of dense hidden Markov models, with the parameters of hmmlearn's GMMHMM.
 
-Start, rows of transitions and weights have Dirichlet priors, whose parameters alpha enter as
-counts alpha - 1. Means and covariances of a component have, with lambda = `means_weight` and
-mu = `means_prior`, the joint density
+Start probabilities, rows of transitions, and weights have Dirichlet priors, whose parameters alpha
+are used as counts alpha - 1. Means and covariances of a component have, with
+lambda = `means_weight` and mu = `means_prior`, the joint density
 
     spherical, diag:  s^-1/2 per feature  s^-(a + 1)  exp(-(2 b + lambda (m - mu)^2) / (2 s))
     tied, full:       |C|^-1/2 per component  |C|^-(nu + D + 1)/2
@@ -10,10 +10,10 @@ mu = `means_prior`, the joint density
 
 in variances s or covariances C, with a = `covars_prior` and b = `covars_weight` for the first two
 (inverse gamma; a sphere has one s), and Psi = `covars_prior` and nu = `covars_weight` for the last
-two (inverse Wishart). The factor of the normal density, s^-1/2 or |C|^-1/2, is there even where
-lambda is 0: that is how hmmlearn counts. By default a, b, Psi and nu are such that all of it is
-constant, and the update is maximum likelihood. (hmmlearn's own default for "spherical" is so only
-if there are as many components as features.)
+two (inverse Wishart). The factor of the normal density, s^-1/2 or |C|^-1/2, is present even if
+lambda is 0, as in hmmlearn. By default a, b, Psi and nu are such that the density is constant, and
+the update is maximum likelihood. (hmmlearn's own default for "spherical" is constant only if there
+are as many components as features.)
 """
 
 from __future__ import annotations
@@ -37,16 +37,18 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HiddenMarkovPriors:
-    """Priors as the update needs them: what they add to sums, and to what these are divided by.
+    """Priors in the form of the update: as counts and sums that are added to the statistics.
 
     Parameters
     ----------
     starts : array, shape (S,)
-        Dirichlet parameters less one; transitions and weights likewise.
+        Dirichlet parameters of start probabilities, minus one.
     transitions : array, shape (S, S)
+        Dirichlet parameters of transitions, minus one.
     weights : array, shape (S, M)
+        Dirichlet parameters of weights, minus one.
     gaussians : GaussianPrior or None
-        Of the S M Gaussians; None where it is constant.
+        Prior of the S M Gaussians; None if it is constant.
     """
 
     starts: NDArray[np.float64]
@@ -55,7 +57,7 @@ class HiddenMarkovPriors:
     gaussians: GaussianPrior | None
 
     def standardised(self, kind: Covariances, by: Standardisation) -> HiddenMarkovPriors:
-        """Return the priors of the model of standardised features, whose covariances are so."""
+        """Return the priors of the model in standardised features."""
         if self.gaussians is None:
             return self
         moved = self.gaussians.rescaled(kind, np.ones_like(by.scale), -by.centre)
@@ -63,9 +65,9 @@ class HiddenMarkovPriors:
         return replace(self, gaussians=scaled)
 
     def log_density(self, model: HiddenMarkovParameters) -> float:
-        """Logarithm of the priors' density of a model, without their constant.
+        """Return the log-density of a model under the priors, up to a constant.
 
-        Probabilities of zero, which an update leaves where they are, are left out.
+        Probabilities of zero, which an update does not change, are left out.
         """
         total = 0.0
         for excess, values in (
@@ -83,19 +85,25 @@ class HiddenMarkovPriors:
 def make_priors(
     covariance_type: str, n_states: int, n_mix: int, n_features: int, given: Mapping[str, Any]
 ) -> HiddenMarkovPriors:
-    """Build priors of hmmlearn's parameters, numbers or arrays that can be broadcast.
+    """Build priors from hmmlearn's parameters, which are numbers or arrays that can be broadcast.
 
     Parameters
     ----------
     covariance_type : {"spherical", "diag", "tied", "full"}
+        Kind of covariances.
     n_states, n_mix, n_features : int
+        S, M and D.
     given : mapping
-        The parameters by name, such as "startprob_prior"; others are not looked at.
+        The parameters by name, such as "startprob_prior"; others are ignored.
+
+    Returns
+    -------
+    HiddenMarkovPriors
 
     Raises
     ------
     InvalidInputError
-        If one is not finite, has a wrong shape, or is out of range.
+        If a parameter is not finite, has a wrong shape, or is out of its range.
     """
 
     def spread(
@@ -138,7 +146,7 @@ def make_priors(
 def _spread(
     name: str, value: Any, shape: tuple[int, ...], *, least: float = -np.inf
 ) -> NDArray[np.float64]:
-    """Return a parameter as an array of this shape, or refuse it."""
+    """Return a parameter as an array of the given shape, and check it."""
     try:
         array = np.broadcast_to(np.asarray(value, np.float64), shape).copy()
     except (TypeError, ValueError):

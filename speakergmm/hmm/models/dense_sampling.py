@@ -1,4 +1,4 @@
-"""Sequences drawn from hidden Markov models."""
+"""Sampling of sequences from dense hidden Markov models."""
 
 from __future__ import annotations
 
@@ -16,18 +16,23 @@ def sample_sequence(
     *,
     first: int | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Draw a sequence of frames (T, D) and the states (T,) that they come from.
+    """Draw a sequence of frames, with its states, from a model.
 
     Parameters
     ----------
     model : HiddenMarkovParameters
-        In feature units.
+        The model, in feature units.
     n_frames : int
-        T, at least 1.
+        Number of frames T, at least 1.
     random_state : numpy.random.RandomState
         Source of randomness.
     first : int, optional
-        State of the first frame; drawn by default.
+        State of the first frame; by default it is drawn.
+
+    Returns
+    -------
+    frames : array, shape (T, D)
+    states : array of int, shape (T,)
 
     Raises
     ------
@@ -37,6 +42,7 @@ def sample_sequence(
     whole_number("n_samples", n_frames)
     if first is not None:
         whole_number("currstate", first, least=0, most=model.n_states - 1)
+    # The states, one after the other, by inversion of the cumulative probabilities.
     states = np.empty(n_frames, np.int64)
     chance = random_state.random_sample(n_frames)
     cumulative = _cumulative(model.transmat)
@@ -46,6 +52,7 @@ def sample_sequence(
     for t in range(1, n_frames):
         state = int(np.searchsorted(cumulative[state], chance[t], side="right"))
         states[t] = state
+    # The components of all frames, and then the frames.
     shares = _cumulative(model.weights)[states]
     components = (shares <= random_state.random_sample((n_frames, 1))).sum(axis=1)
     flat = states * model.n_mix + components
@@ -56,7 +63,7 @@ def sample_sequence(
 
 
 def _cumulative(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cumulative sums along rows, that end in exactly 1 from the last possible outcome on."""
+    """Return cumulative sums along rows, which are exactly 1 from the last possible outcome on."""
     sums = np.cumsum(probabilities, axis=1)
     sums /= sums[:, -1:]
     return sums

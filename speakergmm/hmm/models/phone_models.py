@@ -1,4 +1,4 @@
-"""Acoustic models of units as one thing: topologies, transitions, tying, and mixtures."""
+"""Acoustic models of units: topologies, transitions, tying and mixtures together."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from speakergmm.hmm.models.tying import Tying
 
 @dataclass(frozen=True, eq=False)
 class PhoneModels:
-    """HMMs of units - phones, or whole words - whose states emit with Gaussian mixtures.
+    """Hidden Markov models of units (phones or whole words) with Gaussian-mixture emissions.
 
-    Four things that change apart from each other: which states there are (`topologies`), how
-    probable their arcs are (`transitions`), which states share a pdf (`tying`), and what the pdfs
-    are (`bank`).
+    They consist of four independent parts: the states of each unit (`topologies`), the
+    probabilities of their arcs (`transitions`), the assignment of states to pdfs (`tying`), and the
+    mixtures of the pdfs (`bank`).
 
     Parameters
     ----------
     units : tuple of str
-        Names, each once.
+        Names of the units, each once.
     topologies : tuple of Topology
-        Of each unit.
+        Topology of each unit.
     tying : Tying
         Pdf of each state.
     transitions : Transitions
-        Of all arcs.
+        Probabilities of all arcs.
     bank : MixtureBank
-        Of all pdfs.
+        Mixtures of all pdfs.
 
     Raises
     ------
@@ -55,7 +55,7 @@ class PhoneModels:
         object.__setattr__(self, "units", tuple(self.units))
         object.__setattr__(self, "topologies", tuple(self.topologies))
         if len(set(self.units)) < len(self.units) or not self.units:
-            raise InvalidInputError("names of units must be given, each once")
+            raise InvalidInputError("units must have names, each once")
         for unit in self.units:
             if not isinstance(unit, str) or not unit:
                 raise InvalidInputError(f"a unit needs a name, found {unit!r}")
@@ -86,11 +86,11 @@ class PhoneModels:
 
     @property
     def n_features(self) -> int:
-        """Number of features of a frame, D."""
+        """Number of features per frame, D."""
         return self.bank.n_features
 
     def unit_number(self, unit: str) -> int:
-        """Return the place of a unit.
+        """Return the number of a unit.
 
         Raises
         ------
@@ -114,7 +114,16 @@ class PhoneModels:
     def log_emissions(
         self, X: ArrayLike, pdfs: ArrayLike | None = None, *, precision: str = "float32"
     ) -> NDArray[np.floating[Any]]:
-        """Log-densities (T, P) of frames (T, D) under some pdfs, or all.
+        """Compute the log-densities (T, P) of frames under some pdfs, or all of them.
+
+        Parameters
+        ----------
+        X : array, shape (T, D)
+            Frames, in feature units.
+        pdfs : array of int, shape (P,), optional
+            Numbers of the pdfs; by default all of them.
+        precision : {"float32", "float64"}, default="float32"
+            Precision, as `MixtureBank.evaluate` takes it.
 
         Raises
         ------
@@ -138,22 +147,22 @@ class PhoneModels:
         variance: ArrayLike,
         same_pdf: Mapping[tuple[str, int], tuple[str, int]] | None = None,
     ) -> Self:
-        """Start from nothing: each pdf one Gaussian with the moments of all data.
+        """Return untrained models: each pdf is one Gaussian with the moments of all frames.
 
         Parameters
         ----------
         topologies : mapping of str to Topology
-            Of each unit.
+            Topology of each unit.
         mean, variance : array, shape (D,)
-            In feature units; variances above 0.
+            Moments of all frames, in feature units; variances must be above 0.
         same_pdf : mapping of (unit, state) to (unit, state), optional
-            States that take the pdf of another; see `Tying.shared`.
+            States that share the pdf of another state; see `Tying.shared`.
 
         Raises
         ------
         InvalidInputError
-            If there is no unit, a state to be shared is not there, or the moments are not of the
-            same features.
+            If there is no unit, a state to be shared does not exist, or the shapes of the moments
+            differ.
         """
         units = tuple(topologies)
         kinds = tuple(topologies.values())
@@ -161,7 +170,7 @@ class PhoneModels:
         pairs = same_pdf or {}
         for unit, _ in [*pairs, *pairs.values()]:
             if unit not in numbers:
-                raise InvalidInputError(f"a state of {unit!r} is to share its pdf; no such unit")
+                raise InvalidInputError(f"same_pdf names the unit {unit!r}, which does not exist")
         same = {
             (numbers[unit], state): (numbers[other], place)
             for (unit, state), (other, place) in pairs.items()
@@ -183,7 +192,7 @@ class PhoneModels:
 
     @classmethod
     def record_types(cls) -> dict[str, Any]:
-        """Return the types of the parts: of topologies each is stored once."""
+        """Return the types of the stored parts; each topology is stored once."""
         return {
             "units": tuple[str, ...],
             "topologies": tuple[Topology, ...],
@@ -207,7 +216,7 @@ class PhoneModels:
 
     @classmethod
     def of_record(cls, **parts: Any) -> Self:
-        """Build from stored parts, checked anew.
+        """Build models from stored parts, and check them.
 
         Raises
         ------

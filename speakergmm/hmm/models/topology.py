@@ -1,4 +1,4 @@
-"""The states of a phone and how they follow one another, before anything is learned."""
+"""Topologies: the emitting states of a unit and the arcs among them, with initial probabilities."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.ranges import number, refused, whole_number
 
 ENTRY = -1
-"""Source of the arcs by which a path comes into a unit."""
+"""Source of the arcs by which a path enters a unit."""
 
 
 def freeze(record: object, **dtypes: Any) -> None:
-    """Put read-only copies of these dtypes in place of arrays of a frozen dataclass."""
+    """Replace arrays of a frozen dataclass by read-only copies of the given dtypes."""
     for name, dtype in dtypes.items():
         array = np.array(getattr(record, name), dtype)
         array.setflags(write=False)
@@ -25,14 +25,14 @@ def freeze(record: object, **dtypes: Any) -> None:
 
 
 class SortedArcs(NamedTuple):
-    """A topology's arcs by their kind; `place` is that in the topology.
+    """The arcs of a topology by kind; `place` is the number of an arc in the topology.
 
     Parameters
     ----------
     entries, exits : list of (place, state)
         Arcs from the entry to a state, and from a state to the exit.
     tee : list of place
-        Arcs from the entry to the exit.
+        Arcs from the entry to the exit, past all states (tee models).
     inner : array of int, shape (3, N)
         Source, target and place of the arcs among states.
     """
@@ -45,25 +45,25 @@ class SortedArcs(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """Emitting states of a unit, and the arcs among them, into them and out of them.
+    """Topology of a unit: its emitting states, and the arcs among, into and out of them.
 
     Parameters
     ----------
     n_states : int
         Number of emitting states, S >= 1.
     source : array of int, shape (A,)
-        Where each arc begins: a state, or -1 for the entry.
+        Source of each arc: a state, or -1 for the entry.
     target : array of int, shape (A,)
-        Where it ends: a state, or S for the exit. An arc from the entry to the exit makes the unit
-        one that can be passed over (a tee model).
+        Target of each arc: a state, or S for the exit. With an arc from the entry to the exit, the
+        unit may take no frame (a tee model).
     probability : array, shape (A,)
-        To start from, in (0, 1]; those of one source sum to one.
+        Initial probability of each arc, in (0, 1]; those of one source sum to one.
 
     Raises
     ------
     InvalidInputError
-        If an arc leads nowhere, is given twice, probabilities of a source do not sum to one, or a
-        state can't be reached or left.
+        If the source or target of an arc does not exist, an arc occurs twice, the probabilities of
+        a source do not sum to one, or a state cannot be reached or left.
 
     Examples
     --------
@@ -79,12 +79,12 @@ class Topology:
     probability: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        """Copy, freeze and check."""
+        """Copy, freeze and check the arrays."""
         whole_number("n_states", self.n_states)
         freeze(self, source=np.int32, target=np.int32, probability=np.float64)
         if not self.source.shape == self.target.shape == self.probability.shape == (self.n_arcs,):
-            raise InvalidInputError("source, target and probability must be as long as each other")
-        if self.n_states > self.n_arcs:  # before a number as large as one likes is counted up to
+            raise InvalidInputError("source, target and probability must have the same length")
+        if self.n_states > self.n_arcs:  # before a loop over a number of any size
             raise refused("arcs", f"at least as many as the {self.n_states} states", self.n_arcs)
         states = range(self.n_states)
         for source, target in zip(self.source, self.target, strict=True):
@@ -94,9 +94,9 @@ class Topology:
                     f"{self.n_states} states"
                 )
         if len(set(zip(self.source.tolist(), self.target.tolist(), strict=True))) < self.n_arcs:
-            raise InvalidInputError("an arc of a topology is given twice")
+            raise InvalidInputError("an arc of a topology occurs twice")
         if not ((self.probability > 0) & (self.probability <= 1)).all():
-            raise InvalidInputError("probabilities of arcs must lie in 0..1, above 0")
+            raise InvalidInputError("probabilities of arcs must be above 0, at most 1")
         for source in (ENTRY, *states):
             total = self.probability[self.source == source].sum()
             if abs(total - 1) > 1e-9:
@@ -113,7 +113,7 @@ class Topology:
 
     @cached_property
     def sorted_arcs(self) -> SortedArcs:
-        """The arcs by their kind."""
+        """The arcs by kind."""
         end = self.n_states
         arcs = list(enumerate(zip(self.source.tolist(), self.target.tolist(), strict=True)))
         inner = [(s, t, place) for place, (s, t) in arcs if s != ENTRY and t != end]
@@ -126,12 +126,13 @@ class Topology:
 
     @property
     def is_tee(self) -> bool:
-        """Whether the unit can be passed over without a frame."""
+        """Whether the unit may take no frame."""
         return bool(((self.source == ENTRY) & (self.target == self.n_states)).any())
 
     @property
     def shortest_duration(self) -> int:
-        """Least number of frames from entry to exit."""
+        """Least number of frames from the entry to the exit."""
+        # All states that can be reached after 0, 1, 2, ... frames, until the exit is one of them.
         arcs = list(zip(self.source.tolist(), self.target.tolist(), strict=True))
         frames, at = 0, {ENTRY}
         while True:
@@ -142,16 +143,16 @@ class Topology:
 
     @classmethod
     def left_right(cls, n_states: int, *, skips: int = 0, self_loop: float = 0.75) -> Self:
-        """States in a row, each with a loop to itself.
+        """Return a left-to-right topology, in which each state has a loop to itself.
 
         Parameters
         ----------
         n_states : int
             Number of states.
         skips : int, default=0
-            How many states an arc may pass over (Bakis models have 1); the exit counts as one.
+            Most states that an arc may skip (1 in Bakis models); the exit counts as one.
         self_loop : float, default=0.75
-            Probability of staying, at first; the rest is shared by the arcs onwards.
+            Initial probability of the loop; the arcs onwards share the rest equally.
         """
         whole_number("n_states", n_states)
         whole_number("skips", skips, least=0)
@@ -165,9 +166,14 @@ class Topology:
 
     @classmethod
     def silence(cls, n_states: int = 5) -> Self:
-        """Kaldi's model of silence: a first and a last state, and between them any order.
+        """Return Kaldi's topology of silence: inner states in any order between a first and a last.
 
-        Each of the inner states may go to any other and to the last one.
+        Each inner state may be followed by any inner state and by the last one.
+
+        Parameters
+        ----------
+        n_states : int, default=5
+            Number of states, at least 3.
         """
         whole_number("n_states of silence", n_states, least=3)
         inner, last = range(1, n_states - 1), n_states - 1
@@ -182,7 +188,15 @@ class Topology:
 
     @classmethod
     def short_pause(cls, *, skip: float = 0.5, self_loop: float = 0.75) -> Self:
-        """One state that can be passed over: a tee model, HTK's ``sp``."""
+        """Return the topology of a short pause: one state in a tee model, HTK's ``sp``.
+
+        Parameters
+        ----------
+        skip : float, default=0.5
+            Initial probability that the unit takes no frame.
+        self_loop : float, default=0.75
+            Initial probability of the loop.
+        """
         return cls.from_arcs(
             1,
             [(ENTRY, 0, 1 - skip), (ENTRY, 1, skip), (0, 0, self_loop), (0, 1, 1 - self_loop)],
@@ -190,7 +204,13 @@ class Topology:
 
     @classmethod
     def ergodic(cls, n_states: int) -> Self:
-        """Any state may begin, end, and follow any other."""
+        """Return a topology in which any state may be first, last, and follow any other.
+
+        Parameters
+        ----------
+        n_states : int
+            Number of states.
+        """
         whole_number("n_states", n_states)
         arcs = [(ENTRY, target, 1 / n_states) for target in range(n_states)]
         for state in range(n_states):
@@ -199,7 +219,7 @@ class Topology:
 
     @classmethod
     def from_arcs(cls, n_states: int, arcs: list[tuple[int, int, float]]) -> Self:
-        """Build from (source, target, probability), in any order."""
+        """Build a topology from a list of (source, target, probability), in any order."""
         source, target, probability = zip(*arcs, strict=True) if arcs else ((), (), ())
         ends = np.array(source, np.int32), np.array(target, np.int32)
         return cls(n_states, *ends, np.array(probability, np.float64))
@@ -220,15 +240,16 @@ class Topology:
         return type(self), (self.n_states, self.source, self.target, self.probability)
 
     def _check_reach(self) -> None:
-        """Refuse states that no path from entry to exit goes through."""
+        """Raise an error if a state is on no path from the entry to the exit."""
         forwards = list(zip(self.source.tolist(), self.target.tolist(), strict=True))
         backwards = [(target, source) for source, target in forwards]
         reached = _closure(ENTRY, forwards) & _closure(self.n_states, backwards)
         if lost := set(range(self.n_states)) - reached:
-            raise InvalidInputError(f"state {min(lost)} of a topology can't be reached or left")
+            raise InvalidInputError(f"state {min(lost)} of a topology cannot be reached or left")
 
 
 def _closure(start: int, arcs: list[tuple[int, int]]) -> set[int]:
+    """Return all nodes that can be reached from a start."""
     reached, border = {start}, {start}
     while border:
         border = {target for source, target in arcs if source in border} - reached

@@ -1,4 +1,4 @@
-"""Probabilities of the arcs of all units: what is learned of a topology."""
+"""Transition probabilities: those of the arcs of all units."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from speakergmm.ranges import number, refused
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Transitions:
-    """Probabilities of all arcs of all units, one after the other.
+    """Probabilities of the arcs of all units, unit after unit.
 
     Parameters
     ----------
     first : array of int, shape (U + 1,)
-        Where the arcs of each unit begin; the last entry is their number, N. The arcs of a unit
-        stand in the order of its topology.
+        First arc of each unit; the last entry is the number of arcs, N. The arcs of a unit are in
+        the order of its topology.
     group : array of int, shape (N,)
-        Arcs with the same number leave the same state of the same unit.
+        Number of the state that each arc leaves; the entry of a unit counts as a state.
     probability : array, shape (N,)
-        Those of a group sum to one.
+        Probability of each arc; those of a group sum to one.
     """
 
     first: NDArray[np.int64]
@@ -34,16 +34,16 @@ class Transitions:
     probability: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        """Copy and freeze."""
+        """Copy and freeze the arrays."""
         freeze(self, first=np.int64, group=np.int64, probability=np.float64)
 
     @classmethod
     def from_topologies(cls, topologies: Sequence[Topology]) -> Self:
-        """Take the probabilities that the topologies of the units begin with."""
+        """Return the initial probabilities of the topologies of all units."""
         first = np.cumsum([0, *(topology.n_arcs for topology in topologies)])
         groups, n_groups = [], 0
         for topology in topologies:
-            # The entry is a group of its own, before those of the states.
+            # The entry is a group of its own, before the groups of the states.
             groups.append(topology.source.astype(np.int64) - ENTRY + n_groups)
             n_groups += topology.n_states + 1
         return cls(
@@ -58,38 +58,44 @@ class Transitions:
         return len(self.probability)
 
     def log_probability(self) -> NDArray[np.float64]:
-        """Natural logarithms, shape (N,); -inf for an arc that was never taken."""
+        """Return the natural logarithms, shape (N,); -inf for arcs of probability zero."""
         with np.errstate(divide="ignore"):
             return np.log(self.probability)
 
     def updated(self, counts: ArrayLike, *, floor: float = 0.0) -> Transitions:
         """Return the transitions that maximise the likelihood of counts.
 
-        States that were never left keep their probabilities.
+        The arcs of states without counts keep their probabilities.
 
         Parameters
         ----------
         counts : array, shape (N,)
-            Expected number of times that each arc was taken.
+            Expected number of times that each arc is taken.
         floor : float, default=0.0
-            Least probability of an arc, at least 0 and below 1; at 0 this is maximum likelihood
-            exactly. Where n arcs leave a state, no more than 1 / (2 n).
+            Smallest probability of an arc, at least 0 and below 1; if n arcs leave a state, at most
+            1 / (2 n) is used. At 0 the update is exactly maximum likelihood.
+
+        Returns
+        -------
+        Transitions
 
         Raises
         ------
         InvalidInputError
-            If the counts are negative, not finite, or of another shape, or the floor lies outside.
+            If the counts are negative, not finite, or of another shape, or the floor is out of its
+            range.
 
         Notes
         -----
-        With a floor, arcs below it are raised to it and the others share the rest in proportion,
-        again until none is below: the maximum under that constraint.
+        Relative frequencies, Rabiner (1989), equation 40b. With a floor, arcs below it are raised
+        to it and the others share the rest in proportion, repeatedly until none is below: the
+        maximum under that constraint.
         """
         counts = np.asarray(counts, np.float64)
         if counts.shape != self.probability.shape or not (
             np.isfinite(counts).all() and (counts >= 0).all()
         ):
-            raise refused("counts", f"{self.n_arcs} finite numbers >= 0, one an arc", counts.shape)
+            raise refused("counts", f"{self.n_arcs} finite numbers >= 0, one per arc", counts.shape)
         number("floor", floor, least=0, below=1)
         totals = np.bincount(self.group, counts)
         seen = totals[self.group] > 0
@@ -100,6 +106,7 @@ class Transitions:
         return Transitions(self.first, self.group, probability)
 
     def _raised(self, probability: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
+        """Return probabilities of at least the floor; see `updated`."""
         sizes = np.bincount(self.group)[self.group]
         least = np.minimum(floor, 0.5 / sizes)
         at_floor = np.zeros(len(probability), np.bool_)
@@ -117,12 +124,12 @@ class Transitions:
     def from_probabilities(
         cls, topologies: Sequence[Topology], probability: NDArray[np.float64]
     ) -> Self:
-        """Build from the topologies and the probabilities of their arcs, in order.
+        """Build transitions from the topologies and the probabilities of their arcs, in order.
 
         Raises
         ------
         InvalidInputError
-            If they don't belong together or are no probabilities.
+            If the shapes disagree, or the probabilities of a state do not sum to one.
         """
         start = cls.from_topologies(topologies)
         found = np.asarray(probability, np.float64)
@@ -133,5 +140,5 @@ class Transitions:
         totals = np.bincount(start.group, found)
         used = np.bincount(start.group) > 0
         if not (found >= 0).all() or not np.allclose(totals[used], 1.0, rtol=0, atol=1e-6):
-            raise InvalidInputError("transition probabilities do not sum to one by state")
+            raise InvalidInputError("transition probabilities of each state must sum to one")
         return cls(start.first, start.group, found)

@@ -1,4 +1,4 @@
-"""Which states share a density: the map from a state of a unit to a pdf."""
+"""Tying: the map from the states of all units to pdfs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from speakergmm.hmm.models.topology import Topology, freeze
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tying:
-    """Pdf of each state of each unit.
+    """The pdf of each state of each unit.
 
     Parameters
     ----------
     first : array of int, shape (U + 1,)
-        Where the states of each unit begin.
+        First state of each unit.
     pdf_id : array of int, shape (N,)
-        The pdf of each state, from 0; several states may have the same.
+        Number of the pdf of each state, from 0; several states may share a pdf.
 
     Examples
     --------
@@ -36,12 +36,12 @@ class Tying:
     pdf_id: NDArray[np.int32]
 
     def __post_init__(self) -> None:
-        """Copy, freeze, and refuse numbers that leave a pdf out."""
+        """Copy and freeze the arrays, and check that each pdf has a state."""
         freeze(self, first=np.int64, pdf_id=np.int32)
         if len(self.pdf_id) == 0 or not np.array_equal(
             np.unique(self.pdf_id), np.arange(self.pdf_id.max() + 1)
         ):
-            raise InvalidInputError("pdf ids must be 0, 1, 2, ..., each of some state")
+            raise InvalidInputError("pdf ids must be 0, 1, 2, ... without gaps")
 
     @property
     def n_pdfs(self) -> int:
@@ -49,32 +49,32 @@ class Tying:
         return int(self.pdf_id.max()) + 1
 
     def pdfs(self, unit: int) -> NDArray[np.int32]:
-        """Pdfs of the states of a unit, by its number."""
+        """Return the pdfs of the states of a unit, given its number."""
         return self.pdf_id[self.first[unit] : self.first[unit + 1]]
 
     @classmethod
     def independent(cls, topologies: Sequence[Topology]) -> Self:
-        """Give each state of each unit a pdf of its own."""
+        """Return a tying in which each state of each unit has its own pdf."""
         return cls.shared(topologies, {})
 
     @classmethod
     def shared(
         cls, topologies: Sequence[Topology], same: Mapping[tuple[int, int], tuple[int, int]]
     ) -> Self:
-        """Give each state a pdf of its own but for those that take another's.
+        """Return a tying in which some states share the pdf of another state.
 
         Parameters
         ----------
         topologies : sequence of Topology
-            Of the units.
+            Topologies of the units.
         same : mapping of (unit, state) to (unit, state)
-            Which state takes the pdf of which: HTK's short pause, for instance, that of the middle
-            of silence. The one it takes must have its own.
+            For each state without its own pdf, the state whose pdf it shares; that state must have
+            its own. HTK's short pause, for instance, shares that of the middle of silence.
 
         Raises
         ------
         InvalidInputError
-            If a state is missing, or takes the pdf of one that has none of its own.
+            If a state does not exist, or is to share the pdf of a state without its own.
         """
         places = dict.fromkeys(
             (unit, state)
@@ -83,19 +83,21 @@ class Tying:
         )
         for pair in [*same, *same.values()]:
             if pair not in places or (pair in same.values() and pair in same):
-                raise InvalidInputError(f"state {pair} can't share its pdf: it has none of its own")
+                raise InvalidInputError(
+                    f"state {pair} cannot share its pdf: it has none of its own"
+                )
         own = {pair: n for n, pair in enumerate(pair for pair in places if pair not in same)}
         pdf_id = [own[same.get(pair, pair)] for pair in places]
         return cls.from_ids(topologies, np.array(pdf_id, np.int32))
 
     @classmethod
     def from_ids(cls, topologies: Sequence[Topology], pdf_id: NDArray[np.int32]) -> Self:
-        """Build from the topologies and the pdf of each of their states, in order.
+        """Build a tying from the topologies and the pdf of each of their states, in order.
 
         Raises
         ------
         InvalidInputError
-            If they don't belong together.
+            If the number of pdf ids is not that of the states.
         """
         first = np.cumsum([0, *(topology.n_states for topology in topologies)])
         found = np.asarray(pdf_id, np.int32)

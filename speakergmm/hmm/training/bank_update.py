@@ -1,4 +1,4 @@
-"""Maximum-likelihood updates of a bank, with floors, and its growth by splitting."""
+"""Maximum-likelihood updates of a bank of mixtures, with floors, and its growth by splitting."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from speakergmm.ranges import refused
 
 @dataclass(frozen=True, slots=True)
 class BankUpdateReport:
-    """What an update did beyond the formula.
+    """Report of an update of a bank: its exceptions to the formula.
 
     Parameters
     ----------
     n_floored : int
-        Variances that were raised to the floor.
+        Number of variances raised to the floor.
     n_removed : int
-        Gaussians that went for want of frames.
+        Number of Gaussians removed for lack of frames.
     n_kept : int
-        Pdfs without frames, which stay as they were.
+        Number of pdfs without frames, which stay unchanged.
     """
 
     n_floored: int
@@ -41,25 +41,25 @@ def update_bank(
     variance_floor: NDArray[np.float64],
     min_occupancy: float = 0.0,
 ) -> tuple[MixtureBank, BankUpdateReport]:
-    """Find the bank of diagonal Gaussians that maximises the expected log-likelihood.
+    """Return the bank of diagonal Gaussians that maximises the expected log-likelihood.
 
     Parameters
     ----------
     bank : MixtureBank
-        Which made the statistics.
+        The bank under which the statistics were accumulated.
     statistics : MixtureStatistics
-        Of its G Gaussians.
+        Statistics of its G Gaussians.
     variance_floor : array, shape (D,)
-        Least variances, > 0.
+        Smallest variance of each feature, > 0.
     min_occupancy : float, default=0.0
-        Gaussians with less, in frames, are removed, but for the heaviest of a pdf, which keeps its
-        mean and variances. At 0 this is maximum likelihood, and only Gaussians without any
-        occupancy keep theirs.
+        Gaussians with fewer frames are removed, except for the heaviest one of a pdf, which keeps
+        its mean and variances. At 0 the update is maximum likelihood, and only Gaussians without
+        any occupancy keep theirs.
 
     Returns
     -------
     bank : MixtureBank
-        Pdfs without frames are as they were.
+        The new bank; pdfs without frames are unchanged.
     report : BankUpdateReport
 
     Raises
@@ -69,18 +69,20 @@ def update_bank(
     """
     if bank.gaussians.covariance_type != "diag":
         raise refused("covariances of trained pdfs", "diagonal", bank.gaussians.covariance_type)
+    # Means and variances of the Gaussians with enough frames; the others keep theirs for now.
     pdf_of = np.repeat(np.arange(bank.n_pdfs), bank.sizes)
     counts = statistics.counts
     enough = counts > max(min_occupancy, 1e-8)
     found = update_gaussians(statistics, bank.gaussians, floor=variance_floor, empty=~enough)
     means = found.gaussians.means
     variances = np.where(enough[:, None], found.gaussians.variances(), bank.gaussians.variances())
+    # Weights: shares of the occupancy of the pdf, as far as that has frames.
     totals = np.bincount(pdf_of, counts, minlength=bank.n_pdfs)
     unseen = totals[pdf_of] <= 0
     weights = np.where(unseen, bank.weights, counts / np.where(unseen, 1.0, totals[pdf_of]))
     keep = np.ones(len(counts), np.bool_)
     if min_occupancy > 0:
-        # The heaviest of each pdf stays, so that no pdf is ever empty.
+        # Remove Gaussians with too few frames, except the heaviest of each pdf: none is empty.
         heaviest = np.lexsort((-weights, pdf_of))[bank.offsets[:-1]]
         keep = enough | unseen
         keep[heaviest] = True
@@ -107,24 +109,26 @@ def allot_gaussians(
     min_frames_per_gaussian: float = 20.0,
     present: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
-    """Share out Gaussians over pdfs, in proportion to a power of their occupancies.
+    """Allot Gaussians to pdfs in proportion to a power of their occupancies.
 
     Parameters
     ----------
     occupancy : array, shape (P,)
-        In frames.
+        Occupancy of each pdf, in frames.
     n_gaussians : int
-        How many there should be in all; there are fewer where frames are too few.
+        Total number of Gaussians; fewer are allotted if there are too few frames.
     power : float, default=0.25
-        0 gives all pdfs the same number, 1 gives Gaussians the same occupancy.
+        Exponent of the occupancies: at 0 all pdfs have the same number, at 1 all Gaussians have
+        the same occupancy.
     min_frames_per_gaussian : float, default=20.0
         Frames that a pdf must have for each Gaussian beyond its first.
     present : array of int, shape (P,), optional
-        What the pdfs have; none loses any. By default one each.
+        Numbers of Gaussians that the pdfs have already, which do not fall; by default one each.
 
     Returns
     -------
     array of int, shape (P,)
+        Number of Gaussians of each pdf.
 
     Examples
     --------
@@ -143,7 +147,7 @@ def allot_gaussians(
 
     for p in range(len(occupancy)):
         offer(p)
-    # Who has the most strength per Gaussian is served next, until all are given.
+    # The next Gaussian goes to the pdf with the largest occupancy^power per Gaussian.
     for _ in range(n_gaussians - int(numbers.sum())):
         if not queue:
             break
@@ -160,18 +164,23 @@ def grow_bank(
     perturbation: float = 0.01,
     seed: tuple[int, ...] = (0,),
 ) -> MixtureBank:
-    """Split the heaviest Gaussians of each pdf until it has as many as wanted.
+    """Split the heaviest Gaussians of each pdf until it has the wanted number.
 
     Parameters
     ----------
     bank : MixtureBank
-        Of diagonal Gaussians.
+        A bank of diagonal Gaussians.
     sizes : array of int, shape (P,)
-        Gaussians wanted of each pdf; a pdf that has more keeps them.
+        Wanted number of Gaussians of each pdf; a pdf that has more keeps them.
     perturbation : float, default=0.01
-        Distance that the halves move apart, in deviations times a normal number a feature.
+        Distance by which the halves move, in standard deviations times a standard normal number
+        per feature.
     seed : tuple of int
-        Fixes the directions, together with the number of the pdf.
+        Seed of the directions, together with the number of the pdf.
+
+    Returns
+    -------
+    MixtureBank
     """
     weights, means, variances, new_sizes = [], [], [], []
     for pdf in range(bank.n_pdfs):
@@ -180,6 +189,7 @@ def grow_bank(
         m = list(bank.gaussians.means[part])
         v = list(bank.gaussians.variances()[part])
         rng = np.random.default_rng([*seed, pdf])
+        # The heaviest Gaussian becomes two of half its weight, on either side of its mean.
         while len(w) < sizes[pdf]:
             heaviest = int(np.argmax(w))
             step = perturbation * np.sqrt(v[heaviest]) * rng.standard_normal(len(v[heaviest]))

@@ -1,14 +1,14 @@
-"""The M-step of a hidden Markov model: exact, with floors, under conjugate priors.
+"""The maximisation step of dense hidden Markov models: exact, with floors and conjugate priors.
 
-What is maximised is the auxiliary function plus the logarithm of the priors' density,
+It maximises the auxiliary function plus the log-density of the priors,
 
     Q(new) = sum of posteriors under the old model times log-probabilities under the new one,
 
-over start, transitions, weights, means and covariances together, under the constraint that no
-variance (no eigenvalue) is below its floor. Covariances are centred on the new means, transitions
-and components of probability zero stay so. The maximum is in closed form: raising variances, or
-eigenvalues, to the floor is the maximum under that constraint, for the log-density of a Gaussian
-falls on either side of its best variance.
+over start probabilities, transitions, weights, means and covariances together, under the constraint
+that no variance (no eigenvalue) is below its floor. Covariances are centred on the new means;
+transitions and components of probability zero stay so. The maximum has a closed form: raising
+variances, or eigenvalues, to the floor is the maximum under the constraint, because the log-density
+of a Gaussian falls on either side of its best variance.
 """
 
 from __future__ import annotations
@@ -34,28 +34,36 @@ def update_dense_model(
     data_variance: NDArray[np.float64],
     params: str = "stmcw",
 ) -> tuple[HiddenMarkovParameters, UpdateReport]:
-    """Find the model that maximises the expected log-likelihood of sequences and priors.
+    """Return the model that maximises the expected log-likelihood plus the log-density of priors.
 
     Parameters
     ----------
     statistics : HiddenMarkovStatistics
-        Under `model`.
+        Statistics of the sequences under `model`.
     model : HiddenMarkovParameters
-        What made the statistics; parameters without data stay as they are there.
+        The current model; its parameters without data stay unchanged.
     priors : HiddenMarkovPriors
-        In the coordinates of model and statistics.
+        Priors, in the coordinates of model and statistics.
     floor : array, shape (D,)
-        Smallest variance of each feature, >= 0; spheres have the mean of it.
+        Smallest variance of each feature, >= 0; spherical covariances have its mean as floor.
     data_variance : array, shape (D,)
-        Of all frames; beside it a variance may be rounding.
+        Variance of all frames, relative to which a variance may be mere rounding.
     params : str, default="stmcw"
-        What is updated: start, transitions, means, covariances, weights.
+        Parameters that are updated: start (s), transitions (t), means (m), covariances (c),
+        weights (w).
 
     Returns
     -------
     model : HiddenMarkovParameters
     report : UpdateReport
+
+    References
+    ----------
+    Rabiner, "A tutorial on hidden Markov models and selected applications in speech recognition",
+    Proceedings of the IEEE 77(2), 1989, equations 40 and 52 to 54.
     """
+    # Start probabilities, transitions and weights: expected counts plus those of the priors, as
+    # shares of their sums.
     smallest, empty = statistics.smallest, statistics.empty
     startprob, transmat, weights = model.startprob, model.transmat, model.weights
     if "s" in params:
@@ -68,7 +76,7 @@ def update_dense_model(
         counts = statistics.gaussians.counts.reshape(weights.shape)
         weights = _shares(counts + priors.weights, weights, smallest)
     gaussians, n_floored = model.gaussians, 0
-    # Occupancies may be as small as they like.
+    # Means and covariances. Occupancies may underflow to zero.
     with np.errstate(under="ignore"):
         if "c" in params:
             found = update_gaussians(
@@ -98,9 +106,9 @@ def update_dense_model(
 def _shares(
     counts: NDArray[np.float64], before: NDArray[np.float64], smallest: float
 ) -> NDArray[np.float64]:
-    """Rows of counts as shares of their sum; rows without any stay as they were before.
+    """Return rows of counts as shares of their sums; rows without counts stay as before.
 
-    A prior may make a count negative: the largest posterior density is at zero then.
+    A prior may make a count negative; the posterior density is then largest at zero.
     """
     counts = np.maximum(counts, 0.0)
     sums = counts.sum(axis=-1, keepdims=True)

@@ -147,10 +147,10 @@ def test_bad_parameters_are_refused(options, words):
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("startprob_", [0.5, 0.6], "startprob_ must hold probabilities that sum to 1"),
+        ("startprob_", [0.5, 0.6], "startprob_ must contain probabilities that sum to 1"),
         ("startprob_", [], "startprob_ must have 1 axes"),
         ("transmat_", np.eye(3), "transmat_ must have shape"),
-        ("weights_", [[1.5, -0.5], [0.5, 0.5]], "weights_ must hold probabilities"),
+        ("weights_", [[1.5, -0.5], [0.5, 0.5]], "weights_ must contain probabilities"),
         ("means_", np.zeros((2, 1, 3)), "means_ must have shape"),
         ("means_", np.full((2, 2, 3), np.inf), "means_ must be finite"),
         ("covars_", np.zeros((2, 2, 3)), r"covars_ must be positive, found 0 at \(0, 0, 0\)"),
