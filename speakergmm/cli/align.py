@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from speakergmm import audio, corpora, hmm, recognition
+from speakergmm import audio, corpora, recognition
 from speakergmm.cli import options
 from speakergmm.cli.corpus_options import (
     CorpusCommand,
@@ -21,7 +21,7 @@ from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.files import UnreadableFileError, kind_of, make_folders
 from speakergmm.hmm import AlignmentOptions
 from speakergmm.run_context import RunContext
-from speakergmm.words import case_hint, split_words, word_fault
+from speakergmm.words import split_words, word_fault
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from speakergmm.run_context import SkippedRecording
 
 _SHOWN_SUSPECTS = 10
-_SHOWN_WORDS = 20
 
 
 @dataclass
@@ -116,9 +115,9 @@ class Align(CorpusCommand):
         )
         table = self.output / "diagnostics.tsv"
         check_kind(table)
-        model = self._with_words(model, [transcripts[u.id] for u in read if u.id in transcripts])
+        prepared = self._prepared(model, read, transcripts)
         done = _Done()
-        self._align(model, read, transcripts, files, done)
+        self._align(model, prepared, files, done)
         found = recognition.diagnose(done.evidence)
         write_diagnoses(table, found)
         print_first_notes([f"left out: {each.message}" for each in done.skipped])
@@ -168,28 +167,27 @@ class Align(CorpusCommand):
     def _align(
         self,
         model: recognition.AcousticModel,
-        read: corpora.Corpus,
-        transcripts: corpora.Transcripts,
+        prepared: recognition.PreparedCorpus,
         files: AlignmentFiles,
         done: _Done,
     ) -> None:
         """Align the utterances one by one, and write each."""
         beam = self.alignment.beam
+        run = RunContext(
+            strict=self.context.strict, on_skip=done.skipped.append, progress=not self.json
+        )
         try:
             with files:
                 for aligned in recognition.align_recordings(
                     model,
-                    read,
-                    transcripts,
+                    prepared,
                     beam=beam,
                     retry_beam=None if beam is None else 10 * beam,
                     goodness=True,
                     loudness=True,
                     edges=self.edges,
                     n_jobs=self.jobs,
-                    strict=self.context.strict,
-                    on_skip=done.skipped.append,
-                    description=None if self.json else "features",
+                    run=run,
                 ):
                     files.write(aligned)
                     done.evidence.append(recognition.gather_evidence(aligned))
@@ -209,44 +207,34 @@ class Align(CorpusCommand):
             reason = f"{done.skipped[0].message}{and_more(done.skipped)}"
             raise InsufficientDataError(f"no utterance could be aligned: {reason}") from None
 
-    def _with_words(
-        self, model: recognition.AcousticModel, sentences: list[corpora.Transcript]
-    ) -> recognition.AcousticModel:
-        """Return the model with pronunciations of the spoken words; report words without one."""
-        from speakergmm.recognition import as_lexicon, spelled_out
-
-        units = set(model.models.units)
-        case = letter_case(self.case)
-        known = model.lexicon.folded(case)
-        if model.unknown is not None:  # a symbol, which the model refers to by its name
-            known = known.extended({model.unknown: model.lexicon[model.unknown]})
-        listed = model.lexicon
+    def _prepared(
+        self, model: recognition.AcousticModel, read: corpora.Corpus, said: corpora.Transcripts
+    ) -> recognition.PreparedCorpus:
+        """Find the utterances that can be aligned; list the words without a pronunciation."""
+        case, lexicon = letter_case(self.case), None
         if self.lexicon is not None:
-            listed = as_lexicon(self.lexicon, units=units, case=case)
-            # The lexicon of a whole language may have phones that occur in no word here.
-            spoken = {word for words in sentences for word in words}
-            used = {word: listed[word] for word in sorted(spoken) if word in listed}
-            if model.unknown is not None:
-                used.setdefault(model.unknown, known[model.unknown])
-            known = hmm.Lexicon(used, listed.source) if used else listed
-        if self.unknown_words == "graphemes":
-            known = spelled_out(known, sentences, modelled=units)
-        if outside := {} if model.unknown is not None else known.unknown(sentences):
-            shown = [f"{word} ({count})" for word, count in outside.items()]
-            more = len(shown) - _SHOWN_WORDS
-            hint = case_hint(outside, listed) or "; give --lexicon FILE with pronunciations"
-            message = (
-                f"{counted(len(outside), 'word')} not in the lexicon {known.source}: "
-                + ", ".join(shown[:_SHOWN_WORDS])
-                + (f" and {more} more" if more > 0 else "")
-                + hint
-            )
-            if self.context.strict or not any(
-                words and known.unknown([words]) == {} for words in sentences
-            ):
+            lexicon = recognition.as_lexicon(self.lexicon, units=model.models.units, case=case)
+        prepared = recognition.prepare(
+            read,
+            said,
+            lexicon,
+            model=model,
+            case=case,
+            unknown_words=self.unknown_words,
+            listen=False,
+            n_jobs=self.jobs,
+            run=RunContext(progress=not self.json),
+        )
+        for problem in prepared.problems:
+            if problem.kind != "unknown_word" or problem.utterance is not None:
+                continue
+            message = problem.message
+            if "would be known" not in message:
+                message += "; give --lexicon FILE with pronunciations"
+            if self.context.strict or not prepared.usable:
                 raise InvalidInputError(message)
             print_note(f"warning: {message}")
-        return model if known is model.lexicon else model.with_lexicon(known)
+        return prepared
 
     def _recordings(self) -> tuple[corpora.Corpus, corpora.Transcripts]:
         """Read a corpus and its transcripts, or one recording and its words."""

@@ -298,10 +298,8 @@ class Decode(CorpusCommand):
         for heard in decoder.decode(
             corpus.utterances,
             n_jobs=self.jobs,
-            strict=self.context.strict,
-            on_skip=skip,
+            run=replace(self.context, on_skip=skip, progress=not self.json),
             lattices=self.lattice is not None,
-            description=None if self.json else "recognising",
         ):
             if self.lattice is not None:
                 _write_lattice(self.lattice, heard, names)

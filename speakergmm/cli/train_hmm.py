@@ -16,7 +16,7 @@ from speakergmm.cli.training_commands import UnitTrainingCommand
 from speakergmm.cli.transcript_inputs import letter_case
 from speakergmm.errors import InvalidInputError
 from speakergmm.recognition import SilenceModel, TrainingOptions
-from speakergmm.words import case_hint
+from speakergmm.run_context import RunContext
 
 if TYPE_CHECKING:
     from speakergmm.features import FeatureConfig
@@ -57,7 +57,7 @@ class TrainHmm(UnitTrainingCommand):
 
     def run(self) -> None:
         """Check recordings and transcripts, train on the good ones, and write the model."""
-        from speakergmm.recognition import UNKNOWN_WORD, unusable_utterances
+        from speakergmm.recognition import UNKNOWN_WORD
 
         if (self.lexicon is None) == (not self.graphemes):
             raise InvalidInputError(
@@ -66,83 +66,49 @@ class TrainHmm(UnitTrainingCommand):
             )
         check_output(self.output, "acoustic model")
         read = self.open_corpus(self.corpus, strict=False)
-        transcripts = self.transcripts_of(read, self.transcripts, letter_case(self.case))
-        print_transcript_notes(transcripts, read)
-        words = self._lexicon(transcripts)
-        features = self.features_of(read)
-        problems = self._problems(read, transcripts, words, features)
-        unusable = unusable_utterances(problems)
+        said = self.transcripts_of(read, self.transcripts, letter_case(self.case))
+        print_transcript_notes(said, read)
+        chosen = self._options(self.features_of(read))
+        prepared = self._prepared(read, said, chosen)
+        reported = prepared.reasons
 
         def note_skip(skipped: SkippedRecording) -> None:
-            if unusable.keys().isdisjoint(skipped.affected):  # the problems have not named it
+            if reported.keys().isdisjoint(skipped.affected):
                 print_note(f"left out: {skipped.message}")
 
         with self.run_context(note_skip) as run:
             model = recognition.AcousticModel.train(
-                read,
-                transcripts,
-                words,
-                self._options(features),
-                unusable=unusable,
-                n_jobs=self.jobs,
-                run=run,
+                prepared, options=chosen, n_jobs=self.jobs, run=run
             )
         model.save(self.output)
         modelled = counted(len(model.models.units), "unit")
-        found = [problem.to_dict() for problem in problems]
+        found = [problem.to_dict() for problem in prepared.problems]
         self.summarise(model, read, modelled=modelled, item="utterance", problems=found)
         if UNKNOWN_WORD in model.lexicon and not self.json:
             print_line(f"words outside the lexicon are mapped to {UNKNOWN_WORD}")
 
-    def _lexicon(self, transcripts: corpora.Transcripts) -> hmm.Lexicon:
-        if self.lexicon is not None:
-            return hmm.Lexicon.read(self.lexicon, stress=self.stress, case=letter_case(self.case))
-        spoken = {word for utterance in transcripts.values() for word in utterance}
-        return hmm.Lexicon.graphemes(spoken, strict=False)
-
-    def _problems(
+    def _prepared(
         self,
         read: corpora.Corpus,
-        transcripts: corpora.Transcripts,
-        words: hmm.Lexicon,
-        features: FeatureConfig,
-    ) -> tuple[corpora.Problem, ...]:
-        """Return the problems of the corpus and print them; with ``strict``, errors are raised."""
-        from speakergmm.recognition import spelled_out
-
-        spoken = {u.id: transcripts[u.id] for u in read if u.id in transcripts}
-        spelled = not self.graphemes and self.training.unknown_words == "graphemes"
-        checked = spelled_out(words, spoken) if spelled else words
-        problems = recognition.validate_text(
+        said: corpora.Transcripts,
+        chosen: recognition.TrainingOptions,
+    ) -> recognition.PreparedCorpus:
+        """Find the utterances that can be trained on, and report the problems of the others."""
+        lexicon = None
+        if self.lexicon is not None:
+            case = letter_case(self.case)
+            lexicon = hmm.Lexicon.read(self.lexicon, stress=self.stress, case=case)
+        prepared = recognition.prepare(
             read,
-            transcripts,
-            None if self.graphemes else checked,
+            said,
+            lexicon,
             graphemes=self.graphemes,
-            features=features,
+            training=chosen,
             n_jobs=self.jobs,
-            description=None if self.json else "checking",
+            run=RunContext(progress=not self.json),
         )
-        if self.training.unknown_words == "map":
-            problems = tuple(p for p in problems if p.kind != "unknown_word")
-        _report(problems, strict=self.context.strict)
-        if not self.graphemes and self.training.unknown_words != "skip":
-            self._note_unknown(words, words.unknown(spoken))
-        return problems
-
-    def _note_unknown(self, words: hmm.Lexicon, found: dict[str, int]) -> None:
-        """Print the words outside the lexicon and how they are treated."""
-        from speakergmm.hmm import spell
-        from speakergmm.recognition import UNKNOWN_WORD, with_counts
-
-        treatment = f"mapped to {UNKNOWN_WORD}"
-        if self.training.unknown_words == "graphemes":
-            treatment = "spelled"
-            found = {word: count for word, count in found.items() if spell(word)}
-        if found:
-            print_note(
-                f"warning: words outside the lexicon, {treatment}: {with_counts(found)}"
-                f"{case_hint(found, words)}"
-            )
+        _report(prepared.problems, strict=self.context.strict)
+        return prepared
 
     def _options(self, features: FeatureConfig) -> TrainingOptions:
         """Return the options of training, with those that follow from several options."""
@@ -161,12 +127,13 @@ class TrainHmm(UnitTrainingCommand):
 def _report(problems: tuple[corpora.Problem, ...], *, strict: bool) -> None:
     """Print the problems of the corpus; with `strict`, an error ends the command."""
     errors = [problem for problem in problems if problem.severity == "error"]
-    if not errors:
-        return
     if not strict:
         for problem in problems:
             if problem.kind == "unknown_word" and problem.utterance is None:
                 print_note(f"warning: {problem.message}")
+    if not errors:
+        return
+    if not strict:
         print_first_notes(
             [
                 f"{'warning' if problem.utterance is None else 'left out'}: "

@@ -114,8 +114,6 @@ class Validate(CorpusCommand):
         return sorted(problems, key=lambda problem: problem.severity != "error")
 
     def _text_problems(self, corpus: corpora.Corpus) -> list[corpora.Problem]:
-        from dataclasses import replace
-
         refused: list[corpora.Problem] = []
 
         @contextmanager
@@ -134,7 +132,7 @@ class Validate(CorpusCommand):
         with noted("bad_model"):
             model = None if self.model is None else recognition.AcousticModel.load(self.model)
         with noted("bad_option", InvalidInputError):
-            found = recognition.validate_text(
+            found = recognition.prepare(
                 corpus,
                 transcripts,
                 self.lexicon,
@@ -142,19 +140,14 @@ class Validate(CorpusCommand):
                 stress=self.stress,
                 case=case,
                 unknown=self.unknown_word,
-                spell_unknown=self.unknown_words == "graphemes",
+                unknown_words=self.unknown_words,
                 language_model=self.lm,
                 model=model,
                 n_jobs=self.jobs,
-                description=None if self.json else "checking transcripts",
-            )
+                run=RunContext(progress=not self.json),
+            ).problems
         # Unreadable recordings and faults of the list are among the problems of recordings.
         listed = {"unreadable", "bad_list"} | (
             {"no_text"} if refused and not transcripts else set()
         )
-        mapped = {"unknown_word"} if self.unknown_words == "map" else set()
-        return refused + [
-            replace(problem, severity="warning") if problem.kind in mapped else problem
-            for problem in found
-            if problem.kind not in listed
-        ]
+        return refused + [problem for problem in found if problem.kind not in listed]

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from speakergmm.features import FeatureNormalisation as FeatureNormalisation
     from speakergmm.recognition.acoustic_model import AcousticModel as AcousticModel
     from speakergmm.recognition.acoustic_model import train_acoustic_model as train_acoustic_model
-    from speakergmm.recognition.acoustic_training import modelled_words as modelled_words
     from speakergmm.recognition.aligned_utterance import AlignedUtterance as AlignedUtterance
     from speakergmm.recognition.alignment_diagnostics import Diagnosis as Diagnosis
     from speakergmm.recognition.alignment_diagnostics import UtteranceEvidence as UtteranceEvidence
@@ -22,9 +21,15 @@ if TYPE_CHECKING:
     from speakergmm.recognition.alignment_files import AlignmentFiles as AlignmentFiles
     from speakergmm.recognition.alignment_files import check_kind as check_kind
     from speakergmm.recognition.alignment_files import write_diagnoses as write_diagnoses
+    from speakergmm.recognition.alignment_options import (
+        RecordingAlignmentOptions as RecordingAlignmentOptions,
+    )
     from speakergmm.recognition.confidence_fitting import fit_confidence as fit_confidence
     from speakergmm.recognition.corpus_alignment import align_recording as align_recording
     from speakergmm.recognition.corpus_alignment import align_recordings as align_recordings
+    from speakergmm.recognition.corpus_preparation import PreparedCorpus as PreparedCorpus
+    from speakergmm.recognition.corpus_preparation import modelled_words as modelled_words
+    from speakergmm.recognition.corpus_preparation import prepare as prepare
     from speakergmm.recognition.ctm import ctm_lines as ctm_lines
     from speakergmm.recognition.ctm import read_ctm as read_ctm
     from speakergmm.recognition.ctm import write_ctm as write_ctm
@@ -38,9 +43,8 @@ if TYPE_CHECKING:
     from speakergmm.recognition.language_arguments import as_lexicon as as_lexicon
     from speakergmm.recognition.loudness import MeasureRecording as MeasureRecording
     from speakergmm.recognition.loudness import loud_frames as loud_frames
+    from speakergmm.recognition.preparation_options import PreparationOptions as PreparationOptions
     from speakergmm.recognition.silence_model import SilenceModel as SilenceModel
-    from speakergmm.recognition.text_problems import unusable_utterances as unusable_utterances
-    from speakergmm.recognition.text_validation import validate_text as validate_text
     from speakergmm.recognition.text_words import shortest_frames as shortest_frames
     from speakergmm.recognition.text_words import spelled_out as spelled_out
     from speakergmm.recognition.text_words import with_counts as with_counts

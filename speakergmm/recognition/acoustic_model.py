@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from speakergmm.features import (
     FeatureConfig,
     FeatureNormalisation,
     FrameGrid,
-    HowToMap,
     cached_extractor,
 )
 from speakergmm.hmm.language.lexicon import Lexicon
@@ -33,6 +32,7 @@ from speakergmm.recognition.word_confidence import WordConfidence
 from speakergmm.run_context import RunContext
 
 if TYPE_CHECKING:
+    from speakergmm.recognition.corpus_preparation import PreparedCorpus
     from speakergmm.recognition.training_options import TrainingOptions
     from speakergmm.recognition.word_lists import WordCorpus
 
@@ -102,14 +102,13 @@ class AcousticModel(CompilesTranscripts, records.Filed):
     @classmethod
     def train(
         cls,
-        corpus: CorpusLike | WordCorpus,
+        corpus: CorpusLike | WordCorpus | PreparedCorpus,
         transcripts: TranscriptsLike | None = None,
         lexicon: Lexicon | AnyPath | None = None,
         options: TrainingOptions | None = None,
         *,
         n_jobs: int = 1,
         run: RunContext | None = None,
-        unusable: Mapping[str, str] | None = None,
         **changes: Any,
     ) -> AcousticModel:
         """Train models of phones or of whole words on transcribed recordings, from a flat start.
@@ -118,7 +117,8 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         ----------
         corpus : Corpus, WordCorpus or path
             The recordings, or where they are; with named speakers, if features are to be normalised
-            by speaker. A `WordCorpus`, or the path of one, with ``units="words"``.
+            by speaker. A `WordCorpus`, or the path of one, with ``units="words"``. A
+            `PreparedCorpus` brings its transcripts and its lexicon along.
         transcripts : mapping of str to sequence of str, or path, optional
             The words spoken in each utterance, by its id, such as
             `speakergmm.corpora.read_transcripts` returns them; by default those that belong to the
@@ -134,9 +134,6 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         run : RunContext, optional
             All parts are used; the callback is called with the `TrainingState` after each
             iteration.
-        unusable : mapping of str to str, optional
-            Utterances to leave out, and why, such as
-            `speakergmm.recognition.text_problems.unusable_utterances` names them.
         **changes
             Options by name, in place of those of `options`: ``n_states=5``, ``max_iter=20``.
 
@@ -162,11 +159,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
 
         options = TrainingOptions.of(options, changes)
         workers, run = Workers(n_jobs), run or RunContext()
-        return cls(
-            **train_parts(
-                corpus, transcripts, lexicon, options, workers=workers, run=run, unusable=unusable
-            )
-        )
+        return cls(**train_parts(corpus, transcripts, lexicon, options, workers=workers, run=run))
 
     def __repr__(self) -> str:
         return (
@@ -194,15 +187,15 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         return replace(self, lexicon=as_lexicon(lexicon, units=self.models.units))
 
     def extract(
-        self, utterances: CorpusLike, *, description: str | None = None, **how: Unpack[HowToMap]
+        self, utterances: CorpusLike, *, n_jobs: int = 1, run: RunContext | None = None
     ) -> FeatureArchive:
         """Extract features of utterances, as the model was trained on; see `FeatureArchive.of`."""
         config, normalisation = self.features, self.normalisation
         listed = as_utterances(utterances)
-        return FeatureArchive.of(listed, config, normalisation, description=description, **how)
+        return FeatureArchive.of(listed, config, normalisation, n_jobs=n_jobs, run=run)
 
     def features_of(
-        self, corpus: CorpusLike, **keywords: Any
+        self, corpus: CorpusLike, *, n_jobs: int = 1, run: RunContext | None = None
     ) -> Iterator[tuple[Utterance, NDArray[np.float32], FrameGrid]]:
         """Yield each utterance with its normalised features (T, D) and their times.
 
@@ -212,10 +205,12 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         Parameters
         ----------
         corpus : Corpus, path, or sequence of Utterance or path
-        **keywords
-            As `extract` has them.
+        n_jobs : int, default=1
+            Number of processes.
+        run : RunContext, optional
+            Uses `strict`, `on_skip` and `progress`.
         """
-        with self.extract(corpus, **keywords) as archive:
+        with self.extract(corpus, n_jobs=n_jobs, run=run) as archive:
             yield from zip(archive.utterances, archive, archive.grids, strict=True)
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +13,7 @@ from speakergmm.corpora import (
     AnyPath,
     Corpus,
     CorpusLike,
+    Transcripts,
     as_corpus,
     escaped_name,
     is_path,
@@ -21,8 +22,6 @@ from speakergmm.corpora import (
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
 from speakergmm.features import FeatureConfig, as_feature_config
 from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.language.pronunciation import Pronunciation
-from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
 from speakergmm.hmm.training.phone_training import train_phone_models
 from speakergmm.hmm.training.phone_training_state import TrainingResult
@@ -30,13 +29,13 @@ from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.parallel import Workers
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.confidence_fitting import fit_confidence
+from speakergmm.recognition.corpus_preparation import PreparedCorpus, modelled_words, prepare
 from speakergmm.recognition.feature_archive import FeatureArchive, JoinedFeatures, as_normalisation
 from speakergmm.recognition.flat_start import flat_models, unit_topologies
 from speakergmm.recognition.language_arguments import TranscriptsLike, as_lexicon, as_transcripts
 from speakergmm.recognition.silence_model import SilenceModel
-from speakergmm.recognition.text_words import spelled_out
 from speakergmm.recognition.timelines import known
-from speakergmm.recognition.training_options import NOISE_UNIT, UNKNOWN_WORD, TrainingOptions
+from speakergmm.recognition.training_options import TrainingOptions
 from speakergmm.recognition.transcript_graphs import TranscriptModels
 from speakergmm.recognition.utterance_skips import UtteranceSkips
 from speakergmm.recognition.word_lists import WordCorpus, as_single_words, read_words
@@ -50,41 +49,24 @@ _OPTIONS_KEPT = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class TranscribedCorpus:
-    """CorpusLike, the words spoken in them, and the pronunciations of these words.
-
-    Parameters
-    ----------
-    corpus : Corpus
-    transcripts : mapping of str to sequence of str
-        Words by utterance.
-    lexicon : Lexicon
-        Pronunciations in units of the models.
-    unknown : str or None
-        Word of the lexicon to which words outside it are mapped.
-    """
-
-    corpus: Corpus
-    transcripts: Mapping[str, Sequence[str]]
-    lexicon: Lexicon
-    unknown: str | None = None
-
-
 def train_parts(
-    corpus: CorpusLike | WordCorpus,
+    corpus: CorpusLike | WordCorpus | PreparedCorpus,
     transcripts: TranscriptsLike | None,
     lexicon: Lexicon | AnyPath | None,
     options: TrainingOptions,
     *,
     workers: Workers,
     run: RunContext,
-    unusable: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the fields of the `AcousticModel` that `AcousticModel.train` makes."""
-    prepare = _words if options.units == "words" else _phones
-    material = prepare(corpus, transcripts, lexicon, options)
-    return _FlatStart(material, unusable or {}, options, workers, run).train()
+    if not isinstance(corpus, PreparedCorpus):
+        collect = _words if options.units == "words" else _phones
+        corpus, transcripts, lexicon = collect(corpus, transcripts, lexicon, options)
+        corpus = prepare(
+            corpus, transcripts, lexicon, training=options, listen=False, n_jobs=workers.count
+        )
+    _check_names(options, corpus.lexicon)
+    return _FlatStart(corpus, options, workers, run).train()
 
 
 def _phones(
@@ -92,8 +74,8 @@ def _phones(
     transcripts: TranscriptsLike | None,
     lexicon: Lexicon | AnyPath | None,
     options: TrainingOptions,
-) -> TranscribedCorpus:
-    """Gather what models of phones are trained on."""
+) -> tuple[Corpus, Transcripts, Lexicon]:
+    """Collect the material for models of phones."""
     if lexicon is None:
         raise InvalidTypeError(
             "models of phones need a lexicon, Lexicon.read(path) or Lexicon.graphemes(words); for "
@@ -104,18 +86,7 @@ def _phones(
         corpus = corpus.corpus
     corpus, lexicon = as_corpus(corpus), as_lexicon(lexicon)
     said = read_transcripts(corpus) if transcripts is None else as_transcripts(transcripts)
-    short_pause = options.silence.short_pause
-    if short_pause is not None and short_pause in (options.silence.unit, *lexicon.phones):
-        raise InvalidInputError(
-            f"the short pause is called {short_pause!r}, as another model is; rename it"
-        )
-    if options.unknown_words == "map":
-        if UNKNOWN_WORD not in lexicon:
-            lexicon = lexicon.extended({UNKNOWN_WORD: (Pronunciation((NOISE_UNIT,)),)})
-        return TranscribedCorpus(corpus, said, lexicon, UNKNOWN_WORD)
-    if options.unknown_words == "graphemes":
-        lexicon = spelled_out(lexicon, said)
-    return TranscribedCorpus(corpus, said, lexicon)
+    return corpus, said, lexicon
 
 
 def _words(
@@ -123,8 +94,8 @@ def _words(
     transcripts: TranscriptsLike | None,
     lexicon: Lexicon | AnyPath | None,
     options: TrainingOptions,
-) -> TranscribedCorpus:
-    """Gather what models of whole words are trained on: each word is its own only unit."""
+) -> tuple[Corpus, Transcripts, Lexicon]:
+    """Collect the material for models of whole words: each word is its own only unit."""
     if lexicon is not None:
         raise InvalidInputError(
             "models of whole words take no lexicon; for models of its phones give "
@@ -141,33 +112,47 @@ def _words(
     spoken = sorted({words[u.id] for u in corpus if u.id in words})
     if not spoken:
         raise InsufficientDataError("there is no recording whose word is known")
-    if options.silence.unit in spoken:
-        raise InvalidInputError(
-            f"a word is called {options.silence.unit!r}, as the model of silence is; rename one"
-        )
     lexicon = Lexicon.from_dict({word: [(word,)] for word in spoken})
-    return TranscribedCorpus(corpus, {name: (word,) for name, word in words.items()}, lexicon)
+    return corpus, as_transcripts({name: (word,) for name, word in words.items()}), lexicon
+
+
+def _check_names(options: TrainingOptions, lexicon: Lexicon | None) -> None:
+    """Raise an error if two models would have the same name."""
+    units = () if lexicon is None else lexicon.phones
+    silence, short_pause = options.silence.unit, options.silence.short_pause
+    if short_pause is not None and short_pause in (silence, *units):
+        raise InvalidInputError(
+            f"the short pause is called {short_pause!r}, as another model is; rename it"
+        )
+    if options.units == "words" and silence in units:
+        raise InvalidInputError(
+            f"a word is called {silence!r}, as the model of silence is; rename one"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _FlatStart:
     """Training from transcribed recordings to models, without any model to begin with."""
 
-    material: TranscribedCorpus
-    unusable: Mapping[str, str]
+    material: PreparedCorpus
     options: TrainingOptions
     workers: Workers
     run: RunContext
 
+    @property
+    def lexicon(self) -> Lexicon:
+        """Pronunciations in units of the models."""
+        if self.material.lexicon is None:
+            raise InvalidInputError("the corpus was prepared without a lexicon; give it one")
+        return self.material.lexicon
+
     def train(self) -> dict[str, Any]:
         """Train models and fit confidences; return the fields of an `AcousticModel`."""
         options, material, run = self.options, self.material, self.run
-        said, lexicon = material.transcripts, material.lexicon
-        skips = UtteranceSkips(run.on_skip, said, strict=run.strict)
-        usable = skips.usable(
-            material.corpus.utterances, lexicon, unknown=material.unknown, unusable=self.unusable
-        )
-        config, silence = as_feature_config(options.features), _silence_of(options)
+        said, lexicon = material.transcripts, self.lexicon
+        skips = UtteranceSkips(run, said)
+        usable = material.report(skips)
+        config, silence = as_feature_config(options.features), options.silence_model
         normalisation = as_normalisation(options.normalisation)
         with ExitStack() as stack:
             # Features of all utterances, once for each frequency warp.
@@ -178,9 +163,7 @@ class _FlatStart:
                         config.replace(frequency_warp=config.frequency_warp * warp),
                         normalisation,
                         n_jobs=self.workers.count,
-                        strict=run.strict,
-                        on_skip=skips,
-                        description=run.description("features"),
+                        run=replace(run, on_skip=skips),
                     )
                 )
                 for warp in options.frequency_warps
@@ -190,7 +173,7 @@ class _FlatStart:
             start = self._flat_models(frames, config, silence)
             schedule = options.schedule_for(start.models.n_pdfs)
             trained = self._train_embedded(frames, start, schedule, skips)
-            words = modelled_words(lexicon, trained.models)
+            words = modelled_words(lexicon, trained.models.units)
             # There is no model of noise if no transcript has a word outside the lexicon.
             unknown = material.unknown if material.unknown in words else None
             parts = TranscriptModels(trained.models, words, silence, unknown)
@@ -221,7 +204,7 @@ class _FlatStart:
         self, frames: JoinedFeatures, config: FeatureConfig, silence: SilenceModel
     ) -> TranscriptModels:
         """Return the models to begin with, of all units that the transcripts need."""
-        lexicon, unknown = self.material.lexicon, self.material.unknown
+        lexicon, unknown = self.lexicon, self.material.unknown
         said = {word for u in frames.utterances for word in self.material.transcripts[u.id]}
         used = lexicon.restricted({word if word in lexicon else str(unknown) for word in said})
         topologies = unit_topologies(used.phones, self.options, silence)
@@ -240,8 +223,8 @@ class _FlatStart:
         compiled = {words: start.compile(words) for words in dict.fromkeys(said)}
         graphs = [compiled[words] for words in said]
         if run.strict:
-            # Training would find out, but only tells when it is done.
-            _skip_unfit(frames, graphs, schedule, skips)
+            # Training finds them as well, but reports them when it has ended.
+            _report_excess(frames, graphs, schedule, skips)
         flat, silence = start.models, start.silence.unit
         trained = train_phone_models(
             flat,
@@ -258,20 +241,15 @@ class _FlatStart:
         return trained
 
 
-def _silence_of(options: TrainingOptions) -> SilenceModel:
-    """Return the options of silence, without a unit if it has no states."""
-    return options.silence if options.silence_states else replace(options.silence, unit=None)
-
-
 def _facts_of(
     frames: JoinedFeatures,
     archive: FeatureArchive,
     trained: TrainingResult,
     skipped: Sequence[SkippedRecording],
 ) -> dict[str, Any]:
-    """Say what was trained on, and how that went, as JSON can hold it."""
+    """Return what was trained on, and the course of training, as JSON can hold it."""
     lost = {failure.place for failure in trained.failed}
-    # Of those with some warp that was trained on.
+    # Utterances of which a copy with some frequency warp was trained on.
     used = {u.id: u for place, u in enumerate(frames.utterances) if place not in lost}
     return {
         "n_utterances": len(used),
@@ -288,32 +266,14 @@ def _facts_of(
     }
 
 
-def _skip_unfit(
+def _report_excess(
     frames: JoinedFeatures,
     graphs: Sequence[UtteranceGraph],
     schedule: TrainingSchedule,
     skips: UtteranceSkips,
 ) -> None:
-    """Tell of utterances with fewer frames than their transcripts need, or too many for memory."""
+    """Report utterances that take more memory than the schedule allows."""
+    sums = schedule.algorithm == "baum-welch"
     for utterance, grid, graph in zip(frames.utterances, frames.grids, graphs, strict=True):
-        needed = graph.skeleton.shortest_duration or 0
-        if (found := grid.n_frames) < needed:
-            reason = f"the transcript needs at least {needed} frames, found {found}"
-            skips.leave_out(utterance, reason)
-        sums = schedule.algorithm == "baum-welch"
-        if excess := schedule.memory_excess(found, graph.n_states, sums=sums):
+        if excess := schedule.memory_excess(grid.n_frames, graph.n_states, sums=sums):
             skips.leave_out(utterance, excess)
-
-
-def modelled_words(lexicon: Lexicon, models: PhoneModels) -> Lexicon:
-    """Keep the words, and the ways to say them, that the models can say.
-
-    Training makes models of the units that its transcripts need; a lexicon of the whole language
-    may have more.
-    """
-    units = set(models.units)
-    kept = {
-        word: tuple(way for way in lexicon[word] if units.issuperset(way.phones))
-        for word in lexicon
-    }
-    return Lexicon({word: ways for word, ways in kept.items() if ways}, lexicon.source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,9 +13,8 @@ from speakergmm.corpora import Utterance
 from speakergmm.features import FrameGrid
 from speakergmm.hmm.decoding.forced_alignment import Alignment, Segment
 from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.recognition.alignment_options import Edges
 from speakergmm.recognition.timelines import edge_times, known, label_dict
-
-Edges = Literal["expected", "path"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,25 +1,32 @@
-"""Aligning recordings with their transcripts; those that can't be are named and left out."""
+"""Alignment of recordings with their transcripts; those that cannot be aligned are reported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from speakergmm.audio import probe
-from speakergmm.corpora import AnyPath, CorpusLike, Utterance, as_utterances
+from speakergmm.corpora import (
+    AnyPath,
+    Corpus,
+    CorpusLike,
+    Transcripts,
+    Utterance,
+    as_corpus,
+    as_utterances,
+)
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.hmm.decoding.forced_alignment import Aligner
-from speakergmm.parallel import threaded_map
-from speakergmm.ranges import choice
+from speakergmm.parallel import Workers
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
-from speakergmm.recognition.aligned_utterance import AlignedUtterance, Edges
+from speakergmm.recognition.aligned_utterance import AlignedUtterance
+from speakergmm.recognition.alignment_options import RecordingAlignmentOptions
+from speakergmm.recognition.corpus_preparation import PreparedCorpus, prepare
 from speakergmm.recognition.feature_archive import FeatureArchive
-from speakergmm.recognition.language_arguments import as_transcripts
-from speakergmm.recognition.loudness import MeasureRecording, loud_frames
+from speakergmm.recognition.language_arguments import TranscriptsLike, as_transcripts
+from speakergmm.recognition.loudness import MeasureRecording, RecordingMeasurement, loud_frames
 from speakergmm.recognition.utterance_skips import UtteranceSkips
-from speakergmm.recognition.word_confidence import WordConfidence
-from speakergmm.run_context import OnSkip
+from speakergmm.run_context import RunContext
 from speakergmm.words import words_of
 
 __all__ = ["AlignedUtterance", "align_recording", "align_recordings"]
@@ -27,19 +34,13 @@ __all__ = ["AlignedUtterance", "align_recording", "align_recordings"]
 
 def align_recordings(
     model: AcousticModel | AnyPath,
-    utterances: CorpusLike,
-    transcripts: Mapping[str, Sequence[str] | str] | AnyPath,
+    utterances: CorpusLike | PreparedCorpus,
+    transcripts: TranscriptsLike | None = None,
+    options: RecordingAlignmentOptions | None = None,
     *,
-    beam: float | None = None,
-    retry_beam: float | None = None,
-    confidences: bool = True,
-    goodness: bool = False,
-    loudness: bool = False,
-    edges: Edges = "expected",
     n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
-    description: str | None = None,
+    run: RunContext | None = None,
+    **changes: Any,
 ) -> Iterator[AlignedUtterance]:
     """Align recordings with their transcripts.
 
@@ -47,77 +48,65 @@ def align_recordings(
     ----------
     model : AcousticModel or path
     utterances : Corpus, path, or iterable of Utterance or path
-        Such as a corpus, or where it lies. Where the model's features are normalised by speaker,
-        all of a speaker's utterances should be among them.
-    transcripts : mapping of str to sequence of str, or path
-        Words by utterance id, or where they are written.
-    beam, retry_beam
-        See `speakergmm.hmm.decoding.forced_alignment.Aligner`. By default no path is given up.
-    confidences : bool, default=True
-        Compute posteriors: how sure it is where words, phones and states lie. Where the model can
-        tell (`AcousticModel.confidence`), also the confidence of each word: how probable it is
-        that it was said. A wrong word has a posterior as high as a right one.
-    goodness : bool, default=False
-        Compute `Segment.goodness`; confidences need it, and bring it along.
-    loudness : bool, default=False
-        Find out which frames are loud and whether there is any speech, which takes another look
-        at each recording.
-    edges : {"expected", "path"}
-        See `AlignedUtterance`.
+        The recordings, or where they are. If the model's features are normalised by speaker, all
+        utterances of a speaker should be among them. A `PreparedCorpus` brings its transcripts and
+        its lexicon along.
+    transcripts : mapping of str to sequence of str, or path, optional
+        The words spoken in each utterance, by its id; by default those that belong to the corpus.
+    options : RecordingAlignmentOptions, optional
     n_jobs : int, default=1
-        Processes that extract features and threads that align; changes nothing but the time.
-    strict : bool, default=False
-        Raise an error because of the first utterance that can't be aligned.
-    on_skip : callable, optional
-        Called with each `SkippedRecording`; by default a warning is issued.
-    description : str, optional
-        Text of a progress bar while features are extracted; one of the alignment follows it.
+        Number of workers: processes that extract features and threads that align. It changes
+        nothing but the time.
+    run : RunContext, optional
+        Uses `strict`, `on_skip` and `progress`.
+    **changes
+        Options by name, in place of those of `options`: ``edges="path"``.
 
     Yields
     ------
     AlignedUtterance
-        In order, without those that were skipped: no transcript, an unknown word, too short a
-        recording, a recording that can't be read.
+        In order, without the utterances that were left out; see `prepare` for the reasons.
 
     Raises
     ------
     InsufficientDataError
-        If no utterance can be used; with `strict`, for the first that can't.
+        If no utterance can be used; with `run.strict`, for the first that cannot.
     """
-    choice("edges", edges, ("expected", "path"))
+    options = RecordingAlignmentOptions.of(options, changes)
     model = as_model(model)
-    aligner = Aligner(
-        model.models,
-        beam=beam,
-        retry_beam=retry_beam,
-        confidences=confidences,
-        # Confidences rest on it.
-        goodness=goodness or (confidences and model.confidence is not None),
-    )
-    said = as_transcripts(transcripts)
-    work = _Work(model, aligner, said, loudness, edges, model.confidence if confidences else None)
-    skips = UtteranceSkips(on_skip, said, strict=strict)
-    return _aligned(work, as_utterances(utterances), skips, n_jobs, strict, description)
+    if isinstance(utterances, PreparedCorpus):
+        material: PreparedCorpus | _Material = utterances
+    else:
+        corpus = as_corpus(utterances, strict=False)
+        material = _Material(corpus, None if transcripts is None else as_transcripts(transcripts))
+    return _aligned(model, material, options, Workers(n_jobs), run or RunContext())
 
 
 def _aligned(
-    work: _Work,
-    utterances: tuple[Utterance, ...],
-    skips: UtteranceSkips,
-    n_jobs: int,
-    strict: bool,
-    description: str | None,
+    model: AcousticModel,
+    material: PreparedCorpus | _Material,
+    options: RecordingAlignmentOptions,
+    workers: Workers,
+    run: RunContext,
 ) -> Iterator[AlignedUtterance]:
-    model = work.model
-    usable = skips.usable(utterances, model.lexicon, unknown=model.unknown)
-    with model.extract(
-        usable, n_jobs=n_jobs, strict=strict, on_skip=skips, description=description
-    ) as archive:
-        aligned = threaded_map(
+    # Leave out the utterances that cannot be aligned.
+    if isinstance(material, _Material):
+        prepared = prepare(
+            material.corpus, material.transcripts, model=model, listen=False, n_jobs=workers.count
+        )
+    else:
+        prepared = material
+    skips = UtteranceSkips(run, prepared.transcripts)
+    usable = prepared.report(skips)
+    if prepared.lexicon is not None and prepared.lexicon is not model.lexicon:
+        model = model.with_lexicon(prepared.lexicon)
+    work = _Work(model, _aligner(model, options), prepared, options)
+    # Extract features, then align one utterance at a time on threads.
+    with model.extract(usable, n_jobs=workers.count, run=replace(run, on_skip=skips)) as archive:
+        aligned = workers.map_threads(
             lambda place: work.align(archive, place),
             range(len(archive)),
-            n_jobs=n_jobs,
-            description=description and "alignment",
+            description=run.description("alignment"),
         )
         for place, result in enumerate(aligned):
             if isinstance(result, SpeakerGmmError):
@@ -126,50 +115,88 @@ def _aligned(
                 yield result
 
 
+def _aligner(model: AcousticModel, options: RecordingAlignmentOptions) -> Aligner:
+    return Aligner(
+        model.models,
+        options,
+        # The confidence of a word rests on its goodness.
+        goodness=options.goodness or (options.confidences and model.confidence is not None),
+    )
+
+
 def align_recording(
     model: AcousticModel | AnyPath,
     utterance: Utterance | AnyPath,
     words: Sequence[str] | str,
-    **options: Any,
+    options: RecordingAlignmentOptions | None = None,
+    **changes: Any,
 ) -> AlignedUtterance:
-    """Align one recording; see `align_recordings`, whose `strict` this always is."""
+    """Align one recording; an error is raised if it cannot be aligned.
+
+    Parameters
+    ----------
+    model : AcousticModel or path
+    utterance : Utterance or path
+    words : sequence of str, or str
+        The words spoken in it.
+    options : RecordingAlignmentOptions, optional
+    **changes
+        Options by name, in place of those of `options`.
+    """
     utterances = as_utterances(utterance)
     if len(utterances) != 1:
         raise InvalidInputError(
-            f"got {len(utterances)} utterances where one is wanted; align_recordings takes several"
+            f"found {len(utterances)} utterances where one is wanted; give them to align_recordings"
         )
     recording = utterances[0]
     transcripts = {recording.id: words_of(words)}
-    return next(align_recordings(model, [recording], transcripts, strict=True, **options))
+    strict = RunContext(strict=True)
+    return next(align_recordings(model, [recording], transcripts, options, run=strict, **changes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """Recordings and their transcripts, not yet prepared."""
+
+    corpus: Corpus
+    transcripts: Transcripts | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What a thread does with one utterance: its refusal is a result, which ends no other."""
+    """The alignment of one utterance on a thread; its error is a result, which ends no other."""
 
     model: AcousticModel
     aligner: Aligner
-    transcripts: Mapping[str, Sequence[str]]
-    loudness: bool
-    edges: Edges
-    confidence: WordConfidence | None
+    prepared: PreparedCorpus
+    options: RecordingAlignmentOptions
 
     def align(self, archive: FeatureArchive, place: int) -> AlignedUtterance | SpeakerGmmError:
-        utterance = archive.utterances[place]
-        words = tuple(self.transcripts[utterance.id])
+        """Align the utterance at a place of an archive."""
+        utterance, confidence = archive.utterances[place], self.model.confidence
+        words = tuple(self.prepared.transcripts[utterance.id])
         try:
             alignment = self.aligner.align(self.model.compile(words), archive[place])
-            if self.confidence is not None:
-                alignment = self.confidence.applied(alignment)
+            if self.options.confidences and confidence is not None:
+                alignment = confidence.applied(alignment)
+            measured: RecordingMeasurement = self.prepared.measurements[utterance.id]
             loud = has_speech = None
-            if self.loudness:
+            if self.options.loudness:
                 loud = loud_frames(utterance, self.model.features)
-                has_speech = MeasureRecording(self.model.features, listen=True)(
-                    utterance
-                ).has_speech
-            grid, duration = archive.grids[place], probe(utterance.path).duration
+                has_speech = measured.has_speech
+                if has_speech is None:
+                    has_speech = MeasureRecording(self.model.features, listen=True)(
+                        utterance
+                    ).has_speech
             return AlignedUtterance(
-                utterance, words, alignment, grid, duration, self.edges, loud, has_speech
+                utterance,
+                words,
+                alignment,
+                archive.grids[place],
+                measured.recording_seconds,
+                self.options.edges,
+                loud,
+                has_speech,
             )
         except SpeakerGmmError as error:
             return error

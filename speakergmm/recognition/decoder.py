@@ -22,12 +22,12 @@ from speakergmm.hmm.decoding.decoding_options import DecodingOptions
 from speakergmm.hmm.decoding.transducer import DecodingGraph
 from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.metrics.boundaries import TimedLabel
-from speakergmm.parallel import effective_jobs, parallel_map
+from speakergmm.parallel import Workers
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.language_arguments import as_language_model
 from speakergmm.recognition.timelines import edge_times, known, label_dict
 from speakergmm.recognition.utterance_skips import UtteranceSkips
-from speakergmm.run_context import OnSkip
+from speakergmm.run_context import RunContext
 from speakergmm.words import words_of
 
 if TYPE_CHECKING:
@@ -328,10 +328,8 @@ class Decoder:
         corpus: CorpusLike,
         *,
         n_jobs: int = 1,
-        strict: bool = False,
-        on_skip: OnSkip | None = None,
+        run: RunContext | None = None,
         lattices: bool = False,
-        description: str | None = None,
     ) -> Iterator[Recognition]:
         """Recognise all utterances of a corpus.
 
@@ -341,15 +339,11 @@ class Decoder:
             Where features are normalised by speaker, all that a speaker says here counts.
         n_jobs : int, default=1
             Processes; they change nothing but the time.
-        strict : bool, default=False
-            Raise the first error of a recording instead of going on without it.
-        on_skip : callable, optional
-            Called with each `SkippedRecording`: those that can't be read, and those in which no
-            path was found; by default a warning is issued.
+        run : RunContext, optional
+            Uses `strict`, `on_skip` and `progress`. Recordings that cannot be read and those in
+            which no path was found are left out.
         lattices : bool, default=False
             Keep the text of the lattices; needs a lattice beam.
-        description : str, optional
-            Text of progress bars.
 
         Yields
         ------
@@ -360,21 +354,19 @@ class Decoder:
             self.options.lattice_beam is None or not isinstance(self.search, DecodingGraph)
         ):
             raise InvalidInputError("lattices need a search with a lattice_beam, such as 8")
-        skips = UtteranceSkips(on_skip, {}, strict=strict, error=NoPathError)
-        jobs = effective_jobs(n_jobs)
+        run, workers = run or RunContext(), Workers(n_jobs)
+        skips = UtteranceSkips(run, {}, error=NoPathError)
+        jobs = workers.count
         with self.model.extract(
             as_utterances(corpus),
-            n_jobs=n_jobs,
-            strict=strict,
-            on_skip=skips,
-            description=description and f"{description}: features",
+            n_jobs=jobs,
+            run=replace(run, on_skip=skips),
         ) as archive:
             work = _Work(uuid.uuid4().hex, os.getpid(), self._search, lattices)
             size = 1 if jobs == 1 else min(_CHUNK, math.ceil(len(archive) / jobs))
             chunks = [range(i, min(i + size, len(archive))) for i in range(0, len(archive), size)]
             items = ([(archive.utterances[i].id, archive[i]) for i in chunk] for chunk in chunks)
-            searching = description and f"{description}: search"
-            found = parallel_map(work, items, n_jobs=n_jobs, description=searching)
+            found = workers.map_processes(work, items, description=run.description("recognition"))
             for chunk, outcomes in zip(chunks, found, strict=True):
                 for place, (result, text) in zip(chunk, outcomes, strict=True):
                     utterance = archive.utterances[place]

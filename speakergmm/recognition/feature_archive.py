@@ -9,7 +9,7 @@ import contextlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Any, Self, Unpack
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from speakergmm.audio import probe
 from speakergmm.corpora import Utterance
 from speakergmm.errors import AudioError, CorpusError, InsufficientDataError
-from speakergmm.features import FeatureConfig, FrameGrid, HowToMap, cached_extractor, map_recordings
+from speakergmm.features import FeatureConfig, FrameGrid, cached_extractor, map_recordings
 from speakergmm.features.normalisation import FeatureNormalisation
 from speakergmm.moments import Moments
+from speakergmm.parallel import Workers
+from speakergmm.run_context import RunContext
 
 # Two frames of sound are never so near each other: what repeats is a constant signal.
 _SAME = 1e-4
@@ -70,8 +72,8 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         config: FeatureConfig,
         normalisation: FeatureNormalisation,
         *,
-        description: str | None = None,
-        **how: Unpack[HowToMap],
+        n_jobs: int = 1,
+        run: RunContext | None = None,
     ) -> Self:
         """Extract the features of utterances.
 
@@ -80,10 +82,10 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         utterances : sequence of Utterance
         config : FeatureConfig
         normalisation : FeatureNormalisation
-        description : str, optional
-            Text of a progress bar.
-        **how
-            As `map_recordings` has them: ``n_jobs``, ``strict`` and ``on_skip``.
+        n_jobs : int, default=1
+            Number of processes.
+        run : RunContext, optional
+            Uses `strict`, `on_skip` and `progress`.
 
         Raises
         ------
@@ -91,7 +93,14 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
             If no recording can be used.
         """
         archive = cls(normalisation)
-        extracted = map_recordings(_Extract(config), utterances, description=description, **how)
+        run = run or RunContext()
+        extracted = map_recordings(
+            _Extract(config),
+            utterances,
+            workers=Workers(n_jobs),
+            run=run,
+            description=run.description("features"),
+        )
         used: list[tuple[Utterance, FrameGrid]] = []
         try:
             for utterance, (values, grid) in extracted:

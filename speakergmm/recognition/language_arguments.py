@@ -35,11 +35,15 @@ def as_lexicon(
     if isinstance(given, Lexicon):
         return given
     if is_path(given):
-        keeps = any(unit[-1:].isdigit() for unit in units)
-        return Lexicon.read(given, stress="keep" if keeps else "fold", case=case)
+        return Lexicon.read(given, stress="keep" if keeps_stress(units) else "fold", case=case)
     if isinstance(given, Mapping):
         return Lexicon.from_dict(given)
     raise wrong_type(given, "a lexicon, Lexicon.read(path) or Lexicon.from_dict({...})")
+
+
+def keeps_stress(units: Iterable[str]) -> bool:
+    """Return whether units of a model have stress digits, as in ``AH0``."""
+    return any(unit[-1:].isdigit() for unit in units)
 
 
 def as_language_model(given: BackoffLanguageModel | AnyPath | None) -> BackoffLanguageModel | None:

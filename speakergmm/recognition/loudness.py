@@ -89,6 +89,8 @@ class RecordingMeasurement:
         That of the file, in Hz.
     seconds : float
         Length of the utterance.
+    recording_seconds : float
+        Length of the whole recording.
     n_frames : int
         Frames of features.
     has_speech : bool or None
@@ -99,6 +101,7 @@ class RecordingMeasurement:
 
     sample_rate: int = 0
     seconds: float = 0.0
+    recording_seconds: float = 0.0
     n_frames: int = 0
     has_speech: bool | None = None
     refusal: str | None = None
@@ -128,7 +131,7 @@ class MeasureRecording:
             seconds = max(0.0, end - utterance.start)
             if not self.listen:
                 n_frames = self.config.count_frames(round(seconds * self.config.sample_rate))
-                return RecordingMeasurement(info.sample_rate, seconds, n_frames)
+                return RecordingMeasurement(info.sample_rate, seconds, info.duration, n_frames)
             with warnings.catch_warnings():
                 # A low rate is a problem of its own.
                 warnings.simplefilter("ignore", AudioWarning)
@@ -137,8 +140,9 @@ class MeasureRecording:
                 energy = log_energies(utterance, heard)
         except SpeakerGmmError as error:
             return RecordingMeasurement(refusal=str(error))
+        has_speech = speech_found(energy, rule)
         return RecordingMeasurement(
-            info.sample_rate, seconds, len(energy), speech_found(energy, rule)
+            info.sample_rate, seconds, info.duration, len(energy), has_speech
         )
 
 

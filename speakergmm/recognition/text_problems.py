@@ -1,58 +1,57 @@
-"""What is wrong with a transcribed corpus, and where it stands.
+"""Problems of a transcribed corpus, and the places where they are found.
 
 The path of such a `Problem` is the file at fault: that of the transcript, a lexicon, a language
 model or a recording. Its `kind` is one of ``bad_text``, ``bad_lexicon``, ``bad_language_model``
 (faults of the files themselves), ``no_text``, ``no_audio``, ``empty_text``, ``unknown_word``,
 ``language_model_words``, ``missing_phones``, ``too_short_for_text``, ``no_speech``,
-``wrong_rate``, ``unreadable``; ``bad_list`` is what readers of the corpus left out. An utterance
-named by an error can't be used.
+``wrong_rate``, ``unreadable``; ``bad_list`` is a fault of a list of recordings. An utterance named
+by an error cannot be used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from speakergmm.corpora import Corpus, Problem, Severity, Transcript, Transcripts
 from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.recognition.transcript_graphs import CompilesTranscripts
 from speakergmm.text_files import Fault
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """A transcribed corpus, and what its words are looked up in.
+    """A transcribed corpus, and the lexicon in which its words are looked up.
 
     Parameters
     ----------
     corpus : Corpus
     said : Transcripts
-        What is said, of other recordings too.
+        Transcripts, of other recordings too.
     lexicon : Lexicon or None
-        None where words are spelled, or measured by their letters.
+        None if words are measured by their letters.
     unknown : str or None
-        Word of the lexicon that others are taken for.
+        Word of the lexicon to which words outside it are mapped.
     graphemes : bool
-        Words are to be spelled.
-    model : CompilesTranscripts or None
-        Whose units and silence count.
+        Whether all words are spelled.
+    spelled : mapping of str to int
+        Words outside the lexicon that have been spelled, with their counts.
     """
 
     corpus: Corpus
     said: Transcripts
     lexicon: Lexicon | None
-    unknown: str | None
-    graphemes: bool
-    model: CompilesTranscripts | None
+    unknown: str | None = None
+    graphemes: bool = False
+    spelled: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def used(self) -> dict[str, Transcript]:
-        """What the corpus says: other words are not looked up, for a text may serve several."""
+        """Transcripts of the corpus's own utterances, by their ids."""
         return {u.id: self.said[u.id] for u in self.corpus if u.id in self.said}
 
     def at_line(self, severity: Severity, kind: str, utterance: str, message: str) -> Problem:
-        """Make a problem of an utterance that stands where its transcript does."""
+        """Return a problem of an utterance, with the place of its transcript."""
         said = self.said[utterance]
         return Problem(severity, kind, optional_path(said.path), utterance, message, said.line)
 
@@ -64,9 +63,9 @@ class Texts:
         what: str,
         summary: str,
     ) -> Iterator[Problem]:
-        """Tell what was found of each utterance, and of all that have any once more."""
+        """Yield a problem for each utterance with findings, after one warning that sums them up."""
         if any(found.values()):
-            # Utterances are the errors; to count what they have in common would count it twice.
+            # A warning: the errors are those of the utterances, which would be counted twice.
             yield Problem("warning", kind, None, None, summary)
         for name, items in found.items():
             if items:
@@ -74,27 +73,8 @@ class Texts:
                 yield self.at_line(severity, kind, name, message)
 
 
-def unusable_utterances(problems: Iterable[Problem]) -> dict[str, str]:
-    """Name the utterances that errors make useless, each with the first reason.
-
-    Parameters
-    ----------
-    problems : iterable of Problem
-
-    Returns
-    -------
-    dict of str to str
-        Utterance id -> message.
-    """
-    found: dict[str, str] = {}
-    for problem in problems:
-        if problem.severity == "error" and problem.utterance is not None:
-            found.setdefault(problem.utterance, problem.message)
-    return found
-
-
 def problems_of(kind: str, faults: Iterable[Fault]) -> list[Problem]:
-    """Turn the faults of a file into problems."""
+    """Return the faults of a file as problems."""
     return [
         Problem(
             "error", kind, optional_path(fault.path), fault.utterance, fault.message, fault.line
@@ -104,7 +84,7 @@ def problems_of(kind: str, faults: Iterable[Fault]) -> list[Problem]:
 
 
 def order(problem: Problem) -> tuple[bool, str, str, int, str, str]:
-    """Sort errors first, those of whole files before those of utterances, then by place."""
+    """Return a sort key: errors first, those of files before those of utterances, then by place."""
     return (
         problem.severity != "error",
         "" if problem.utterance is None else "utterance",
@@ -116,5 +96,5 @@ def order(problem: Problem) -> tuple[bool, str, str, int, str, str]:
 
 
 def optional_path(name: str | None) -> Path | None:
-    """Return the path of a file that may have no name."""
+    """Return a path, or None for a file without a name."""
     return None if name is None else Path(name)

@@ -37,20 +37,24 @@ def spelled_out(
 
 
 def unknown_words(texts: Texts) -> Iterator[Problem]:
-    """Find words that the lexicon lacks, errors where no word stands for them; or can't spell."""
-    used, hint = texts.used, ""
-    severity: Severity = "error"
-    if texts.graphemes:
-        what = "that can't be spelled (write numbers and signs as words)"
-        outside = {word for said in used.values() for word in said if spell(word) is None}
-    elif texts.lexicon is not None:
-        what = f"not in the lexicon {texts.lexicon.source}"
-        outside = set(texts.lexicon.unknown(used))
-        hint = _hint(outside, texts.lexicon)
-        if texts.unknown is not None:
-            what, severity = f"{what}, taken for {texts.unknown}", "warning"
-    else:
+    """Find words outside the lexicon: errors, unless they are mapped to the unknown word."""
+    if texts.lexicon is None:
         return
+    used = texts.used
+    severity: Severity = "error"
+    outside = set(texts.lexicon.unknown(used))
+    hint = _hint(outside, texts.lexicon)
+    what = f"not in the lexicon {texts.lexicon.source}"
+    if texts.spelled:
+        message = f"words {what}, spelled: {with_counts(texts.spelled)}"
+        yield Problem(
+            "warning", "unknown_word", None, None, message + _hint(texts.spelled, texts.lexicon)
+        )
+    if texts.graphemes:
+        what, hint = "that cannot be spelled (write numbers and signs as words)", ""
+    elif texts.unknown is not None:
+        what, severity = f"{what}, mapped to {texts.unknown}", "warning"
+    # Each word once per utterance, in order; for all utterances the words with their counts.
     found = {name: [word for word in said if word in outside] for name, said in used.items()}
     counts = Counter(chain.from_iterable(found.values()))
     distinct = {name: list(dict.fromkeys(words)) for name, words in found.items()}
@@ -117,26 +121,25 @@ def with_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{word} ({count})" for word, count in ranked)
 
 
-def missing_phones(texts: Texts) -> Iterator[Problem]:
-    """Find phones or letters that a model has no unit for."""
-    if texts.model is None:
+def missing_phones(texts: Texts, units: Set[str] | None) -> Iterator[Problem]:
+    """Find phones or letters without a model among these units."""
+    lexicon = texts.lexicon
+    if units is None or lexicon is None:
         return
-    modelled, lexicon = set(texts.model.models.units), texts.lexicon
-
-    def phones_of(word: str) -> Iterable[str]:
-        if texts.graphemes:
-            return spell(word) or ()
-        ways = lexicon[word] if lexicon is not None and word in lexicon else ()
-        return (phone for way in ways for phone in way.phones)
-
     found = {
-        name: sorted({phone for word in said for phone in phones_of(word)} - modelled)
+        name: sorted({phone for word in said for phone in _phones_of(word, lexicon)} - units)
         for name, said in texts.used.items()
     }
     what = "phones without a model"
     counts = with_counts(Counter(chain.from_iterable(found.values())))
     summary = f"{what}, with numbers of utterances: {counts}"
     yield from texts.listed("error", "missing_phones", found, what, summary)
+
+
+def _phones_of(word: str, lexicon: Lexicon) -> set[str]:
+    if word not in lexicon:
+        return set()
+    return {phone for way in lexicon[word] for phone in way.phones}
 
 
 def language_model_words(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from speakergmm.errors import InvalidInputError
@@ -28,8 +28,6 @@ UnknownWords = Literal["skip", "map", "graphemes"]
 _SCOPES = ("speaker", "utterance", "none", "window")
 # Annealing takes no more than this part of the iterations: a short training has no time for it.
 _ANNEALED_SHARE = 0.25
-# Part of the iterations in which Gaussians are added, unless the schedule says until which.
-_GROWTH = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +45,8 @@ class TrainingOptions(Options):
     normalisation : {"speaker", "utterance", "none", "window"} or FeatureNormalisation
         Frames over which cepstral means and variances are taken; by default those of a speaker.
     schedule : TrainingSchedule
-        Options of the iterations; by default 40 of Baum-Welch, the first ones annealed.
+        Options of the iterations; by default 40 of Baum-Welch, the first six annealed, or fewer if
+        `max_iter` is given by keyword: at most a quarter of the iterations.
     silence : SilenceModel
         Names and probabilities of pauses.
     n_states : int, default=3
@@ -59,9 +58,8 @@ class TrainingOptions(Options):
     gaussians_per_state : float, optional
         Mean number of Gaussians per state, in place of the schedule's `n_gaussians`.
     growth : float, optional
-        Part of the iterations in which Gaussians are added, in place of the schedule's
-        `grow_until`; annealing then takes at most a quarter of the iterations. Where the number of
-        iterations `max_iter` is given by keyword, the default is 0.75.
+        Part of the iterations in which Gaussians are added, unless the schedule has `grow_until`;
+        by default three quarters.
     frequency_warps : sequence of float, default=(1.0,)
         Each utterance is trained on once with its frequencies multiplied by each of these factors,
         such as 0.9, 1 and 1.1: as if speakers with longer and shorter vocal tracts had said it.
@@ -159,24 +157,26 @@ class TrainingOptions(Options):
         """
         if options is None and changes.get("units") == "words":
             return cls.for_words(**changes)
-        names = {each.name for each in fields(TrainingSchedule)} - {"seed"}
-        inner = {name: changes[name] for name in names & set(changes)}
-        own = {name: value for name, value in changes.items() if name not in inner}
-        changed = super(TrainingOptions, cls).of(options, own)
-        changed = replace(changed, schedule=replace(changed.schedule, **inner))
-        if "max_iter" in changes and changed.growth is None and "grow_until" not in changes:
-            changed = replace(changed, growth=_GROWTH)
+        changed = super(TrainingOptions, cls).of(options, changes)
+        if "max_iter" in changes and "annealing" not in changes:
+            schedule = changed.schedule
+            few = int(_ANNEALED_SHARE * schedule.max_iter)
+            changed = replace(
+                changed, schedule=replace(schedule, annealing=schedule.annealing[:few])
+            )
         return changed
+
+    @property
+    def silence_model(self) -> SilenceModel:
+        """The options of silence, without a unit if silence has no states."""
+        return self.silence if self.silence_states else replace(self.silence, unit=None)
 
     def schedule_for(self, n_pdfs: int) -> TrainingSchedule:
         """Return the schedule of training a number of pdfs, with the options that depend on it."""
         schedule = self.schedule
-        if self.growth is not None:
+        if self.growth is not None and schedule.grow_until is None:
             grow_until = int(self.growth * schedule.max_iter + 1e-9)
-            annealed = int(_ANNEALED_SHARE * schedule.max_iter)
-            schedule = replace(
-                schedule, grow_until=grow_until, annealing=schedule.annealing[:annealed]
-            )
+            schedule = replace(schedule, grow_until=grow_until)
         if self.gaussians_per_state is not None:
             schedule = replace(schedule, n_gaussians=round(self.gaussians_per_state * n_pdfs))
         return schedule

@@ -13,7 +13,7 @@ from speakergmm.metrics import Interval, ratio_interval, wilson_interval
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.decoder import Decoder
 from speakergmm.recognition.word_lists import as_single_words
-from speakergmm.run_context import OnSkip
+from speakergmm.run_context import RunContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def evaluate_words(
     words: Mapping[str, str | Sequence[str]],
     *,
     n_jobs: int = 1,
-    on_skip: OnSkip | None = None,
+    run: RunContext | None = None,
 ) -> WordEvaluation:
     """Recognise recordings of one word each, any of the model's, and compare.
 
@@ -134,8 +134,8 @@ def evaluate_words(
         What each utterance is.
     n_jobs : int, default=1
         Processes.
-    on_skip : callable, optional
-        Called with each recording that can't be used.
+    run : RunContext, optional
+        As `Decoder.decode` uses it.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def evaluate_words(
     decoder = Decoder.for_isolated_words(model)
     heard = {
         found.utterance.id: (found.words[0], found.result.best.posterior)
-        for found in decoder.decode(corpus, n_jobs=n_jobs, on_skip=on_skip)
+        for found in decoder.decode(corpus, n_jobs=n_jobs, run=run)
     }
     return WordEvaluation(
         tuple(

@@ -108,7 +108,7 @@ def test_training_is_that_of_the_parts(corpus, said, lexicon, silence):
             {unit: model.models.topology(unit) for unit in model.models.units},
             mean=mean, variance=variance,
         )  # fmt: skip
-        by_hand = AcousticModel(flat, modelled_words(lexicon, flat), config, silence=silence)
+        by_hand = AcousticModel(flat, modelled_words(lexicon, flat.units), config, silence=silence)
         graphs = [by_hand.compile(said[utterance.id]) for utterance in corpus]
         expected = train_phone_models(flat, graphs, archive, schedule=SHORT, seed=4)
     arrays = to_arrays(expected.models)[0]
@@ -192,15 +192,19 @@ def bad(corpus, said, tmp_path):
     word = said[corpus.utterances[0].id][0]
     made = [
         (Utterance("untold", tmp_path / "untold.wav", "x"), None, "no transcript"),
-        (Utterance("silent", tmp_path / "silent.wav", "x"), (), "transcript is empty"),
+        (Utterance("silent", tmp_path / "silent.wav", "x"), (), "empty transcript"),
         (
             Utterance("foreign", tmp_path / "foreign.wav", "x"),
             ("who", word, "is", "who"),
-            "'is', 'who'",
+            "who is",
         ),
         (Utterance("broken", tmp_path / "noise.wav", "x"), (word,), "noise.wav"),
         (Utterance("lost", tmp_path / "lost.wav", "x"), (word,), "lost.wav"),
-        (Utterance("brief", tmp_path / "brief.wav", "x"), (word,) * 5, "frames, found 6"),
+        (
+            Utterance("brief", tmp_path / "brief.wav", "x"),
+            (word,) * 5,
+            "recording has 6",
+        ),
     ]
     transcripts = {u.id: words for u, words, _ in made if words is not None}
     return [u for u, _, _ in made], transcripts, {u.id: reason for u, _, reason in made}
@@ -293,7 +297,7 @@ def test_unknown_words_are_skipped(corpus, said, smaller):
     heard = []
     found = train(corpus, said, lexicon, on_skip=heard.append)
     assert {s.affected[0] for s in heard} == {u for u, words in said.items() if word in words}
-    assert all(repr(word) in s.message for s in heard)
+    assert all(word in s.message.split() for s in heard)
     assert found.unknown is None
     assert word not in found.lexicon
 
@@ -334,7 +338,7 @@ def test_words_that_cannot_be_spelled_cost_their_utterances(corpus, said, lexico
         on_skip=heard.append, schedule=TrainingSchedule(max_iter=1),
     )  # fmt: skip
     assert [skipped.affected for skipped in heard] == [(name,)]
-    assert "'1984'" in heard[0].message
+    assert "1984" in heard[0].message
     assert found.provenance["n_utterances"] == len(corpus) - 1
 
 
@@ -346,7 +350,7 @@ def test_words_that_nobody_says_keep_their_place_where_they_can(model, lexicon):
     models = PhoneModels.flat(
         {lexicon.phones[0]: Topology.left_right(1)}, mean=[0.0], variance=[1.0]
     )
-    kept = modelled_words(extended, models)
+    kept = modelled_words(extended, models.units)
     assert list(kept) == ["y"]
     assert kept.n_pronunciations == 1
 

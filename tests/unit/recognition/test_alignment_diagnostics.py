@@ -26,6 +26,7 @@ from speakergmm.recognition import (
     robust_deviations,
     train_acoustic_model,
 )
+from speakergmm.run_context import RunContext
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +35,9 @@ def spoken(tmp_path_factory):
 
 
 def diagnosed(spoken, utterances, transcripts):
+    strict = RunContext(strict=True)
     aligned = align_recordings(
-        spoken.model, utterances, transcripts, goodness=True, loudness=True, strict=True
+        spoken.model, utterances, transcripts, goodness=True, loudness=True, run=strict
     )
     return diagnose(map(gather_evidence, aligned))
 
@@ -286,8 +288,9 @@ def test_of_short_sentences_the_wrong_transcript_comes_first(spoken, tmp_path, s
     model = train_acoustic_model(
         sentences.corpus, said, spoken.lexicon, TrainingOptions(schedule=schedule)
     )
+    strict = RunContext(strict=True)
     aligned = list(
-        align_recordings(model, sentences.corpus, said, goodness=True, loudness=True, strict=True)
+        align_recordings(model, sentences.corpus, said, goodness=True, loudness=True, run=strict)
     )
     found = diagnose(map(gather_evidence, aligned))
     assert found[0].utterance == wrong

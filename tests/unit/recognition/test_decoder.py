@@ -32,7 +32,7 @@ from speakergmm.recognition import (
     SilenceModel,
 )
 from speakergmm.recognition import decoder as recognition_decoding
-from speakergmm.run_context import SkippedRecordingWarning
+from speakergmm.run_context import RunContext, SkippedRecordingWarning
 
 LATTICE = DecodingOptions(acoustic_scale=0.1, beam=40.0, lattice_beam=40.0, n_best=5)
 
@@ -275,9 +275,9 @@ def test_what_finds_no_path_is_reported_and_left_out(model, speech, tmp_path):
     with pytest.warns(SkippedRecordingWarning, match="takes .* frames"):
         assert list(decoder.decode(corpus)) == []
     with pytest.raises(NoPathError, match=r"utterance 'b001.*frames"):
-        list(decoder.decode(corpus, strict=True))
+        list(decoder.decode(corpus, run=RunContext(strict=True)))
     skipped = []
-    assert list(decoder.decode(corpus, on_skip=skipped.append)) == []
+    assert list(decoder.decode(corpus, run=RunContext(on_skip=skipped.append))) == []
     assert [item.affected for item in skipped] == [(u.id,) for u in corpus]
 
 

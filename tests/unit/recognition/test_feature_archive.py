@@ -12,6 +12,7 @@ from speakergmm.corpora import Utterance
 from speakergmm.errors import AudioError, CorpusError, InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureExtractor
 from speakergmm.recognition import FeatureArchive, FeatureNormalisation, suited_rate
+from speakergmm.run_context import RunContext
 
 CONFIG = FeatureConfig.load("hmm")
 SPEAKERS = {"a1": "ana", "b1": "bo", "a2": "ana", "x1": None, "x2": None}
@@ -172,7 +173,9 @@ def test_an_error_leaves_nothing_behind(utterances, temporary):
     before = open_files()
     missing = Utterance("m", temporary / "missing.wav", None)
     with pytest.raises(Stop):
-        FeatureArchive.of([*utterances, missing], CONFIG, FeatureNormalisation(), on_skip=stop)
+        FeatureArchive.of(
+            [*utterances, missing], CONFIG, FeatureNormalisation(), run=RunContext(on_skip=stop)
+        )
     assert list(temporary.iterdir()) == []
     assert open_files() == before
 
@@ -188,7 +191,9 @@ def test_recordings_that_cannot_be_read_are_left_out(utterances, tmp_path):
     mixed = [utterances[0], bad[0], utterances[1], bad[1], bad[2], *utterances[2:]]
     heard = []
     with (
-        FeatureArchive.of(mixed, CONFIG, FeatureNormalisation(), on_skip=heard.append) as found,
+        FeatureArchive.of(
+            mixed, CONFIG, FeatureNormalisation(), run=RunContext(on_skip=heard.append)
+        ) as found,
         FeatureArchive.of(utterances, CONFIG, FeatureNormalisation()) as expected,
     ):
         assert found.utterances == utterances
@@ -198,10 +203,13 @@ def test_recordings_that_cannot_be_read_are_left_out(utterances, tmp_path):
     for utterance in bad:
         with pytest.raises((AudioError, InsufficientDataError), match=utterance.path.name):
             FeatureArchive.of(
-                [utterances[0], utterance], CONFIG, FeatureNormalisation(), strict=True
+                [utterances[0], utterance],
+                CONFIG,
+                FeatureNormalisation(),
+                run=RunContext(strict=True),
             )
     with pytest.raises(InsufficientDataError, match="no recording"):
-        FeatureArchive.of(bad, CONFIG, FeatureNormalisation(), on_skip=heard.append)
+        FeatureArchive.of(bad, CONFIG, FeatureNormalisation(), run=RunContext(on_skip=heard.append))
 
 
 def test_refuses_an_unknown_scope():

@@ -24,6 +24,7 @@ from speakergmm.recognition import (
     train_acoustic_model,
     word_evidence,
 )
+from speakergmm.run_context import RunContext
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +234,11 @@ def test_where_speakers_are_enough_some_are_held_out(spoken):
     others = [u for u in read_corpus(spoken.folder) if u.id not in chosen]
     aligned = list(
         align_recordings(
-            model, others, spoken.transcripts, goodness=True, on_skip=lambda found: None
+            model,
+            others,
+            spoken.transcripts,
+            goodness=True,
+            run=RunContext(on_skip=lambda found: None),
         )
     )
     means = [
