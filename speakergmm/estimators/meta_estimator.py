@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, field
-from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
 from sklearn.base import BaseEstimator, clone
@@ -13,6 +12,7 @@ from speakergmm.estimators.base import BaseMixtureEstimator
 from speakergmm.estimators.bayesian import BayesianGaussianMixture
 from speakergmm.estimators.estimator_records import Storable, parameter_types, parameters_of
 from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators.parameter_checks import wrong_estimator
 from speakergmm.ranges import refused
 from speakergmm.records import Types
 
@@ -105,30 +105,13 @@ class MixtureMetaEstimator(Storable, BaseEstimator):  # type: ignore[misc]
         elif isinstance(self.estimator, BaseMixtureEstimator):
             copy = clone(self.estimator)
         else:
-            raise self._refusal()
+            wanted = "a mixture estimator, such as GaussianMixture(n_components=2)"
+            raise wrong_estimator(self, wanted, library="sklearn.mixture")
         if self.n_components is not None:
             copy.n_components = self.n_components
         if copy.random_state is None:
             copy.random_state = random_state
         return copy
-
-    def _refusal(self) -> InvalidTypeError:
-        """Return the error for an `estimator` that is not one of a mixture."""
-        given: Any = self.estimator
-        kind = given if isinstance(given, type) else type(given)
-        found, remedy = f"{kind.__module__}.{kind.__name__}".removeprefix("builtins."), ""
-        if isinstance(given, type):
-            found = f"the class {found}"
-            remedy = f"; call it, as in {kind.__name__}()"
-        elif isinstance(given, Integral):
-            found = f"the number {given}"
-            remedy = f"; the number of components is n_components={given}"
-        elif kind.__module__.startswith("sklearn.mixture"):
-            remedy = f"; speakergmm.{kind.__name__} takes the same parameters"
-        return InvalidTypeError(
-            f"estimator of {type(self).__name__} must be a mixture estimator, such as "
-            f"GaussianMixture(n_components=2), or None, found {found}{remedy}"
-        )
 
     def record_parts(self) -> dict[str, Any]:
         """Return the parts of an estimator, with the parameters of the one that it fits."""

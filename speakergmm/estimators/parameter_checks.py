@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.gaussians.choices import CovarianceType
 
 
@@ -47,6 +47,24 @@ def invalid_parameter(owner: BaseEstimator, name: str, allowed: str) -> InvalidI
     return InvalidInputError(
         f"The {name!r} parameter of {type(owner).__name__} must be {allowed}. Got "
         f"{getattr(owner, name)!r} instead."
+    )
+
+
+def wrong_estimator(owner: BaseEstimator, wanted: str, *, library: str) -> InvalidTypeError:
+    """Return the error for an `estimator` that is not what is `wanted`, but perhaps a library's."""
+    given: Any = owner.estimator
+    kind = given if isinstance(given, type) else type(given)
+    found, remedy = f"{kind.__module__}.{kind.__name__}".removeprefix("builtins."), ""
+    if isinstance(given, type):
+        found = f"the class {found}"
+        remedy = f"; call it, as in {kind.__name__}()"
+    elif isinstance(given, Integral):
+        found = f"the number {given}"
+        remedy = f"; the number of components is n_components={given}"
+    elif kind.__module__.startswith(library):
+        remedy = "; that of speakergmm takes the same parameters"
+    return InvalidTypeError(
+        f"estimator of {type(owner).__name__} must be {wanted}, or None, found {found}{remedy}"
     )
 
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.estimator_records import Storable, parameter_types, parameters_of
 from speakergmm.estimators.hmm.gaussian_mixture_hmm import GaussianMixtureHMM
+from speakergmm.estimators.parameter_checks import wrong_estimator
 from speakergmm.hmm.inference.sequences import (
     ImpossibleSequenceError,
     Sequences,
@@ -135,6 +136,7 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
         if len(labels) != len(sequences):
             raise refused("labels", f"one for each of {len(sequences)} sequences", len(labels))
         weights = check_sequence_weights(sample_weight, len(sequences))
+        # Priors of the classes, from the total weight of their sequences.
         self.classes_, codes = np.unique(labels, return_inverse=True)
         totals = np.bincount(codes, weights=weights).astype(np.float64)
         if (totals == 0).any():
@@ -143,6 +145,8 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
         self.class_log_prior_ = self._log_priors(totals)
         template = self._template()
 
+        # One model per class, from the sequences of the class and their weights. An error names a
+        # sequence by its number among those of all classes.
         def fit_class(code: int) -> GaussianMixtureHMM:
             numbers = np.flatnonzero(codes == code)
             model: GaussianMixtureHMM = clone(template)
@@ -276,20 +280,30 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
         frames = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
         return as_sequences(frames, np.ones(len(frames), np.intp))
 
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters of this classifier, or of the model, as in ``estimator__n_mix=3``.
+
+        Parameters
+        ----------
+        **parameters
+            Parameters by name. If `estimator` is None and one of its parameters is named, it
+            becomes the default model first.
+
+        Returns
+        -------
+        self
+        """
+        is_nested = any(name.startswith("estimator__") for name in parameters)
+        if is_nested and parameters.get("estimator", self.estimator) is None:
+            parameters["estimator"] = _default_model()
+        changed: Self = super().set_params(**parameters)
+        return changed
+
     def _template(self) -> GaussianMixtureHMM:
         if self.estimator is None:
-            return GaussianMixtureHMM(
-                5,
-                2,
-                topology="left-right",
-                n_iter=20,
-                variance_floor=0.01,
-                min_covar=1e-9,
-                implementation="scaling",
-                random_state=0,
-            )
+            return _default_model()
         if not isinstance(self.estimator, GaussianMixtureHMM):
-            raise refused("estimator", "a GaussianMixtureHMM", type(self.estimator).__name__)
+            raise wrong_estimator(self, "a GaussianMixtureHMM", library="hmmlearn")
         return self.estimator
 
     def _count_states(self, model: GaussianMixtureHMM, lengths: NDArray[np.intp]) -> int:
@@ -321,3 +335,16 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
             return
         if isinstance(self.scale, str) or not 0 < self.scale < np.inf:
             raise refused("scale", "a finite number > 0 or 'frames'", self.scale)
+
+
+def _default_model() -> GaussianMixtureHMM:
+    return GaussianMixtureHMM(
+        5,
+        2,
+        topology="left-right",
+        n_iter=20,
+        variance_floor=0.01,
+        min_covar=1e-9,
+        implementation="scaling",
+        random_state=0,
+    )

@@ -307,6 +307,7 @@ class GaussianMixtureHMM(
                 f"{self.n_features}"
             )
         self.n_features = sequences.n_features
+        # Initial and transition probabilities follow from the topology and the mean length.
         chosen = sequences.lengths[weights > 0]
         needed = [name for name in PARAMETERS if self._needs_init(name)]
         start = start_of_topology(
@@ -317,6 +318,7 @@ class GaussianMixtureHMM(
                 setattr(self, name, values)
         if not set(needed) - {"startprob_", "transmat_"}:
             return
+        # Emission densities come from k-means, within equal parts of the sequences if left-right.
         found = initialise_emissions(
             sequences,
             weights,

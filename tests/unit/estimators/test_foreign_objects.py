@@ -31,7 +31,7 @@ from speakergmm.mixtures import (
     grow,
     train_from,
 )
-from speakergmm.mixtures.operations import conditioning, divergence
+from speakergmm.mixtures.operations import condition, kl_variational, marginal
 from speakergmm.speakers import adapt_speaker, collect_statistics
 
 PARAMETERS = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
@@ -88,9 +88,9 @@ def test_what_holds_a_mixture_is_taken_for_it():
         assert_array_equal(GaussianMixture.from_mixture(given).means_, mixture.means)
         assert_allclose(accumulate(given, frames).counts, statistics.counts)
         assert_allclose(adapt(statistics, given)[0].means, adapt(statistics, mixture)[0].means)
-        assert divergence.kl_variational(given, mixture) == pytest.approx(0.0, abs=1e-9)
-        assert conditioning.marginal(given, [0]).n_features == 1
-        assert conditioning.condition(given, [0], [1.0]).n_features == mixture.n_features - 1
+        assert kl_variational(given, mixture) == pytest.approx(0.0, abs=1e-9)
+        assert marginal(given, [0]).n_features == 1
+        assert condition(given, [0], [1.0]).n_features == mixture.n_features - 1
         assert grow(given, 4).n_components == 4
         assert train_from(frames, given, max_iter=1).model.n_components == 2
         assert fit_mixture(frames, n_components=2, init=given, max_iter=1).model.n_components == 2
@@ -109,8 +109,8 @@ MIXTURE_TAKERS = {
     ),
     "accumulate": lambda given: accumulate(given, X),
     "adapt": lambda given: adapt(accumulate(fitted(GaussianMixture), X), given),
-    "marginal": lambda given: conditioning.marginal(given, [0]),
-    "kl_variational": lambda given: divergence.kl_variational(given, given),
+    "marginal": lambda given: marginal(given, [0]),
+    "kl_variational": lambda given: kl_variational(given, given),
     "grow": lambda given: grow(given, 3),
     "train_from": lambda given: train_from(X, given),
     "to_scikit_learn": to_scikit_learn,

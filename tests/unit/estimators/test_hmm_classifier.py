@@ -51,6 +51,17 @@ def test_words_are_told_apart_by_their_order():
     assert without.score(X[15:], y[15:]) < 0.8
 
 
+def test_parameters_of_the_default_estimator_are_set():
+    model = HMMClassifier().set_params(estimator__n_mix=3)
+    plain = HMMClassifier(HMMClassifier()._template()).get_params()
+    changed = model.get_params()
+    assert changed.pop("estimator__n_mix") == 3
+    assert plain.pop("estimator__n_mix") == 2
+    assert {k: v for k, v in changed.items() if k != "estimator"} == {
+        k: v for k, v in plain.items() if k != "estimator"
+    }
+
+
 def test_default_estimator_serves():
     X, y = make_words()
     assert HMMClassifier().fit(X[:15], y[:15]).score(X[15:], y[15:]) > 0.9
@@ -186,7 +197,9 @@ def test_short_sequences_are_named_and_scored():
         ({"scale": "sequence"}, "scale must be"),
         ({"scale": 0.0}, "scale must be"),
         ({"n_components": "many"}, "n_components must be"),
-        ({"estimator": "hmm"}, "estimator must be a GaussianMixtureHMM"),
+        ({"estimator": "hmm"}, "must be a GaussianMixtureHMM, or None, found str"),
+        ({"estimator": GaussianMixtureHMM}, r"found the class .*; call it"),
+        ({"estimator": 3}, "found the number 3; .* n_components=3"),
         ({"n_jobs": 0}, "n_jobs"),
     ],
 )

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris, load_wine
 
-# Starts are what is tested: by themselves, and with fewer frames to draw from.
+# The functions under test are internal; one test reduces their number of frames.
 from speakergmm.estimators import GaussianMixture, starts
 from speakergmm.estimators.input_frames import training_frames
 from speakergmm.gaussians import covariance_kind
