@@ -1,9 +1,9 @@
-"""The bytes of our files: named arrays and JSON, written whole or not, checked on loading.
+"""Format of the toolkit's files: named arrays and JSON, checked on loading.
 
-A file is a safetensors file with one header entry: the format version, the kind of content, JSON
-metadata and a SHA-256 hash over all of it. Nothing is pickled: loading a file cannot run code. The
-same arrays and metadata give the same bytes. What the arrays and metadata of a model are says
-`speakergmm.records`, through which models are saved and loaded.
+A file is a safetensors file with one header entry, which contains the format version, the kind of
+content, JSON metadata and a SHA-256 hash of everything. Nothing is pickled: loading a file cannot
+run code. Equal arrays and metadata yield equal bytes. Models are saved and loaded by
+`speakergmm.records`, which determines their arrays and metadata.
 """
 
 import hashlib
@@ -23,34 +23,34 @@ from speakergmm.files import UnreadableFileError, atomic_writer, open_regular
 FORMAT_VERSION = 2
 
 LARGEST_MODEL = 1 << 33
-"""Bytes that a model file may have."""
+"""Greatest size of a model file in bytes."""
 
 _LARGEST_HEADER = 1 << 26
 
-# One entry, not one per field: safetensors writes several in the order of a hash table, so that the
-# same model would give other bytes each time.
+# One entry for all fields: safetensors writes several in the order of a hash table, so that the
+# same model would yield different bytes each time.
 _HEADER_KEY = "speakergmm"
 
 
 def pack_arrays(
     arrays: Mapping[str, NDArray[Any]], *, kind: str, metadata: Mapping[str, Any] | None = None
 ) -> bytes:
-    """Turn named arrays and JSON metadata into the bytes of a model file.
+    """Return the bytes of a model file with named arrays and JSON metadata.
 
     Parameters
     ----------
     arrays : mapping of str to array
         Boolean, integer, float32 or float64 arrays of any shape; floats must be finite.
     kind : str
-        What the arrays are, such as ``"background model"``; loading asks for the same.
+        Kind of the content, such as ``"background model"``, which is checked on loading.
     metadata : mapping, optional
-        Whatever JSON can hold (no NaN, no infinity, whole numbers of 64 bits), and numbers of
-        NumPy. Bytes of file names that are not UTF-8 are kept as escapes.
+        Values that JSON can hold (no NaN, no infinity, whole numbers of 64 bits) and NumPy scalars.
+        Bytes of file names that are not UTF-8 are stored as escapes.
 
     Returns
     -------
     bytes
-        The same for the same content.
+        Equal for equal content.
 
     Raises
     ------
@@ -96,16 +96,16 @@ def pack_arrays(
 def unpack_arrays(
     packed: bytes, *, kind: str, source: str = "packed arrays"
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Check the bytes of a model file and return what they hold.
+    """Check the bytes of a model file and return their content.
 
     Parameters
     ----------
     packed : bytes
-        What `pack_arrays` returned.
+        Result of `pack_arrays`.
     kind : str
-        What the file must be.
+        Required kind of the content.
     source : str
-        Name for error messages, the file's path for instance.
+        Name for error messages, such as the path of the file.
 
     Returns
     -------
@@ -115,8 +115,8 @@ def unpack_arrays(
     Raises
     ------
     ModelFormatError
-        If the bytes are something else, damaged, of another kind, of a newer format, or hold
-        numbers that are not finite.
+        If the bytes are not a model file, are damaged, of another kind or format version, or
+        contain numbers that are not finite.
     """
     header = _header(packed, source)
     found = header["kind"]
@@ -134,7 +134,7 @@ def unpack_arrays(
         raise ModelFormatError(f"{source}: damaged: its content does not match its own hash")
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ModelFormatError(f"{source}: array '{name}' holds numbers that are not finite")
+            raise ModelFormatError(f"{source}: array '{name}' contains numbers that are not finite")
     return arrays, metadata
 
 
@@ -154,7 +154,7 @@ def save_arrays(
     InvalidInputError
         If the content cannot be stored.
     SpeakerGmmError
-        If the file cannot be written; what stood there before is left as it was.
+        If the file cannot be written; an existing file is not changed.
     """
     packed = pack_arrays(arrays, kind=kind, metadata=metadata)
     with atomic_writer(path) as file:
@@ -164,13 +164,14 @@ def save_arrays(
 def load_arrays(
     path: str | os.PathLike[str], *, kind: str
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Read a file that `save_arrays` wrote, and check it.
+    """Read and check a file that `save_arrays` wrote.
 
     Parameters
     ----------
     path : path
+        The file.
     kind : str
-        What the file must be.
+        Required kind of the content.
 
     Returns
     -------
@@ -180,13 +181,13 @@ def load_arrays(
     Raises
     ------
     ModelFormatError
-        If the file is missing, something else, damaged, of another kind or of a newer format.
+        If the file is missing, not a model file, damaged, or of another kind or format version.
     """
     return unpack_arrays(_read(path, kind), kind=kind, source=os.fspath(path))
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return ``format_version``, ``kind``, ``metadata`` (a dict) and ``content_sha256`` of a file.
+    """Return the header of a file: ``format_version``, ``kind``, ``metadata``, ``content_sha256``.
 
     Raises
     ------
@@ -198,7 +199,7 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value for JSON: plain numbers, and text that can be written as UTF-8."""
+    """Return a value for JSON, with plain numbers and text that can be encoded as UTF-8."""
     if isinstance(value, np.number | np.bool_):
         return value.item()
     if isinstance(value, str):
@@ -211,6 +212,7 @@ def _plain(value: Any) -> Any:
 
 
 def _checked(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array in the byte order of the file; raise an error if it cannot be stored."""
     array = np.asarray(array)
     if array.dtype.kind not in "biu" and array.dtype.name not in ("float32", "float64"):
         raise InvalidInputError(
@@ -218,14 +220,14 @@ def _checked(name: str, array: NDArray[Any]) -> NDArray[Any]:
             "can be stored"
         )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InvalidInputError(f"array '{name}' holds numbers that are not finite")
+        raise InvalidInputError(f"array '{name}' contains numbers that are not finite")
     return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
 
 
 def content_hash(arrays: Mapping[str, NDArray[Any]], kind: str, metadata: str) -> str:
-    """Return the SHA-256 hash, in hexadecimal, of arrays by name, a kind and a text."""
+    """Return the SHA-256, in hexadecimal, of named arrays, a kind and metadata."""
     digest = hashlib.sha256()
-    # Lengths and shapes are part of it, so that no two contents run into the same bytes.
+    # Lengths and shapes are included, so that different contents are hashed as different bytes.
     for text in (str(FORMAT_VERSION), kind, metadata):
         digest.update(f"{len(text.encode())}:".encode() + text.encode())
     for name in sorted(arrays):
@@ -236,7 +238,7 @@ def content_hash(arrays: Mapping[str, NDArray[Any]], kind: str, metadata: str) -
 
 
 def _header(packed: bytes, source: str) -> dict[str, Any]:
-    """Parse the header by hand: safetensors hands out no metadata of bytes, only of files."""
+    """Parse the header directly: safetensors returns metadata of files, but not of bytes."""
     length = int.from_bytes(packed[:8], "little")
     if packed[8:9] != b"{":
         raise ModelFormatError(
@@ -261,16 +263,17 @@ def _header(packed: bytes, source: str) -> dict[str, Any]:
     if not isinstance(version, int) or not all(isinstance(text, str) for text in texts):
         raise ModelFormatError(f"{source}: damaged header (a field has the wrong type)")
     if version != FORMAT_VERSION:
-        way = "a newer one may read it" if version > FORMAT_VERSION else "make the file again"
+        newer = version > FORMAT_VERSION
+        remedy = "a newer version may read it" if newer else "make the file again"
         raise ModelFormatError(
             f"{source}: {with_article(kind)} of format version {version}; this speakergmm reads "
-            f"version {FORMAT_VERSION}; {way}"
+            f"version {FORMAT_VERSION}; {remedy}"
         )
     return dict(header)
 
 
 def _metadata(header: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Parse the JSON that a header holds as text."""
+    """Parse the metadata, which a header contains as text."""
     try:
         metadata = parse_json(header["metadata"])
     except DocumentError as error:
@@ -281,7 +284,7 @@ def _metadata(header: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 
 def _read(path: str | os.PathLike[str], wanted: str, *, whole: bool = True) -> bytes:
-    """Read a model file, or as much as tells what it is."""
+    """Read a model file, or only its header, or enough of another file to recognise it."""
     name = os.fspath(path)
     try:
         with open_regular(path) as file:
@@ -292,7 +295,7 @@ def _read(path: str | os.PathLike[str], wanted: str, *, whole: bool = True) -> b
                 return start
             if max(end, 8) > _LARGEST_HEADER or size > LARGEST_MODEL:
                 raise ModelFormatError(
-                    f"{name}: {size:,} bytes with a header of {end:,}, more than any model has"
+                    f"{name}: {size:,} bytes with a header of {end:,}, more than a model may have"
                 )
             return start + file.read(max(0, (size if whole else end) - len(start)))
     except UnreadableFileError as error:

@@ -1,8 +1,7 @@
-"""JSON and TOML as they are read from files: one reader of each, for whatever they hold.
+"""Reading of JSON and TOML from files and texts.
 
-Both refuse what would end in an exception of another kind later: brackets within brackets a
-thousand deep, numbers of a thousand digits or that are not finite, a key that stands twice, halves
-of characters.
+Both readers reject content that would cause other exceptions later: deeply nested brackets, numbers
+with thousands of digits or that are not finite, repeated keys, and unpaired surrogates.
 """
 
 import json
@@ -19,33 +18,33 @@ from speakergmm.file_kinds import recognised
 from speakergmm.files import read_bytes
 
 LARGEST_DOCUMENT = 1 << 28
-"""Bytes that a document may have, unless the caller says otherwise."""
+"""Greatest length of a document in bytes, unless the caller states another."""
 
 _DEEPEST = 64
-_TOO_DEEP = f"has brackets within brackets more than {_DEEPEST} deep"
+_TOO_DEEP = f"has brackets nested more than {_DEEPEST} deep"
 _MOST_DOTS = 1000
-# A value takes some hundred bytes of memory, and one byte of text where it is an empty list.
+# A value takes about a hundred bytes of memory, but only a few bytes of text.
 _MOST_VALUES = 10_000_000
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 _INTEGERS = range(-(1 << 63), 1 << 64)
 
 
 class DocumentError(InvalidInputError):
-    """A text is not valid JSON or TOML, or holds what no reader here can take."""
+    """A text is not valid JSON or TOML, or has content that cannot be read."""
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return what a JSON text holds.
+    """Return the content of a JSON text.
 
     Parameters
     ----------
     text : str or bytes
-        UTF-8 if bytes, with or without byte order mark.
+        The text; bytes are UTF-8, with or without a byte order mark.
 
     Raises
     ------
     DocumentError
-        One line that says what is wrong.
+        If the text is not valid; the message is one line.
 
     Examples
     --------
@@ -54,24 +53,24 @@ def parse_json(text: str | bytes) -> Any:
     >>> parse_json('{"a": 1, "a": 2}')
     Traceback (most recent call last):
     ...
-    speakergmm.documents.DocumentError: the key 'a' stands twice
+    speakergmm.documents.DocumentError: the key 'a' occurs twice
     """
     text = _decoded(text)
     if sum(map(text.count, ",[{")) > _MOST_VALUES:
-        raise DocumentError(f"holds more than {_MOST_VALUES:,} values")
+        raise DocumentError(f"contains more than {_MOST_VALUES:,} values")
     found = _parsed(_DECODER.decode, text, "JSON")
     if _HALF_CHARACTER.search(text):
         try:
             json.dumps(found, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise DocumentError("holds half of a character (a surrogate alone)") from None
+            raise DocumentError("contains half of a character (an unpaired surrogate)") from None
     return found
 
 
 def parse_toml(text: str | bytes) -> dict[str, Any]:
-    """Return the table that a TOML text holds; see `parse_json`."""
+    """Return the content of a TOML text; see `parse_json`."""
     text = _decoded(text)
-    # A key of many parts takes the square of their number.
+    # The time for a key with many parts grows with the square of their number.
     if any(line.count(".") > _MOST_DOTS for line in text.split("\n")):
         raise DocumentError(f"has a line of more than {_MOST_DOTS} dots")
     found: dict[str, Any] = _parsed(partial(tomllib.loads, parse_float=_finite), text, "TOML")
@@ -79,7 +78,7 @@ def parse_toml(text: str | bytes) -> dict[str, Any]:
 
 
 def read_json(path: str | os.PathLike[str], *, limit: int = LARGEST_DOCUMENT) -> Any:
-    """Return what a JSON file (or pipe) holds.
+    """Return the content of a JSON file or pipe.
 
     Raises
     ------
@@ -92,6 +91,7 @@ def read_json(path: str | os.PathLike[str], *, limit: int = LARGEST_DOCUMENT) ->
 
 
 def _decoded(text: str | bytes) -> str:
+    """Return text, decoded from UTF-8 if it is bytes."""
     if isinstance(text, str):
         return text
     try:
@@ -103,6 +103,7 @@ def _decoded(text: str | bytes) -> str:
 
 
 def _parsed(parse: Callable[[str], Any], text: str, language: str) -> Any:
+    """Return the content of a text; convert all errors to `DocumentError`."""
     try:
         found = parse(text)
         _check_depth(found)
@@ -119,6 +120,7 @@ def _parsed(parse: Callable[[str], Any], text: str, language: str) -> Any:
 
 
 def _check_depth(found: Any) -> None:
+    """Raise an error if brackets are nested too deep, or whole numbers too large."""
     level = [found]
     for _ in range(_DEEPEST):
         below: list[Any] = []
@@ -137,20 +139,20 @@ def _check_depth(found: Any) -> None:
 
 def _integer(digits: str) -> int:
     if len(digits) > 20:
-        raise DocumentError(f"holds a number of {len(digits)} digits; it must fit into 64 bits")
+        raise DocumentError(f"contains a number of {len(digits)} digits; it must fit into 64 bits")
     return _in_range(int(digits))
 
 
 def _in_range(value: int) -> int:
     if value not in _INTEGERS:
-        raise DocumentError("holds a number that does not fit into 64 bits")
+        raise DocumentError("contains a number that does not fit into 64 bits")
     return value
 
 
 def _finite(digits: str) -> float:
     value = float(digits)
     if value - value != 0:
-        raise DocumentError(f"holds {digits[:30]}; numbers must be finite")
+        raise DocumentError(f"contains {digits[:30]}; numbers must be finite")
     return value
 
 
@@ -158,7 +160,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise DocumentError(f"the key {twice[:60]!r} stands twice")
+        raise DocumentError(f"the key {twice[:60]!r} occurs twice")
     return found
 
 

@@ -1,7 +1,7 @@
-"""What a file is, told by its first bytes: the one place where a file is recognised.
+"""Recognition of the kind of a file by its first bytes.
 
-A file that is whole and of another kind than is needed here is never called damaged: messages say
-what it is, and what makes one that is needed.
+A complete file of the wrong kind is never called damaged: messages state what it is, and which
+command makes a file of the right kind.
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from speakergmm.files import open_regular
 
 STORE_APPLICATION_ID = 0x53474D4D
-"""Marks speaker stores in SQLite's header ("SGMM")."""
+"""Mark of speaker stores in the header of SQLite ("SGMM")."""
 
 _BYTES_LOOKED_AT = 4096
 _UNKNOWN = "of an unknown format or damaged"
@@ -26,33 +26,35 @@ _MODEL = re.compile(
 
 
 class Kind(NamedTuple):
-    """A kind of file that we write.
+    """A kind of file that this toolkit writes.
 
     Attributes
     ----------
     reader : str
-        The class that reads it, as ``"module:class"``; empty where only its writer does.
+        The class that reads it, as ``"module:class"``; empty if only its writer does.
     made_by : str
-        The commands that make one, for messages.
-    tells : bool
-        Whether what was read says by its ``info()`` what it is.
+        The commands that make such a file, for messages.
+    has_info : bool
+        Whether the class describes its content by a method ``info()``.
     """
 
     reader: str
     made_by: str = ""
-    tells: bool = False
+    has_info: bool = False
 
 
 KINDS = {
     "background model": Kind(
-        "speakergmm.speakers.background:BackgroundModel", "train-ubm makes one", tells=True
+        "speakergmm.speakers.background:BackgroundModel", "train-ubm makes one", has_info=True
     ),
     "acoustic model": Kind(
         "speakergmm.recognition.acoustic_model:AcousticModel",
         "train-hmm makes one of phones, train-words one of words",
-        tells=True,
+        has_info=True,
     ),
-    "speaker store": Kind("speakergmm.speakers.store:SpeakerStore", "enroll makes one", tells=True),
+    "speaker store": Kind(
+        "speakergmm.speakers.store:SpeakerStore", "enroll makes one", has_info=True
+    ),
     "gaussian mixture": Kind("speakergmm.estimators.gaussian:GaussianMixture"),
     "bayesian gaussian mixture": Kind("speakergmm.estimators.bayesian:BayesianGaussianMixture"),
     "dirichlet process mixture": Kind(
@@ -67,11 +69,11 @@ KINDS = {
     "mixture statistics": Kind("speakergmm.gaussians.statistics:MixtureStatistics"),
     "training checkpoint": Kind(""),
 }
-"""Which room reads which kind of file, as its header names it, and what makes one."""
+"""Kinds of files by their name in the header."""
 
-# Files spell them small.
+# Names of people, which files spell in small letters.
 _NAMES_OF_PEOPLE = {name.lower(): name for name in ("Gaussian", "Bayesian", "Dirichlet")}
-# Their two marks are no accident, even where what lies between them could be text.
+# Formats with two marks, which are recognised even if the bytes in between could be text.
 _TWO_MARKS = (
     (re.compile(rb"(RIFF|RF64).{4}WAVE", re.DOTALL), "a WAV recording"),
     (re.compile(rb"FORM.{4}AIF[FC]", re.DOTALL), "an AIFF recording"),
@@ -97,7 +99,7 @@ _SIGNATURES = (
 
 
 def describe_file(path: str | os.PathLike[str]) -> str:
-    """Say in a few words what a file is, such as ``"a WAV recording"``.
+    """Return in a few words what a file is, such as ``"a WAV recording"``.
 
     Raises
     ------
@@ -109,7 +111,7 @@ def describe_file(path: str | os.PathLike[str]) -> str:
 
 
 def describe_bytes(start: bytes) -> str:
-    r"""Say in a few words what a file is that begins so.
+    r"""Return in a few words what a file with these first bytes is.
 
     Examples
     --------
@@ -121,12 +123,12 @@ def describe_bytes(start: bytes) -> str:
     try:
         text = start[:_BYTES_LOOKED_AT].decode("utf-8")
     except UnicodeDecodeError as error:
-        # A character cut in two at the end of what was read does not make it less of a text.
+        # The last character of a text may be cut in two.
         text = start[: error.start].decode("utf-8") if error.start >= 4090 else "\0"
     for marks, words in _TWO_MARKS:
         if marks.match(start):
             return words
-    # Before the signatures, since a text may begin with any letters: a lexicon with the word RIFF.
+    # Before the signatures, since a text may begin with the letters of one, such as RIFF.
     if all(character.isprintable() or character in "\r\n\t" for character in text):
         return "text"
     for signature, words in _SIGNATURES:
@@ -135,7 +137,9 @@ def describe_bytes(start: bytes) -> str:
     if start.startswith(b"SQLite format 3\0"):
         ours = int.from_bytes(start[68:72], "big") == STORE_APPLICATION_ID
         return (
-            with_article("speaker store") if ours else "an SQLite database that is no speaker store"
+            with_article("speaker store")
+            if ours
+            else "an SQLite database that is not a speaker store"
         )
     if found := _MODEL.match(start):
         return with_article(found.group(1).decode("ascii"))
@@ -145,7 +149,7 @@ def describe_bytes(start: bytes) -> str:
 
 
 def reader_of(kind: str) -> Any:
-    """Return the class that reads a kind of file, from the one room that is imported for it.
+    """Return the class that reads a kind of file; only its module is imported.
 
     Examples
     --------
@@ -157,7 +161,7 @@ def reader_of(kind: str) -> Any:
 
 
 def recognised(start: bytes) -> str | None:
-    r"""Say what a file is that begins so, or None if that cannot be told.
+    r"""Return what a file with these first bytes is; None if it is not recognised.
 
     Examples
     --------
@@ -169,7 +173,7 @@ def recognised(start: bytes) -> str | None:
 
 
 def needed(kind: str) -> str:
-    """Name a kind of file that is needed, with what makes one.
+    """Return the name of a required kind of file, with the command that makes it.
 
     Examples
     --------
@@ -181,7 +185,7 @@ def needed(kind: str) -> str:
 
 
 def with_article(kind: str) -> str:
-    """Write a kind of file with its article.
+    """Return the name of a kind of file with its article.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Files are asked what they are before they are read, and written whole or not at all.
+"""Opening of files after a check of their kind, and atomic writing.
 
-What is read by seeking (models, stores, recordings) must be a regular file: `open_regular`. Text
-may come from a pipe as well, such as a shell's ``<(zcat lexicon.gz)``: `open_stream`. Devices never
-end, and are never opened.
+Files that are read by seeking (models, stores, recordings) must be regular files: `open_regular`.
+Text may also come from a pipe, such as a shell's ``<(zcat lexicon.gz)``: `open_stream`. Devices,
+which may never end, are not opened.
 """
 
 import contextlib
@@ -21,12 +21,12 @@ from speakergmm.errors import SpeakerGmmError
 from speakergmm.temporaries import CAN_LOCK, new_file, new_folder, temporary_beside
 
 FileKind = Literal["file", "folder", "pipe", "device", "socket", "missing"]
-"""What a path may be; a link is what it points to."""
+"""Kind of a path; that of a link is the kind of its target."""
 
 LARGEST_STREAM = 1 << 32
-"""Bytes that a text may have."""
+"""Greatest length of a text in bytes."""
 
-# Without a writer nothing will come; a writer may have to sort before it writes.
+# A pipe without a writer has no data; a writer may have to sort before it writes.
 _SECONDS_WITHOUT_WRITER, _SECONDS_WITHOUT_DATA = 5.0, 30.0
 _TIMEOUT_VARIABLE = "SPEAKERGMM_PIPE_TIMEOUT"
 
@@ -34,7 +34,7 @@ _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class UnreadableFileError(SpeakerGmmError):
-    """A file cannot be read, or is not of a kind that can be.
+    """A file cannot be read, or is of the wrong kind.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class UnreadableFileError(SpeakerGmmError):
     reason : str
         What is wrong, such as ``"is a pipe; give a regular file"``.
     kind : str, optional
-        What the path is, where that is the reason (see `FileKind`).
+        Kind of the path, if that is the reason (see `FileKind`).
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class UnreadableFileError(SpeakerGmmError):
 
     @property
     def shown_path(self) -> str:
-        """The path as `shown_path` has it."""
+        """The path for a message; see the function `shown_path`."""
         return shown_path(self.path)
 
     def __str__(self) -> str:
@@ -64,7 +64,7 @@ class UnreadableFileError(SpeakerGmmError):
 
 
 def shown_path(path: object, *, limit: int = 800) -> str:
-    """Return a path for a message: escaped where it is not printable, without its middle if long.
+    """Return a path for a message: escaped if not printable, without its middle if too long.
 
     Examples
     --------
@@ -78,29 +78,30 @@ def shown_path(path: object, *, limit: int = 800) -> str:
 
 
 def name_fault(path: str | os.PathLike[str]) -> str | None:
-    r"""Say why no file can have a name, or None if one can.
+    r"""Return why a name is impossible for a file; None if it is possible.
 
     Examples
     --------
     >>> name_fault("a\0"), name_fault("a\ud800"), name_fault("a")
-    ('holds a NUL character', 'holds half of a character', None)
+    ('contains a NUL character', 'contains half of a character', None)
     """
     if "\0" in os.fspath(path):
-        return "holds a NUL character"
+        return "contains a NUL character"
     try:
         os.fsencode(path)
     except UnicodeEncodeError:
-        return "holds half of a character"
+        return "contains half of a character"
     return None
 
 
 def kind_of(path: str | os.PathLike[str]) -> FileKind:
-    """Return what a path is, without opening it.
+    """Return the kind of a path, without opening it.
 
     Raises
     ------
     UnreadableFileError
-        If the system does not say: a name that is too long or holds a NUL, no permission.
+        If the system cannot determine it: the name is too long or contains a NUL character, or
+        there is no permission.
 
     Examples
     --------
@@ -116,7 +117,7 @@ def kind_of(path: str | os.PathLike[str]) -> FileKind:
 
 
 def open_regular(path: str | os.PathLike[str]) -> io.BufferedReader:
-    """Open a file that is read by seeking; the caller closes it.
+    """Open a regular file, for reading with seeking; the caller closes it.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ def open_regular(path: str | os.PathLike[str]) -> io.BufferedReader:
     Returns
     -------
     BufferedReader
-        Of a file that was asked again after opening: nothing else can have taken its place.
+        The open file, whose kind is checked again after opening, since it may have been replaced.
 
     Raises
     ------
@@ -139,47 +140,47 @@ def open_regular(path: str | os.PathLike[str]) -> io.BufferedReader:
 def open_stream(
     path: str | os.PathLike[str], *, limit: int = LARGEST_STREAM, buffer: int = 1 << 16
 ) -> io.BufferedReader:
-    """Open a file or a pipe that is read from beginning to end; the caller closes it.
+    """Open a file or pipe, for reading from beginning to end; the caller closes it.
 
     Parameters
     ----------
     path : path
         A regular file or a pipe, or a link to one.
     limit : int, default=LARGEST_STREAM
-        Most bytes that are read.
+        Greatest number of bytes that may be read.
     buffer : int, default=65536
-        Bytes that are read at once.
+        Number of bytes that are read at once.
 
     Returns
     -------
     BufferedReader
-        Reading raises `UnreadableFileError` beyond the limit, and where a pipe gives nothing: for
-        5 s while nobody writes to it, for 30 s where somebody does. The environment variable
-        ``SPEAKERGMM_PIPE_TIMEOUT`` gives both another value in seconds.
+        Reading raises `UnreadableFileError` beyond the limit, and if a pipe yields no data for 5 s
+        without a writer, or for 30 s with a writer. The environment variable
+        ``SPEAKERGMM_PIPE_TIMEOUT`` sets both to another value in seconds.
 
     Raises
     ------
     UnreadableFileError
         If it is missing, a folder, a device or a socket, cannot be read, or is a regular file
-        above the limit.
+        longer than the limit.
     """
     descriptor = _opened(path, ("file", "pipe"), "give a regular file or a pipe")
     return io.BufferedReader(_Stream(path, descriptor, limit), buffer)
 
 
 def read_bytes(path: str | os.PathLike[str], *, limit: int) -> bytes:
-    """Read a whole regular file or pipe; see `open_stream`."""
+    """Return the content of a regular file or pipe; see `open_stream`."""
     with open_stream(path, limit=limit) as file:
         return file.read()
 
 
 class ByteSource(io.RawIOBase):
-    """Bytes to be read from beginning to end, which `take` gives.
+    """Base of streams that are read from beginning to end by `take`.
 
     Attributes
     ----------
     n_read : int
-        Bytes given so far.
+        Number of bytes that were read so far.
     """
 
     n_read = 0
@@ -195,12 +196,12 @@ class ByteSource(io.RawIOBase):
         return len(given)
 
     def take(self, size: int) -> bytes:
-        """Return the next bytes, `size` at most; none at the end."""
+        """Return the next bytes, at most `size`; none at the end."""
         raise NotImplementedError
 
 
 class _Stream(ByteSource):
-    """A file or pipe that is not read beyond a limit, and not waited for without end."""
+    """A file or pipe with a limit on the number of bytes and on the time without data."""
 
     def __init__(self, path: str | os.PathLike[str], descriptor: int, limit: int) -> None:
         self._path = path
@@ -239,7 +240,7 @@ class _Stream(ByteSource):
             except OSError as error:
                 raise _unreadable(self._path, error) from None
             else:
-                # A pipe that nobody has opened for writing yet looks as one at its end.
+                # A pipe that has not been opened for writing yet looks like one at its end.
                 if given or not self._is_pipe or self.n_read:
                     return given
             patience = _patience(patience)
@@ -253,11 +254,12 @@ class _Stream(ByteSource):
 
     def _too_long(self) -> UnreadableFileError:
         return UnreadableFileError(
-            self._path, f"holds more than {self._limit:,} bytes, the most that is read"
+            self._path, f"contains more than {self._limit:,} bytes, the limit of reading"
         )
 
 
 def _patience(seconds: float) -> float:
+    """Return the time to wait for a pipe, which an environment variable may set."""
     try:
         return max(0.0, float(os.environ.get(_TIMEOUT_VARIABLE, seconds)))
     except ValueError:
@@ -265,19 +267,19 @@ def _patience(seconds: float) -> float:
 
 
 def _was_closed(descriptor: int, seconds: float) -> bool:
-    """Wait for data, and tell whether a writer came and went without giving any."""
+    """Wait for data; return whether a writer has closed the pipe without writing any."""
     if not hasattr(select, "poll"):
         time.sleep(min(seconds, 0.05))
         return False
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    # In short steps: somebody who opens the pipe and says nothing is waited for longer.
+    # In short steps, since the time to wait is longer if there is a writer.
     events = [event for _, event in poll.poll(min(1000 * seconds, 200))]
     return any(event & select.POLLHUP and not event & select.POLLIN for event in events)
 
 
 def _opened(path: str | os.PathLike[str], allowed: tuple[FileKind, ...], remedy: str) -> int:
-    """Open what is of an allowed kind; what the kind is, is asked before and after."""
+    """Open a path of an allowed kind, which is checked before and after opening."""
 
     def check(kind: FileKind) -> None:
         if kind == "missing":
@@ -287,7 +289,7 @@ def _opened(path: str | os.PathLike[str], allowed: tuple[FileKind, ...], remedy:
 
     check(kind_of(path))
     flags = os.O_RDONLY
-    # A pipe without a writer would be waited for; a terminal would become ours.
+    # Do not wait for a writer of a pipe; do not make a terminal the controlling one.
     for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):
         flags |= getattr(os, name, 0)
     try:
@@ -311,34 +313,36 @@ _KINDS: dict[int, FileKind] = {
 
 
 def _kind(mode: int) -> FileKind:
+    """Return the kind of a file from its mode."""
     return _KINDS.get(stat.S_IFMT(mode), "device")
 
 
 def _unreadable(path: str | os.PathLike[str], error: OSError | ValueError) -> UnreadableFileError:
+    """Return the error for a path that the system, or Python, refuses."""
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
-    else:  # Python's own refusal
-        reason = f"its name {name_fault(path) or 'is none'}"
+    else:
+        reason = f"its name {name_fault(path) or 'is not valid'}"
     kind: FileKind | None = "missing" if isinstance(error, FileNotFoundError) else None
     return UnreadableFileError(path, f"cannot be read: {reason}", kind)
 
 
 @contextlib.contextmanager
 def atomic_writer(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[IO[bytes]]:
-    """Open a temporary file that takes the place of `path` once it is whole and on disk.
+    """Open a temporary file that replaces `path` when it is complete and on disk.
 
-    If the block raises, or the disk is full, `path` is left as it was and the temporary file is
-    removed; that of a writer that was killed, by the next writer of the same name. A symbolic link
-    keeps pointing to the file it names. What is no regular file (a pipe, ``/dev/stdout``) cannot be
-    replaced, and is written straight.
+    If the block raises an error, or the disk is full, `path` is not changed and the temporary file
+    is removed; that of a writer that was killed is removed by the next writer of the same name. A
+    symbolic link is kept, and its target is replaced. A pipe or device such as ``/dev/stdout``
+    cannot be replaced and is written directly.
 
     Parameters
     ----------
     path : path
-        Where the bytes go.
+        File to write.
     durable : bool, default=True
-        Wait until the file is on disk; without it a power cut may leave an empty file, though no
-        kill can.
+        Wait until the file is on disk; otherwise a power failure may leave an empty file, but a
+        kill cannot.
 
     Raises
     ------
@@ -353,7 +357,7 @@ def atomic_writer(path: str | os.PathLike[str], *, durable: bool = True) -> Iter
             raise SpeakerGmmError(
                 f"{shown_path(path)}: is a folder; give the name of a file to write"
             )
-        # Asked of the name as given: /dev/stdout is a link to a pipe, which has no path.
+        # Checked for the given name, since /dev/stdout is a link to a pipe without a path.
         if given.exists() and not given.is_file():
             with os.fdopen(_opened_for_writing(given), "wb") as stream:
                 yield stream
@@ -375,14 +379,14 @@ def atomic_writer(path: str | os.PathLike[str], *, durable: bool = True) -> Iter
 
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Make a temporary folder that takes the place of `path`, which must be absent or empty.
+    """Create a temporary folder that replaces `path`, which must not exist or be empty.
 
-    As `atomic_writer`, for a whole tree: it appears whole or not at all.
+    Like `atomic_writer` for a whole tree, which appears complete or not at all.
 
     Parameters
     ----------
     path : path
-        Where the folder goes; its parent must exist.
+        Folder to write; its parent must exist.
 
     Yields
     ------
@@ -392,7 +396,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If it cannot be made, or cannot take its place.
+        If the folder cannot be created, or `path` cannot be replaced.
     """
     target = Path(os.path.realpath(path))
     with temporary_beside(target, new_folder) as (temporary, _):
@@ -406,36 +410,38 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 def atomic_text_writer(
     path: str | os.PathLike[str], *, errors: str = "strict"
 ) -> Iterator[IO[str]]:
-    """As `atomic_writer`, for UTF-8 text whose lines end in a line feed.
+    """Open a temporary file for UTF-8 text that replaces `path`; see `atomic_writer`.
+
+    Lines end in a line feed on all systems.
 
     Parameters
     ----------
     path : path
-        Where the text goes.
+        File to write.
     errors : str, default="strict"
-        What is done with what UTF-8 cannot hold (see :func:`codecs.register_error`).
+        Handling of characters that UTF-8 cannot encode (see :func:`codecs.register_error`).
     """
     with atomic_writer(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", errors=errors, newline="\n")
         try:
             yield text
         finally:
-            # Writes what is left; from here on the file belongs to the atomic writer again.
+            # Flushes the text and returns the file to the atomic writer.
             text.detach()
 
 
 def make_folders(path: str | os.PathLike[str]) -> None:
-    """Make a folder and those that it lies in, however deep, where they are missing.
+    """Create a folder and its parents, at any depth, if they are missing.
 
     Raises
     ------
     SpeakerGmmError
-        If one cannot be made: a file stands there, the name is too long, no permission.
+        If one cannot be created: there is a file, the name is too long, or no permission.
     """
     folder = Path(path)
     missing = list(takewhile(lambda each: kind_of(each) == "missing", (folder, *folder.parents)))
     try:
-        # Not by Path.mkdir's own way through the parents, which is recursive.
+        # Not by Path.mkdir with parents, which is recursive.
         for each in reversed(missing or [folder]):
             each.mkdir(exist_ok=True)
     except OSError as error:
@@ -443,25 +449,25 @@ def make_folders(path: str | os.PathLike[str]) -> None:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Check, before hours of work, that a file can be written at its end.
+    """Check, before hours of work, that its result can be written to a file.
 
     Raises
     ------
     SpeakerGmmError
-        If its folder does not exist or cannot be written, or `path` is a folder or device.
+        If its folder does not exist or is not writable, or `path` is a folder or write-protected.
     """
     kind = kind_of(path)
     if kind == "file" and not os.access(path, os.W_OK):
         raise SpeakerGmmError(f"{shown_path(path)}: is write-protected; give another name")
-    if kind == "pipe":  # whoever reads it would take the trial for its end
+    if kind == "pipe":  # its reader would take the trial for the end
         return
-    # What could be in the way of writing is best found by going through the same steps.
+    # A trial goes through the same steps as writing, but replaces nothing.
     with contextlib.suppress(_NotReplaced), atomic_writer(path):
         raise _NotReplaced
 
 
 def _opened_for_writing(path: Path) -> int:
-    """Open a pipe or device; a pipe that nobody reads is not waited for without end."""
+    """Open a pipe or device for writing; wait for a reader of a pipe for a limited time."""
     began = time.monotonic()
     while True:
         try:
@@ -472,7 +478,7 @@ def _opened_for_writing(path: Path) -> int:
             patience = _patience(_SECONDS_WITHOUT_WRITER)
             if time.monotonic() - began > patience:
                 raise SpeakerGmmError(
-                    f"{path}: is a pipe that nobody has read for {patience:g} s"
+                    f"{path}: is a pipe without a reader for {patience:g} s"
                 ) from None
             time.sleep(0.02)
         else:
@@ -482,11 +488,11 @@ def _opened_for_writing(path: Path) -> int:
 
 
 class _NotReplaced(Exception):
-    """Ends a trial of writing, so that nothing is replaced."""
+    """Raised to end a trial of writing, so that nothing is replaced."""
 
 
 def write_error(path: str | os.PathLike[str], error: OSError) -> SpeakerGmmError:
-    """Return the one-line error for a file that the system will not let us write."""
+    """Return the one-line error for a file that the system does not allow to write."""
     reason = f" ({error.strerror or error})"
     if error.errno in _FULL_DISK:
         reason = ", the disk is full; nothing was changed"
@@ -496,7 +502,7 @@ def write_error(path: str | os.PathLike[str], error: OSError) -> SpeakerGmmError
 
 
 def _sync_folder(folder: Path) -> None:
-    # Without it a crash may forget the new name. Some file systems do not allow it: no matter.
+    """Write the names in a folder to disk, on file systems that allow it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

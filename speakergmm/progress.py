@@ -1,6 +1,6 @@
-"""How far long work is: a bar or a status at a terminal, now and then a line in a log.
+"""Progress of long work: a bar or status line on a terminal, occasional lines in a log.
 
-Both go to standard error. Work of less than half a minute leaves no line in a log.
+Both are written to standard error. Work of less than half a minute leaves no line in a log.
 """
 
 import contextlib
@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
 FIRST_LINE_AFTER = 30.0
-"""Seconds of work without a line."""
+"""Seconds of work before the first line in a log."""
 
 LINE_EVERY = 60.0
-"""Seconds between two lines."""
+"""Seconds between two lines in a log."""
 
 T = TypeVar("T")
 
@@ -29,16 +29,16 @@ def track(
     Parameters
     ----------
     iterable : iterable
-        Taken from lazily, one item at a time.
+        Items, which are taken lazily, one at a time.
     description : str
-        What is being done, shown before the bar or in the line.
+        Description of the work, shown in front of the bar or in the line.
     total : int, optional
-        Number of items; by default the iterable's length, where it has one.
+        Number of items; by default the length of the iterable, if it has one.
 
     Yields
     ------
     item
-        Each item, unchanged and in order.
+        The items, unchanged and in order.
 
     Examples
     --------
@@ -52,9 +52,9 @@ def track(
         of = "" if total is None else f" of {total:,}"
         for done, item in enumerate(iterable, start=1):
             yield item
-            log.tell(lambda done=done: f"{description}, {done:,}{of}")  # type: ignore[misc] # mypy knows no lambda with a default
+            log.write(lambda done=done: f"{description}, {done:,}{of}")  # type: ignore[misc] # mypy knows no lambda with a default
         return
-    # Here and not above: most runs have no terminal and never need it.
+    # Imported here, since most runs have no terminal.
     from rich.console import Console
     from rich.progress import Progress
 
@@ -64,26 +64,26 @@ def track(
 
 @contextlib.contextmanager
 def status(description: str) -> Iterator[Callable[[str], None]]:
-    """Show how work goes on whose steps come one by one, such as iterations.
+    """Show the progress of work in steps, such as iterations.
 
     Parameters
     ----------
     description : str
-        What is being done, shown at a terminal until the first step is told.
+        Description of the work, shown on a terminal until the first step is reported.
 
     Yields
     ------
     callable
-        To be called after each step with a text such as ``"iteration 12 of 40"``.
+        Function to be called after each step with a text such as ``"iteration 12 of 40"``.
 
     Examples
     --------
-    >>> with status("training") as tell:
-    ...     tell("iteration 1 of 40")
+    >>> with status("training") as report:
+    ...     report("iteration 1 of 40")
     """
     if not _at_a_terminal():
         log = _log()
-        yield lambda text: log.tell(lambda: text)
+        yield lambda text: log.write(lambda: text)
         return
     from rich.console import Console
 
@@ -93,7 +93,7 @@ def status(description: str) -> Iterator[Callable[[str], None]]:
 
 @contextlib.contextmanager
 def program(name: str) -> Iterator[None]:
-    """Let lines begin with the name of a command, and count its time from here."""
+    """Begin lines with the name of a command, and measure its time from here."""
     global _program
     before, _program = _program, _Log(name)
     try:
@@ -103,15 +103,15 @@ def program(name: str) -> Iterator[None]:
 
 
 class _Log:
-    """Lines that say how far a piece of work is, each with the time it has taken."""
+    """Lines about the progress of a piece of work, each with the time that it has taken."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._start = time.monotonic()
         self._due = self._start + FIRST_LINE_AFTER
 
-    def tell(self, text: Callable[[], str]) -> None:
-        """Write a line, if it is time for one."""
+    def write(self, text: Callable[[], str]) -> None:
+        """Write a line, if the next one is due."""
         now = time.monotonic()
         if now < self._due or sys.stderr is None:
             return
@@ -126,7 +126,7 @@ _program: _Log | None = None
 
 
 def _log() -> _Log:
-    """Return the command's log, or in a program of somebody's own one for this piece of work."""
+    """Return the log of the command, or, outside commands, a new one for this piece of work."""
     return _program or _Log("speakergmm")
 
 

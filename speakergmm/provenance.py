@@ -1,4 +1,4 @@
-"""When and with what something was made."""
+"""Provenance of results: time and versions of software."""
 
 import datetime
 import platform
@@ -7,18 +7,18 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def utc_now() -> str:
-    """Return the time in UTC, ISO 8601 to the second, such as ``2026-01-31T12:00:00+00:00``."""
+    """Return the current time in UTC, such as ``2026-01-31T12:00:00+00:00`` (ISO 8601)."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def software_versions() -> dict[str, str]:
-    """Return the versions of everything that touches the numbers."""
+    """Return the versions of all software that affects the numbers."""
     return dict(_versions())
 
 
 @cache
 def _versions() -> dict[str, str]:
-    # Looking up a version reads and parses a file; they do not change while we run.
+    # Cached, since a look-up reads and parses a file.
     found = {"python": platform.python_version()}
     for name in ("speakergmm", "numpy", "scipy", "soundfile", "soxr"):
         try:

@@ -1,16 +1,16 @@
-"""From what a class declares of its fields to arrays and JSON, and back.
+"""Conversion of the declared fields of a class to arrays and JSON, and back.
 
-A class declares its fields once, by the types of its constructor's parameters, which are its
-attributes too: any dataclass is a record. One whose stored form is another says so itself, by
-`record_types`, `record_parts` and `of_record`. From the declared types follow where each field goes
-(arrays to a container under their path, such as ``statistics.counts``; all else to its JSON), and
-what is refused when it comes back. Constructors check what is left: that the numbers make sense.
+A class declares its fields once, by the types of the parameters of its constructor, which are also
+its attributes: every dataclass is a record. A class with another stored form defines
+`record_types`, `record_parts` and `of_record`. The declared types determine where each field is
+stored (arrays in a container under their path, such as ``statistics.counts``; everything else in
+its JSON), and what is rejected on loading. Constructors check the rest, such as ranges of numbers.
 
-What a type may be: an array (`NDArray[np.float64]`, with letters of its axes as
-``Annotated[..., "K D"]`` where they must agree within a record), a record, a class of several kinds
-of records (it sets `record_has_kinds`), a plain value (bool, int, float, str, a Literal, None), a
-tuple, list or union of these, a table of types by name (or nothing in its place), `Given` for what
-people pass to an estimator, or Any for JSON as it is.
+A type is an array (`NDArray[np.float64]`, with letters for its axes as ``Annotated[..., "K D"]`` if
+they must agree within a record), a record, a base class of several kinds of records (which sets
+`record_has_kinds`), a plain value (bool, int, float, str, a Literal, None), a tuple, list or union
+of these, a mapping of names to types (or None in its place), `Given` for parameters of estimators,
+or Any for any JSON.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Arrays = dict[str, NDArray[Any]]
 Types = Mapping[str, Any]
 
 Given = NewType("Given", object)
-"""A parameter as people give it: a plain value, or numbers in any shape, which become an array."""
+"""A parameter of an estimator: a plain value, or numbers of any shape, stored as an array."""
 
 _ABSENT: Any = object()
 _PLAIN: dict[type, tuple[type, ...]] = {
@@ -63,14 +63,14 @@ def parts(record: Any) -> dict[str, Any]:
 
 
 def is_record(kind: Any) -> bool:
-    """Tell whether a class declares fields: dataclasses do."""
+    """Return whether a class declares fields, as dataclasses do."""
     return isinstance(kind, type) and (
         hasattr(kind, "__dataclass_fields__") or hasattr(kind, "record_types")
     )
 
 
 def record_types(kind: Any) -> Types:
-    """Return the fields that a class declares, and their types."""
+    """Return the types of the fields that a class declares, by name."""
     return _record_types(kind)
 
 
@@ -89,7 +89,7 @@ def _record_types(kind: Any) -> Types:
 
 
 def _named_type(kind: Any, named: Mapping[Any, Any]) -> Any:
-    """Put types in place of the names of types that a class has as its parameters."""
+    """Return a type in which the type parameters of a class are replaced by types."""
     if isinstance(kind, TypeVar):
         return named.get(kind, Any)
     free = getattr(kind, "__parameters__", ())
@@ -97,7 +97,7 @@ def _named_type(kind: Any, named: Mapping[Any, Any]) -> Any:
 
 
 class Stored:
-    """The arrays of a container, and which of them were asked for."""
+    """The arrays of a container, with a record of those that were used."""
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         self.arrays = arrays
@@ -109,11 +109,11 @@ class Stored:
         }
 
     def __contains__(self, path: str) -> bool:
-        """Tell whether there is an array at a path or below it."""
+        """Return whether there is an array at a path or below it."""
         return path in self._paths
 
     def take(self, path: str) -> NDArray[Any]:
-        """Return the array at a path, or refuse."""
+        """Return the array at a path; raise an error if it is missing."""
         if path not in self.arrays:
             raise InvalidInputError(f"array {path!r} is missing")
         self.taken.add(path)
@@ -121,7 +121,7 @@ class Stored:
 
 
 def _encode(value: Any, kind: Any, path: str, arrays: Arrays) -> Any:
-    """Put the arrays of a value by path, and return what is left of it for JSON."""
+    """Store the arrays of a value by path, and return the rest for JSON."""
     if isinstance(kind, Mapping):
         return None if value is None else _encode_fields(value, kind, path, arrays)
     kind, origin, args, dtype = _taken_apart(kind)
@@ -152,7 +152,7 @@ def _encode(value: Any, kind: Any, path: str, arrays: Arrays) -> Any:
 
 
 def encode_record(record: Any, kind: Any, path: str, arrays: Arrays) -> Any:
-    """Put the arrays of a record of a declared class by path, and return the rest for JSON."""
+    """Store the arrays of a record by path, and return the rest for JSON."""
     cls = get_origin(kind) or kind
     if _has_kinds(cls):
         node = encode_record(record, type(record), path, arrays)
@@ -163,6 +163,7 @@ def encode_record(record: Any, kind: Any, path: str, arrays: Arrays) -> Any:
 
 
 def _encode_fields(values: Types, fields: Types, path: str, arrays: Arrays) -> dict[str, Any]:
+    """Encode values by name; optional ones may be missing."""
     tree = {}
     for name, kind in fields.items():
         if name in values or not is_optional(kind):
@@ -173,6 +174,7 @@ def _encode_fields(values: Types, fields: Types, path: str, arrays: Arrays) -> d
 
 
 def _encode_given(value: Any, path: str, arrays: Arrays) -> Any:
+    """Store a parameter of several numbers as an array, or return a plain value."""
     if isinstance(value, np.ndarray | list | tuple):
         arrays[path] = np.asarray(value, np.float64)
         return _ABSENT
@@ -181,7 +183,7 @@ def _encode_given(value: Any, path: str, arrays: Arrays) -> Any:
 
 
 def encode_any(value: Any, path: str, arrays: Arrays) -> Any:
-    """Encode a value by what it is, for digests; text that takes no part names the types."""
+    """Encode a value by its own type, for digests."""
     if isinstance(value, np.ndarray):
         arrays[path] = value
         return "array"
@@ -195,7 +197,7 @@ def encode_any(value: Any, path: str, arrays: Arrays) -> Any:
 
 
 def _decode(node: Any, kind: Any, path: str, arrays: Stored) -> Any:
-    """Build a value of its part of the JSON (absent for an array) and the arrays below its path."""
+    """Return a value from its part of the JSON (absent for an array) and the arrays of its path."""
     if isinstance(kind, Mapping):
         return None if node is None else _decode_fields(node, kind, path, arrays)
     kind, origin, args, dtype = _taken_apart(kind)
@@ -234,12 +236,12 @@ def _decode(node: Any, kind: Any, path: str, arrays: Stored) -> Any:
 
 
 def decode_record(node: Any, kind: Any, path: str, arrays: Stored) -> Any:
-    """Build a record of a declared class of what `encode_record` made of it.
+    """Return a record of a declared class from the result of `encode_record`.
 
     Raises
     ------
     InvalidInputError
-        If a part is missing, superfluous or of another type. Constructors may raise others.
+        If a part is missing, superfluous or of another type. Constructors may raise other errors.
     """
     cls = get_origin(kind) or kind
     _check_type(node, dict, path or "its metadata")
@@ -258,9 +260,10 @@ def decode_record(node: Any, kind: Any, path: str, arrays: Stored) -> Any:
 
 
 def _decode_fields(node: Any, fields: Types, path: str, arrays: Stored) -> dict[str, Any]:
+    """Return the values of fields by name, after a check that axes with one letter agree."""
     _check_type(node, dict, path)
     if surplus := sorted(map(str, node.keys() - fields.keys())):
-        raise InvalidInputError(f"{_below(path, surplus[0])!r} is no part of it")
+        raise InvalidInputError(f"{_below(path, surplus[0])!r} is not part of it")
     values: dict[str, Any] = {}
     sizes: dict[str, int] = {}
     for name, kind in fields.items():
@@ -283,6 +286,7 @@ def _decode_fields(node: Any, fields: Types, path: str, arrays: Stored) -> dict[
 
 
 def _decode_union(node: Any, args: tuple[Any, ...], path: str, arrays: Stored) -> Any:
+    """Return a value of the first type of a union that accepts it."""
     if node is None and types.NoneType in args:
         return None
     choices = [each for each in args if each is not types.NoneType]
@@ -295,6 +299,7 @@ def _decode_union(node: Any, args: tuple[Any, ...], path: str, arrays: Stored) -
 
 
 def _decode_array(path: str, dtype: Any, arrays: Stored) -> NDArray[Any]:
+    """Return an array of a declared type."""
     array = arrays.take(path)
     if array.dtype != dtype:
         raise InvalidInputError(f"array {path!r} must hold {dtype}, found {array.dtype}")
@@ -302,15 +307,16 @@ def _decode_array(path: str, dtype: Any, arrays: Stored) -> NDArray[Any]:
 
 
 def _decode_ragged(path: str, dtype: Any, arrays: Stored) -> list[NDArray[Any]]:
-    """Cut one long array of one axis into those that it was put together of."""
+    """Return the arrays that were concatenated and stored with their lengths."""
     lengths = _decode_array(f"{path}.length", np.dtype(np.int64), arrays)
     values = _decode_array(f"{path}.values", dtype, arrays)
     if values.ndim != 1 or lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != len(values):
-        raise InvalidInputError(f"arrays {path!r} have other lengths than they say")
+        raise InvalidInputError(f"arrays {path!r} do not have the lengths that are stored")
     return np.split(values, np.cumsum(lengths))[:-1]
 
 
 def _decode_plain(node: Any, kind: type, path: str) -> Any:
+    """Return a plain value of a declared type."""
     if kind is float and isinstance(node, str) and node in _NOT_FINITE:
         return _NOT_FINITE[node]
     if not isinstance(node, _PLAIN[kind]) or (isinstance(node, bool) and kind is not bool):
@@ -320,7 +326,7 @@ def _decode_plain(node: Any, kind: type, path: str) -> Any:
 
 @cache
 def _bare(kind: Any) -> tuple[Any, list[str] | None]:
-    """Take the letters of axes off a type."""
+    """Return a type without the letters of its axes, and the letters."""
     if get_origin(kind) is Annotated:
         bare, letters, *_ = get_args(kind)
         return bare, letters.split()
@@ -329,21 +335,21 @@ def _bare(kind: Any) -> tuple[Any, list[str] | None]:
 
 @cache
 def _taken_apart(kind: Any) -> tuple[Any, Any, tuple[Any, ...], Any]:
-    """Return a type without letters of axes, its origin and arguments, and the dtype of arrays."""
+    """Return a type without letters of axes, its origin and arguments, and an array's dtype."""
     bare, _ = _bare(kind)
     return bare, get_origin(bare), get_args(bare), _dtype(bare)
 
 
 @cache
 def _dtype(kind: Any) -> Any:
-    """Return the dtype of an array's type, or None for another type."""
+    """Return the dtype of the type of an array; None for another type."""
     if kind == ArrayLike:
         return np.dtype(np.float64)
     return np.dtype(get_args(get_args(kind)[1])[0]) if get_origin(kind) is np.ndarray else None
 
 
 def _is_open(args: tuple[Any, ...]) -> bool:
-    """Tell whether a list or tuple of these arguments has any number of items, of the first."""
+    """Return whether a list or tuple has any number of items, all of the first type."""
     return len(args) == 1 or args[1] is Ellipsis
 
 
@@ -353,24 +359,24 @@ def _of_items(args: tuple[Any, ...], items: Sized) -> Sequence[Any]:
 
 
 def _dtype_of_items(args: tuple[Any, ...]) -> Any:
-    """Return the dtype of any number of arrays; None for other items."""
+    """Return the dtype of the items of a list or tuple of arrays; None for other items."""
     return _dtype(args[0]) if _is_open(args) else None
 
 
 def _has_kinds(cls: Any) -> bool:
-    """Tell whether records of a class are of one of its subclasses, which the record then names."""
+    """Return whether records of a class belong to a subclass, whose name is stored."""
     return bool(vars(cls).get("record_has_kinds", False))
 
 
 def _is_document(cls: Any) -> bool:
-    """Tell whether a class reads and writes its own JSON, as feature configurations do."""
+    """Return whether a class reads and writes its own JSON, as feature configurations do."""
     return (
         hasattr(cls, "to_dict") and hasattr(cls, "from_dict") and not hasattr(cls, "record_types")
     )
 
 
 def is_optional(kind: Any) -> bool:
-    """Tell whether a field of a type may be left out."""
+    """Return whether a field of a type may be missing."""
     if isinstance(kind, Mapping):
         return False
     kind, _ = _bare(kind)
@@ -380,7 +386,7 @@ def is_optional(kind: Any) -> bool:
 
 
 def _choice(value: Any, args: tuple[Any, ...]) -> Any:
-    """Return which of the types of a union a value is of, that is not None."""
+    """Return the type of a union, other than None, to which a value belongs."""
     kinds = [each for each in args if each is not types.NoneType]
     if len(kinds) == 1:
         return kinds[0]
@@ -394,6 +400,7 @@ def _choice(value: Any, args: tuple[Any, ...]) -> Any:
 
 
 def _subclasses(cls: Any) -> Iterator[Any]:
+    """Yield all concrete subclasses of a class."""
     for each in cls.__subclasses__():
         if not (inspect.isabstract(each) or _has_kinds(each)):
             yield each
@@ -401,11 +408,13 @@ def _subclasses(cls: Any) -> Iterator[Any]:
 
 
 def _check_type(node: Any, kind: type, path: str) -> None:
+    """Raise an error if a part of the JSON has another type."""
     if not isinstance(node, kind):
         raise InvalidInputError(f"{path} must be {_article(kind)}, found {_short(node)}")
 
 
 def _article(kind: type) -> str:
+    """Return the name of a type for messages, with its article."""
     return {
         bool: "true or false",
         int: "a whole number",
@@ -417,8 +426,10 @@ def _article(kind: type) -> str:
 
 
 def _below(path: str, name: str) -> str:
+    """Return the path of a part."""
     return f"{path}.{name}" if path else name
 
 
 def _short(node: Any) -> str:
+    """Return a part of the JSON for a message."""
     return "nothing" if node is _ABSENT else repr(node)[:80]

@@ -1,7 +1,7 @@
-"""Records: how every model, estimator, statistic and state is saved, loaded, checked and digested.
+"""Records: saving, loading, checking and hashing of models, estimators, statistics and states.
 
-What a class declares of its fields (`speakergmm.record_fields`) becomes a file of named arrays and
-JSON (`speakergmm.containers`), and is checked when it comes back.
+The declared fields of a class (`speakergmm.record_fields`) are stored in a file of named arrays and
+JSON (`speakergmm.containers`), and checked on loading.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from speakergmm.record_fields import record_types as record_types
 
 Record = TypeVar("Record")
 
-# What constructors raise on parts of the wrong kind that no type tells apart.
+# Errors of constructors that are given parts which no type check can reject.
 _REFUSALS = (
     SpeakerGmmError,
     ValueError,
@@ -48,34 +48,39 @@ def save(record: Any, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     record : record
-        Its class has a `file_kind`, what the file is called in its header and in errors.
+        An object whose class has a `file_kind`, the name of the kind in the header and in errors.
     path : path
-        Where to; a file that is there is replaced.
+        File to write; an existing file is replaced.
 
     Raises
     ------
     InvalidInputError
-        If the record cannot be stored, as with numbers that are not finite.
+        If the record cannot be stored, for example because a number is not finite.
     SpeakerGmmError
-        If the file cannot be written; what stood there before is left as it was.
+        If the file cannot be written; an existing file is not changed.
     """
     arrays, tree = to_arrays(record)
     containers.save_arrays(path, arrays, kind=record.file_kind, metadata=tree)
 
 
 def load(cls: type[Record], path: str | os.PathLike[str]) -> Record:
-    """Read a record that `save` wrote, and check it.
+    """Read and check a record that `save` wrote.
 
     Parameters
     ----------
     cls : class
-        Of the record.
+        Class of the record.
     path : path
+        The file.
+
+    Returns
+    -------
+    record
 
     Raises
     ------
     ModelFormatError
-        If the file is missing, something else, damaged, of another kind or format version.
+        If the file is missing, not a model file, damaged, or of another kind or format version.
     """
     kind = str(cls.file_kind)  # type: ignore[attr-defined]
     found = containers.load_arrays(path, kind=kind)
@@ -84,12 +89,12 @@ def load(cls: type[Record], path: str | os.PathLike[str]) -> Record:
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what the file of any record holds: its kind, digest, JSON, and arrays' types and axes.
+    """Return a description of the file of any record: kind, digest, JSON, and types of arrays.
 
     Raises
     ------
     ModelFormatError
-        If the file is missing, something else, damaged, or of another format version.
+        If the file is missing, not a model file, damaged, or of another format version.
     """
     header = containers.read_header(path)
     arrays, tree = containers.load_arrays(path, kind=header["kind"])
@@ -108,7 +113,7 @@ def pack(record: Any) -> bytes:
 
 
 def unpack(cls: type[Record], packed: bytes, *, source: str = "packed record") -> Record:
-    """Read what `pack` returned, as `load` reads a file; `source` names it in errors."""
+    """Return the record of the bytes that `pack` returned; `source` is their name in errors."""
     kind = str(cls.file_kind)  # type: ignore[attr-defined]
     found = containers.unpack_arrays(packed, kind=kind, source=source)
     record: Record = of_arrays(cls, *found, kind=kind, source=source)
@@ -116,9 +121,9 @@ def unpack(cls: type[Record], packed: bytes, *, source: str = "packed record") -
 
 
 def to_arrays(record: Any, of: Any = None) -> tuple[Arrays, dict[str, Any]]:
-    """Return a record's arrays by path, and the rest as JSON can hold it.
+    """Return the arrays of a record by path, and the rest as JSON can hold it.
 
-    Its class, with its parameters where it has some, is `of`, or that which it is of.
+    The class of the record may be given as `of`, with the parameters of a generic class.
     """
     arrays: Arrays = {}
     return arrays, encode_record(record, of or type(record), "", arrays)
@@ -127,19 +132,19 @@ def to_arrays(record: Any, of: Any = None) -> tuple[Arrays, dict[str, Any]]:
 def of_arrays(
     cls: Any, arrays: Mapping[str, NDArray[Any]], tree: Any, *, kind: str, source: str
 ) -> Any:
-    """Build the record of a class (which may name its parameters) of what `to_arrays` returned.
+    """Return the record of a class, possibly generic, from the result of `to_arrays`.
 
     Raises
     ------
     ModelFormatError
-        If a part is missing, superfluous or of another type, or the constructor refuses it. One
-        line that names the part, with `kind` and `source` for what and where it is.
+        If a part is missing, superfluous or of another type, or the constructor rejects it. The
+        message is one line that names the part, `kind` and `source`.
     """
     found = Stored(arrays)
     try:
         record = decode_record(tree, cls, "", found)
         if surplus := sorted(arrays.keys() - found.taken):
-            raise InvalidInputError(f"array {surplus[0]!r} is no part of it")
+            raise InvalidInputError(f"array {surplus[0]!r} is not part of it")
     except _REFUSALS as error:
         reason = " ".join(str(error).split())[:300]
         if not isinstance(error, SpeakerGmmError):
@@ -149,7 +154,7 @@ def of_arrays(
 
 
 def digest(*values: Any) -> str:
-    """Return a SHA-256 hash, in hexadecimal, of arrays, records, and what JSON can hold.
+    """Return the SHA-256, in hexadecimal, of arrays, records and values that JSON can hold.
 
     Examples
     --------
@@ -163,12 +168,12 @@ def digest(*values: Any) -> str:
 
 
 class Filed:
-    """A base of models that are kept in files of their own."""
+    """Base of models that are stored in files of their own."""
 
     file_kind: ClassVar[str]
 
     def __new__(cls, *given: Any, **named: Any) -> Self:
-        """Name the right call where a path is given."""
+        """Raise an error that names the right call if a path is given."""
         if len(given) == 1 and not named and isinstance(given[0], str | os.PathLike):
             raise InvalidTypeError(
                 f"found the path {os.fspath(given[0])!r}; {cls.__name__}.load(path) reads a model"
@@ -181,17 +186,17 @@ class Filed:
         Raises
         ------
         SpeakerGmmError
-            If the file cannot be written; what stood there before is left as it was.
+            If the file cannot be written; an existing file is not changed.
         """
         save(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a model that `save` wrote, and check it.
+        """Read and check a model that `save` wrote.
 
         Raises
         ------
         ModelFormatError
-            If the file is no such model, is damaged, or of a newer format.
+            If the file is not such a model, is damaged, or has another format version.
         """
         return load(cls, path)

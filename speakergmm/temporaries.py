@@ -1,7 +1,7 @@
-"""Files and folders in the making: beside their target, under a name that says whose they are.
+"""Temporary files and folders beside the files that they will replace.
 
-A writer that is killed cannot tidy up. Each holds a lock on its temporary file as long as it lives,
-and the next that writes to the same name removes those that nobody holds.
+A writer that is killed cannot remove its temporary file. Each writer holds a lock on its temporary
+file as long as it lives, and the next writer of the same name removes those without a lock.
 """
 
 import contextlib
@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 CAN_LOCK = sys.platform != "win32"
-"""Whether a temporary file stays open and locked until it has taken its place."""
+"""Whether a temporary file remains open and locked until it has replaced its target."""
 
 if sys.platform != "win32":
     import fcntl
 
 _NAME = re.compile(r"\.(.+)\.[0-9a-f]{12}\.tmp", re.DOTALL)
-_MOST_BYTES = 200  # of the target's name; a name may have 255
+_MOST_BYTES = 200  # of the name of the target; names may have 255
 _LEAST_PART_OF_TIME = 100
 
 _live: set[Path] = set()
@@ -33,20 +33,22 @@ _live: set[Path] = set()
 def temporary_beside(
     target: Path, make: Callable[[Path], int | None]
 ) -> Iterator[tuple[Path, int]]:
-    """Make a temporary file or folder beside `target`, and remove what is left of it.
+    """Create a temporary file or folder beside `target`, and remove it if it was not renamed.
 
     Parameters
     ----------
     target : Path
-        What it is to become; whoever makes it renames it.
+        The file or folder that the caller will replace by renaming the temporary one.
     make : callable
         `new_file` or `new_folder`.
 
     Yields
     ------
     path : Path
+        The temporary file or folder.
     descriptor : int
-        Open for writing, if it is a file. Closed here where `CAN_LOCK`, by the user elsewhere.
+        File descriptor open for writing; -1 for a folder that cannot be locked. Closed here if
+        `CAN_LOCK`, otherwise by the caller.
     """
     start = _start_of_name(target)
     _remove_dead(target.parent, start)
@@ -57,7 +59,7 @@ def temporary_beside(
         try:
             descriptor = make(path)
             if not _lock_own(descriptor, path):
-                continue  # somebody took it for a dead one's before it was locked
+                continue  # another writer removed it before it was locked
             yield path, -1 if descriptor is None else descriptor
             return
         finally:
@@ -68,7 +70,7 @@ def temporary_beside(
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether a name is one of a file in the making, or of what a kill left of it.
+    """Return whether a name is that of a temporary file, used or left behind by a kill.
 
     Examples
     --------
@@ -79,31 +81,31 @@ def is_temporary(path: Path) -> bool:
 
 
 def new_file(path: Path) -> int:
-    """Make an empty file, readable as the process's mask says, and open it."""
-    # Not the tempfile module: its files are readable by their owner only, for good.
+    """Create and open an empty file, with the permissions of the process's mask."""
+    # Not by the tempfile module, whose files remain readable by their owner only.
     binary = getattr(os, "O_BINARY", 0)
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | binary, 0o666)
 
 
 def new_private_file(path: Path) -> int:
-    """Make an empty file that only its owner can read, whatever the mask says, and open it."""
+    """Create and open an empty file that only its owner can read, whatever the mask is."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
 
 
 def new_folder(path: Path) -> int | None:
-    """Make an empty folder, and open it where a folder can be locked."""
+    """Create an empty folder, and open it if folders can be locked."""
     path.mkdir()
     return os.open(path, os.O_RDONLY) if CAN_LOCK else None
 
 
 def discard_temporaries() -> None:
-    """Remove what this process has in the making, before it is ended without more ado."""
+    """Remove all temporary files and folders of this process before it is terminated."""
     for path in tuple(_live):
         _remove(path)
 
 
 class _Seen(NamedTuple):
-    """Temporary files found in a folder, by the start of their names, and when to look again."""
+    """Temporary files in a folder by beginnings of names, and the time of the next scan."""
 
     again: float
     paths: dict[str, list[Path]]
@@ -113,7 +115,7 @@ _seen: dict[Path, _Seen] = {}
 
 
 def _remove_dead(folder: Path, start: str) -> None:
-    """Remove temporary files for a name whose writers live no more."""
+    """Remove temporary files for a name whose writers no longer exist."""
     if not CAN_LOCK:
         return
     now = time.monotonic()
@@ -126,17 +128,19 @@ def _remove_dead(folder: Path, start: str) -> None:
 
 
 def _look(folder: Path, now: float) -> _Seen:
+    """Scan a folder for temporary files."""
     found: dict[str, list[Path]] = defaultdict(list)
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith(".tmp") and (match := _NAME.fullmatch(entry.name)):
                 found[match.group(1)].append(folder / entry.name)
-    # Writing many files into a large folder must not take the square of their number.
+    # Scans take at most 1 % of the time, also if many files are written into a large folder.
     spent = time.monotonic() - now
     return _Seen(now + _LEAST_PART_OF_TIME * spent, found)
 
 
 def _remove_if_dead(path: Path) -> None:
+    """Remove a temporary file of this user that no writer has locked."""
     with contextlib.suppress(OSError):
         found = path.lstat()
         ours = found.st_uid == os.geteuid()
@@ -152,17 +156,18 @@ def _remove_if_dead(path: Path) -> None:
 
 
 def _lock_own(descriptor: int | None, path: Path) -> bool:
-    """Lock a new temporary file; False if it is gone already."""
+    """Lock a new temporary file; return False if it has been removed."""
     if not CAN_LOCK or descriptor is None:
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError:
-        return True  # a file system without locks: nobody removes anything there
+        return True  # on a file system without locks nothing is removed
     return _is_still(descriptor, path)
 
 
 def _is_still(descriptor: int, path: Path) -> bool:
+    """Return whether a path is still the open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:
@@ -177,5 +182,6 @@ def _remove(path: Path) -> None:
 
 
 def _start_of_name(target: Path) -> str:
+    """Return the beginning of a name, cut at a whole character."""
     cut = os.fsencode(target.name)[:_MOST_BYTES]
     return cut.decode("utf-8", "ignore") if len(cut) == _MOST_BYTES else target.name

@@ -1,7 +1,7 @@
-"""Text files read line by line, with every fault of a file told at once.
+"""Text files read line by line, with all faults of a file reported at once.
 
-Lexicons, transcripts and language models are written by people and by many programs. Whoever must
-mend such a file wants all its faults with their lines, not the first one and then the next.
+Lexicons, transcripts and language models are written by people and by many programs. Someone who
+corrects such a file needs all its faults with their lines, not one after the other.
 """
 
 import gzip
@@ -24,29 +24,30 @@ _LONGEST_MESSAGE = 600
 _MOST_FAULTS = 100_000
 _BUFFER = 1 << 14
 _LONGEST_LINE = 1 << 20
-# What text becomes when it is unpacked: rarely more than twenty times as long.
+# Limits of the length of a decompressed text: it is rarely more than twenty times as long.
 _UNPACKED_AT_LEAST, _UNPACKED_AT_MOST = 1 << 20, 100
-# Bytes of control characters, but for white space: more of them, and of all bytes, has no text.
+# Control characters without white space: text contains at most so many, or this share of all bytes.
 _CONTROL_BYTES = bytes({*range(32)} - {*b"\t\n\v\f\r"})
 _MOST_CONTROLS, _MOST_CONTROLS_SHARE = 8, 0.02
-# Control characters but the tab, and the two Unicode line ends, which break lines in some programs.
+# Control characters except the tab, and the two Unicode line ends, at which some programs break
+# lines.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with a file.
+    """A fault of a file.
 
     Parameters
     ----------
     path : str
         The file.
     line : int or None
-        Its line, from 1; None for the file as a whole.
+        Line of the fault, from 1; None if it concerns the whole file.
     message : str
         One line: what was found and what would be right.
     utterance : str or None
-        The utterance that cannot be used for it, where there is one.
+        The utterance that cannot be used because of the fault, if any.
     """
 
     path: str
@@ -55,7 +56,7 @@ class Fault:
     utterance: str | None = None
 
     def __post_init__(self) -> None:
-        # A message may quote a word, and a word of a hostile file be a megabyte long.
+        # A message may quote a word, and a word of a hostile file may be a megabyte long.
         if len(self.message) > _LONGEST_MESSAGE:
             half = _LONGEST_MESSAGE // 2
             object.__setattr__(self, "message", f"{self.message[:half]}...{self.message[-half:]}")
@@ -65,17 +66,17 @@ class Fault:
         return f"{shown_path(self.path)}{line}: {self.message}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
+        """Return the fields as JSON can hold them."""
         return asdict(self)
 
 
 class FaultyFileError(SpeakerGmmError):
-    """A text file has faults; all of them are in `faults`.
+    """A text file has faults, all of which are in the attribute `faults`.
 
     Parameters
     ----------
     faults : tuple of Fault
-        At least one.
+        The faults, at least one.
 
     Examples
     --------
@@ -84,31 +85,31 @@ class FaultyFileError(SpeakerGmmError):
     """
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
-        # The faults alone are the argument, so that the error survives a trip between processes.
+        # The faults are the only argument, so that the error can be sent between processes.
         super().__init__(faults)
         self.faults = tuple(faults)
 
     def __str__(self) -> str:
-        told = "; ".join(map(str, self.faults[:_MOST_TOLD]))
+        listed = "; ".join(map(str, self.faults[:_MOST_TOLD]))
         more = len(self.faults) - _MOST_TOLD
-        return f"{told}; and {more} more" if more > 0 else told
+        return f"{listed}; and {more} more" if more > 0 else listed
 
 
 @dataclass(slots=True)
 class FaultList:
-    """Gathers the faults of a file, or of several, while they are read; or refuses the first.
+    """Collector of the faults of one or several files, or of an error at the first fault.
 
     Parameters
     ----------
     path : str
-        The file that is read.
+        The file that is being read.
     faults : list of Fault
-        What was found so far.
+        Faults found so far.
     error : type of SpeakerGmmError
-        What is raised where a file is refused.
+        Class of the error that is raised.
     strict : bool
-        Raise it for the first fault. Without it faults are gathered, and whoever notes one leaves
-        out what it touches.
+        Raise the error at the first fault. Otherwise faults are collected, and the reader leaves
+        out the entries that they concern.
 
     Examples
     --------
@@ -126,17 +127,17 @@ class FaultList:
     strict: bool = False
 
     def of(self, path: str | os.PathLike[str]) -> "FaultList":
-        """Return the same list, for another file."""
+        """Return a collector with the same list of faults for another file."""
         return replace(self, path=os.fspath(path))
 
     def add(self, line: int | None, message: str, *, utterance: str | None = None) -> None:
-        """Note a fault.
+        """Add a fault.
 
         Raises
         ------
         SpeakerGmmError
-            Of the class that is given, if strict, or if it is one of very many: they are of a file
-            of another kind, and fill the memory.
+            The error of the collector, if it is strict, or if there are too many faults: the file
+            is probably of another kind, and faults would fill the memory.
         """
         if len(self.faults) >= _MOST_FAULTS:
             message = f"more than {_MOST_FAULTS:,} faults; the file seems to be of another kind"
@@ -144,17 +145,17 @@ class FaultList:
         self.add_all([Fault(self.path, line, message, utterance)])
 
     def add_all(self, faults: Sequence[Fault]) -> None:
-        """Note faults of one kind; if strict, the error names the first and how many there are."""
+        """Add faults of one kind; if strict, raise an error with the first one and their number."""
         if self.strict and faults:
             raise self.refusal(*faults)
         self.faults += faults
 
     @contextmanager
     def of_line(self, line: int | None, utterance: str | None = None) -> Iterator[None]:
-        """Note what is raised in the block as a fault of a line.
+        """Add errors that are raised in the ``with`` block as faults of a line.
 
-        Such errors say nothing of the place. What follows the block must not need what the block
-        did not come to.
+        The messages of such errors do not state the place. Code after the block must not depend on
+        what was not executed.
         """
         try:
             yield
@@ -162,47 +163,48 @@ class FaultList:
             self.add(line, str(error), utterance=utterance)
 
     def sorted(self) -> tuple[Fault, ...]:
-        """Return the faults by line, those of the whole file first."""
+        """Return the faults sorted by line, after those of the whole file."""
         return tuple(sorted(self.faults, key=lambda fault: fault.line or 0))
 
     def refusal(self, *faults: Fault) -> SpeakerGmmError:
-        """Return the error for some faults."""
+        """Return the error that reports some faults."""
         if issubclass(self.error, FaultyFileError):
             return self.error(faults)
         return self.error(f"{faults[0]}{and_more(faults)}")
 
     def refuse(self, error: type[SpeakerGmmError] | None = None) -> None:
-        """Raise the error, or another, with all faults, if there is any."""
+        """Raise the error, or one of another class, with all faults, if there are any."""
         if self.faults:
             raise replace(self, error=error or self.error).refusal(*self.sorted())
 
 
 def and_more(found: Sequence[object]) -> str:
-    """Say how many other things a message that names the first one leaves out."""
+    """Return the end of a message that names the first of several things: how many others."""
     return f" (and {len(found) - 1} more)" if len(found) > 1 else ""
 
 
 def open_text(path: str | os.PathLike[str]) -> io.BufferedReader:
     """Open a text file or pipe, plain or compressed by gzip, for reading its bytes.
 
-    Whether it is compressed is told by its first bytes, not its name.
+    Compression is recognised by the first bytes of the file, not by its name.
 
     Parameters
     ----------
     path : path
+        The file.
 
     Returns
     -------
     BufferedReader
-        The uncompressed bytes, to be closed by the caller. No more is held in memory than is asked
-        for, and reading raises `UnreadableFileError` where `open_stream` does, where a line is
-        longer than 1 MiB, where more than a hundred bytes come of each compressed one (beyond the
-        first MiB), and where the compression is damaged.
+        Reader of the decompressed bytes, which the caller closes. Memory is limited to what is
+        read; reading raises `UnreadableFileError` as `open_stream` does, and if a line is longer
+        than 1 MiB, if a compressed byte yields more than a hundred bytes (beyond the first MiB),
+        or if the compression is damaged.
 
     Raises
     ------
     UnreadableFileError
-        As `open_stream`.
+        As in `open_stream`.
     """
     source = open_stream(path, buffer=_BUFFER)
     try:
@@ -213,12 +215,12 @@ def open_text(path: str | os.PathLike[str]) -> io.BufferedReader:
 
 
 def pipe_content(path: str | os.PathLike[str]) -> bytes | None:
-    """Return what comes through a pipe, for whoever must read it twice; None of anything else.
+    """Return the content of a pipe, so that it can be read twice; None for any other file.
 
     Raises
     ------
     UnreadableFileError
-        As `open_text`.
+        As in `open_text`.
     """
     if kind_of(path) != "pipe":
         return None
@@ -227,14 +229,14 @@ def pipe_content(path: str | os.PathLike[str]) -> bytes | None:
 
 
 def reopened(content: bytes | None) -> io.BufferedReader | None:
-    """Return a reader of what `pipe_content` gave; None where that is None."""
+    """Return a reader of the result of `pipe_content`; None if that is None."""
     if content is None:
         return None
     return io.BufferedReader(cast("io.RawIOBase", io.BytesIO(content)), _BUFFER)
 
 
 class _Text(ByteSource):
-    """Bytes of a text, uncompressed, whose lines and whose compression stay within bounds."""
+    """Decompressed bytes of a text, with limits on the lengths of lines and on compression."""
 
     def __init__(self, path: str | os.PathLike[str], source: io.BufferedReader) -> None:
         self._path = path
@@ -251,11 +253,11 @@ class _Text(ByteSource):
     def take(self, size: int) -> bytes:
         given = self._read(size)
         self.n_read += len(given)
-        # Gaps between line ends within what is read at once are shorter than the buffer.
+        # Lines inside the bytes that are read at once are shorter than the buffer.
         end = given.rfind(b"\n")
         self._in_line = self._in_line + len(given) if end < 0 else len(given) - end
         if self._in_line > _LONGEST_LINE:
-            reason = f"has a line of more than {_LONGEST_LINE:,} bytes; put line ends into it"
+            reason = f"has a line of more than {_LONGEST_LINE:,} bytes; insert line ends"
             raise UnreadableFileError(self._path, reason)
         return given
 
@@ -270,8 +272,8 @@ class _Text(ByteSource):
         if self.n_read + len(given) > _UNPACKED_AT_LEAST + _UNPACKED_AT_MOST * packed:
             raise UnreadableFileError(
                 self._path,
-                f"becomes more than {_UNPACKED_AT_MOST} times as long when it is unpacked, which "
-                "no text does; unpack it and give the text",
+                f"becomes more than {_UNPACKED_AT_MOST} times as long when it is decompressed; "
+                "decompress it and give the text",
             )
         return given
 
@@ -279,28 +281,28 @@ class _Text(ByteSource):
 def raw_lines(
     path: str | os.PathLike[str], faults: FaultList, *, opened: io.BufferedReader | None = None
 ) -> Iterator[tuple[int, str]]:
-    """Read a UTF-8 text file or pipe, plain or compressed by gzip; lines stay as they stand.
+    """Yield the unchanged lines of a UTF-8 text file or pipe, plain or compressed by gzip.
 
     Parameters
     ----------
     path : path
         The file; see `open_text`.
     faults : FaultList
-        Gets a fault for every line that is not UTF-8, in whose place an empty one comes.
+        A fault is added for each line that is not UTF-8; an empty line is yielded in its place.
     opened : BufferedReader, optional
-        What `open_text` gave, if the file is open already; it is closed at the end.
+        Result of `open_text`, if the file is already open; it is closed at the end.
 
     Yields
     ------
     line : int
-        From 1.
+        Number of the line, from 1.
     text : str
-        With its end; of the first without a byte order mark.
+        The line with its end, without the byte order mark of the first line.
 
     Raises
     ------
     UnreadableFileError
-        If the file cannot be read at all, or is no text.
+        If the file cannot be read at all, or is not text.
     """
     with opened or open_text(path) as file:
         start = file.peek(_BUFFER)
@@ -324,33 +326,33 @@ def raw_lines(
 def read_lines(
     path: str | os.PathLike[str], faults: FaultList, *, opened: io.BufferedReader | None = None
 ) -> Iterator[tuple[int, str]]:
-    """Read the lines of a text as words are taken in.
+    """Yield the lines of a text, cleaned as words are.
 
-    White space at both ends is dropped, and blank lines are passed over. Text is clean as
-    `speakergmm.words.clean` has it, so that the same word is the same string in every file.
+    White space at both ends is removed, and blank lines are skipped. Text is cleaned by
+    `speakergmm.words.clean`, so that the same word is the same string in every file.
 
     Parameters
     ----------
     path, faults, opened
-        As `raw_lines` has them. A line that holds a control character is a fault, too; no line with
-        a fault is yielded.
+        As in `raw_lines`. Control characters are faults as well; lines with faults are not yielded.
 
     Yields
     ------
     line : int
-        From 1.
+        Number of the line, from 1.
     text : str
+        The cleaned line.
 
     Raises
     ------
     SpeakerGmmError
-        The error of `faults`, if the file cannot be read at all, or is no text.
+        The error of `faults`, if the file cannot be read at all, or is not text.
     """
     try:
         for number, line in raw_lines(path, faults, opened=opened):
             text = line.strip()
             if found := _CONTROL.search(text):
-                message = f"holds the control character U+{ord(found.group()):04X}; remove it"
+                message = f"contains the control character U+{ord(found.group()):04X}; remove it"
                 faults.add(number, message)
             elif text := clean(text).strip():
                 yield number, text
@@ -364,18 +366,18 @@ def read_text_lines(
     error: type[SpeakerGmmError] = SpeakerGmmError,
     opened: io.BufferedReader | None = None,
 ) -> Iterator[tuple[int, str]]:
-    """Read a text file as `read_lines` does; the first fault is an `error` of one line.
+    """Yield the lines of a text file as `read_lines` does; raise an error at the first fault.
 
     Raises
     ------
     SpeakerGmmError
-        Of the class that is given, with file and line.
+        An error of class `error`, with file and line.
     """
     faults = FaultList(os.fspath(path), error=error, strict=True)
     return read_lines(path, faults, opened=opened)
 
 
 def _is_binary(raw: bytes) -> bool:
-    """Tell a model or a recording from text in which a few bytes are wrong."""
+    """Return whether bytes are those of a model or recording rather than of text with faults."""
     controls = len(raw) - len(raw.translate(None, _CONTROL_BYTES))
     return controls > max(_MOST_CONTROLS, _MOST_CONTROLS_SHARE * len(raw))

@@ -1,24 +1,25 @@
-r"""A word is one string, wherever it is read: the one function that takes text in.
+r"""Words and texts in a form that does not depend on how they were typed or where they are read.
 
 Every reader (transcripts, lists, lexicons, CTM, JSON, TextGrids, language models, word lists,
 options, arguments) passes its text, its words and the names of its utterances through `clean`,
-`split_words` or `fold`. What they do:
+`split_words` or `fold`, which do the following:
 
-- Text comes in Unicode normal form C, so that an accent is the same whether it was typed as one
-  character or two.
-- What is invisible and says nothing about the word is removed: the soft hyphen (U+00AD), marks and
+- Text is converted to Unicode normal form C, so that an accented letter is the same whether it was
+  typed as one character or two.
+- Invisible characters that are not part of a word are removed: the soft hyphen (U+00AD), marks and
   overrides of direction (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+206F), the word
-  joiner (U+2060) with the invisible operators behind it, and the byte order mark (U+FEFF).
+  joiner (U+2060) and the invisible operators that follow it, and the byte order mark (U+FEFF).
 - The zero width space (U+200B) is white space: it separates words in Khmer, Thai, Lao and Burmese.
-- The joiners (U+200C, U+200D) are spelling, in Persian, Sinhala, Malayalam and others, and are
-  kept. Only where they join nothing, before a word and (U+200C) behind it, they are removed.
+- The joiners (U+200C, U+200D) are part of the spelling in Persian, Sinhala, Malayalam and other
+  languages, and are kept. They are removed only where they join nothing, in front of a word and
+  (U+200C) after it.
 
-Letter case is changed as Unicode has it for all languages alike, and normalised again afterwards:
-the Greek capital iota with dialytika and tonos is two characters, its small letter one. Two letters
-are brought to what their languages have: the Turkish capital I with a dot becomes a plain ``i``
-(not i and a combining dot), the German capital sharp s becomes ``SS`` as the small one does. The
-rest of Turkish needs its own rules, which text does not tell: ``I`` becomes ``i``, not the dotless
-one. German is best compared in capitals: ``STRASSE`` in small letters is ``strasse``.
+Letter case is changed by Unicode's rules for all languages, and the result is normalised again: the
+Greek capital iota with dialytika and tonos is two characters, its small letter one. Two letters are
+changed as in their languages: the Turkish capital I with a dot becomes a plain ``i`` (not i and a
+combining dot), the German capital sharp s becomes ``SS`` as the small one does. Turkish would need
+further rules, but text does not state its language: ``I`` becomes ``i``, not the dotless one.
+German is best compared in capitals: ``STRASSE`` in small letters is ``strasse``.
 """
 
 import os
@@ -30,36 +31,36 @@ from typing import Literal
 from speakergmm.ranges import refused, wrong_type
 
 Case = Literal["upper", "lower"]
-"""Letter case that words may be brought to."""
+"""Letter case to which words may be converted."""
 
 Sentences = Iterable[Iterable[str] | str] | Mapping[str, Iterable[str] | str]
-"""Sentences as texts or words, or those of utterances."""
+"""Sentences as texts or sequences of words, or a mapping of utterances to sentences."""
 
 _MARKS = (0x00AD, 0x061C, 0x200E, 0x200F, 0xFEFF)
 _REMOVED = dict.fromkeys([*_MARKS, *range(0x202A, 0x202F), *range(0x2060, 0x2070)])
 _SEPARATOR = "\u200b"
 _WHITE = re.compile(rf"[\s{_SEPARATOR}]+")
-# Joiners that join nothing, then separators at the ends of words.
+# Joiners that join nothing, and separators at the ends of words.
 _LOOSE_JOINERS = re.compile(rf"(?<![^\s{_SEPARATOR}])[\u200c\u200d]+|\u200c+(?![^\s{_SEPARATOR}])")
 _LOOSE_SEPARATORS = re.compile(rf"(?<!\S){_SEPARATOR}+|{_SEPARATOR}+(?!\S)")
-# Control characters, lone surrogates, and what Unicode says is no character: the last of each plane
-# among them.
+# Control characters, lone surrogates, and noncharacters of Unicode, including the last two of each
+# plane.
 _LAST = "".join(chr(last - 1) + chr(last) for last in range(0xFFFF, 0x110000, 1 << 16))
 _FORBIDDEN = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_LAST}]")
 
 
 def clean(text: str) -> str:
-    r"""Return text as every reader takes it in: see the module.
+    r"""Return text in the form in which all readers use it; see the module.
 
     Parameters
     ----------
     text : str
-        Of any length, with any white space, which stays as it is.
+        Text of any length; white space is not changed.
 
     Returns
     -------
     str
-        The same for what was cleaned already.
+        The cleaned text; cleaning it again does not change it.
 
     Examples
     --------
@@ -79,7 +80,7 @@ def clean(text: str) -> str:
 
 
 def fold(text: str, case: Case | None) -> str:
-    r"""Return clean text in one letter case; with None its case stays.
+    r"""Return clean text in one letter case; None does not change the case.
 
     Examples
     --------
@@ -108,17 +109,17 @@ def split_words(text: str, case: Case | None = None) -> tuple[str, ...]:
     """
     if text.isascii():
         return tuple(fold(text, case).split())
-    # By word: the last letter of a Greek word is another one than the same letter within.
+    # Word by word, since the Greek letter sigma has another form at the end of a word.
     return tuple(fold(word, case) for word in _WHITE.split(clean(text)) if word)
 
 
 def words_of(sentence: Iterable[str] | str, case: Case | None = None) -> tuple[str, ...]:
-    """Return the words of a sentence, which may be given as a text, clean and in one letter case.
+    """Return the words of a sentence or text, clean and in one letter case.
 
     Raises
     ------
     InvalidTypeError
-        If it is neither a text nor words.
+        If it is neither a text nor a sequence of words.
 
     Examples
     --------
@@ -135,12 +136,12 @@ def words_of(sentence: Iterable[str] | str, case: Case | None = None) -> tuple[s
 
 
 def each_sentence(sentences: Sentences) -> Iterator[tuple[str, ...]]:
-    """Yield the words of each sentence, clean; of a mapping, those of its values.
+    """Yield the clean words of each sentence; for a mapping, of each value.
 
     Raises
     ------
     InvalidTypeError
-        If a single text is given, or something that holds no sentences.
+        If `sentences` is a single text, or not a collection of sentences.
     """
     if isinstance(sentences, str | os.PathLike):
         remedy = "; of a file, give its lines: open(path, encoding='utf-8')"
@@ -156,21 +157,21 @@ def case_hint(
     known: Iterable[str],
     remedy: str = "--case {case} brings both sides to it",
 ) -> str:
-    r"""Return a hint for the end of a message where words are known in another letter case.
+    r"""Return a hint for a message about unknown words, if they are known in another letter case.
 
     Parameters
     ----------
     outside : iterable of str
-        Words that are not known.
+        Unknown words.
     known : iterable of str
-        Words that are, such as a lexicon.
+        Known words, such as those of a lexicon.
     remedy : str
-        What to do; ``{case}`` stands for the letter case that most known words have.
+        What to do; ``{case}`` is replaced by the letter case of most known words.
 
     Returns
     -------
     str
-        Empty where letter case makes no difference.
+        The hint; empty if letter case makes no difference.
 
     Examples
     --------
@@ -197,18 +198,18 @@ def case_hint(
 
 
 def word_fault(word: str) -> str | None:
-    r"""Return why a clean text cannot be one word; None where it can.
+    r"""Return why a clean text is not a word; None if it is one.
 
     Examples
     --------
     >>> word_fault("two words"), word_fault("bell\x07"), word_fault("caf\u00e9")
-    ('holds white space; it must be one word', 'holds the character U+0007; remove it', None)
+    ('contains white space; it must be one word', 'contains the character U+0007; remove it', None)
     """
     if not word:
         return "is empty; it must have at least one character"
     if found := _FORBIDDEN.search(word):
-        return f"holds the character U+{ord(found.group()):04X}; remove it"
+        return f"contains the character U+{ord(found.group()):04X}; remove it"
     if found := _WHITE.search(word):
         named = "white space" if found.group().isspace() else "a zero width space (U+200B)"
-        return f"holds {named}; it must be one word"
+        return f"contains {named}; it must be one word"
     return None

@@ -87,7 +87,7 @@ def _describe(file: Path) -> dict[str, Any]:
             return dict(store.info())
     kind = read_header(file)["kind"]
     # Other kinds of file are described by the fields that their classes declare.
-    tells = kind in KINDS and KINDS[kind].tells
+    tells = kind in KINDS and KINDS[kind].has_info
     document: dict[str, Any]
     document = reader_of(kind).load(file).info() if tells else records.describe(file)
     return document

@@ -41,4 +41,4 @@ def test_normal_forms_are_one_word(text, case):
 def test_words_are_whole_or_hold_what_is_told(text, case):
     for word in split_words(text, case):
         fault = word_fault(word)
-        assert fault is None or fault.startswith("holds the character U+")
+        assert fault is None or fault.startswith("contains the character U+")

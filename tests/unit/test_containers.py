@@ -146,7 +146,7 @@ def craft(*, content=None, **changes):
             lambda: craft(format_version=1),
             "a k of format version 1; .* version 2; make the file",
         ),
-        (lambda: craft(format_version=3), "version 3; .* a newer one may read it"),
+        (lambda: craft(format_version=3), "version 3; .* a newer version may read it"),
         (lambda: craft(format_version="1"), "wrong type"),
         (lambda: craft(metadata='{"a": 2}'), "own hash"),
         (lambda: craft(content={"m": np.ones(3)}), "own hash"),
@@ -164,7 +164,7 @@ def test_numbers_that_are_not_finite_are_refused_even_with_a_right_hash(monkeypa
 
     monkeypatch.setattr(containers, "_checked", lambda name, array: array)
     packed = pack_arrays({"m": np.array([1.0, np.nan])}, kind="k")
-    with pytest.raises(ModelFormatError, match="'m' holds numbers that are not finite"):
+    with pytest.raises(ModelFormatError, match="'m' contains numbers that are not finite"):
         unpack_arrays(packed, kind="k")
 
 

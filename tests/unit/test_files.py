@@ -158,12 +158,12 @@ def test_a_shell_s_substitution_is_read(tmp_path: Path) -> None:
 def test_nothing_is_read_beyond_the_limit(tmp_path: Path, fifo: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 100)
     assert read_bytes(tmp_path / "file", limit=100) == b"x" * 100
-    with pytest.raises(UnreadableFileError, match="holds more than 99 bytes"):
+    with pytest.raises(UnreadableFileError, match="contains more than 99 bytes"):
         read_bytes(tmp_path / "file", limit=99)
     sparse = tmp_path / "sparse"
     with sparse.open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(UnreadableFileError, match="holds more than"):
+    with pytest.raises(UnreadableFileError, match="contains more than"):
         open_stream(sparse)
 
     def write_for_ever() -> None:
@@ -176,7 +176,7 @@ def test_nothing_is_read_beyond_the_limit(tmp_path: Path, fifo: Path) -> None:
 
     thread = threading.Thread(target=write_for_ever)
     thread.start()
-    with pytest.raises(UnreadableFileError, match="holds more than 1,000,000 bytes"):
+    with pytest.raises(UnreadableFileError, match="contains more than 1,000,000 bytes"):
         read_bytes(fifo, limit=1_000_000)
     thread.join(timeout=10)
     assert not thread.is_alive()

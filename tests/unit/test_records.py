@@ -117,19 +117,19 @@ GONE = object()
         ("means", np.zeros((2, 3), np.float32), "'means' must hold float64, found float32"),
         ("means", np.zeros(3), "'means' must have shape"),
         ("counts", np.zeros(3), r"'counts' must have shape \(K\), that is \(2,\), found \(3,\)"),
-        ("surplus", np.zeros(1), "array 'surplus' is no part of it"),
-        ("paths.length", np.array([2, 0, 2]), "'paths' have other lengths than they say"),
-        ("paths.length", np.array([4, 0, -1]), "'paths' have other lengths than they say"),
+        ("surplus", np.zeros(1), "array 'surplus' is not part of it"),
+        ("paths.length", np.array([2, 0, 2]), "'paths' do not have the lengths"),
+        ("paths.length", np.array([4, 0, -1]), "'paths' do not have the lengths"),
         ("numbers", np.zeros(1), "'numbers' must hold int32"),
         ("flag", GONE, "'flag' is missing"),
         ("flag", 1, "flag must be true or false, found 1"),
         ("flag", None, "flag must be true or false, found None"),
         ("kind", "tied", "kind must be one of 'diag', 'full', found 'tied'"),
         ("kind", [], r"kind must be one of 'diag', 'full', found \[\]"),
-        ("more", 3, "'more' is no part of it"),
+        ("more", 3, "'more' is not part of it"),
         ("shape.type", "Pentagon", "shape.type must be one of Circle, Square, found 'Pentagon'"),
         ("shape.type", [], r"shape.type must be one of Circle, Square, found \[\]"),
-        ("shape.type", "Square", "'shape.radius' is no part of it"),
+        ("shape.type", "Square", "'shape.radius' is not part of it"),
         ("shape", [], r"shape must be a JSON object, found \[\]"),
         ("history.1.model.side", -1.0, "a side must be > 0, found -1"),
         ("history.0.objective", "low", "history.0.objective must be a number, found 'low'"),
@@ -171,7 +171,9 @@ def test_files_of_another_kind_are_refused(tmp_path, monkeypatch):
 
 
 def test_what_is_not_finite_in_an_array_is_not_written(tmp_path):
-    with pytest.raises(InvalidInputError, match="array 'counts' holds numbers that are not finite"):
+    with pytest.raises(
+        InvalidInputError, match="array 'counts' contains numbers that are not finite"
+    ):
         records.save(example(counts=np.array([1.0, np.inf])), tmp_path / "r")
     assert not (tmp_path / "r").exists()
 

@@ -34,7 +34,7 @@ def test_the_zero_width_space_separates_words() -> None:
     assert split_words("\u200b".join(khmer)) == khmer
     assert split_words("\u200b \u200bone\u200b\u200b \u200btwo\u200b") == ("one", "two")
     assert clean("\u200bone\u200b") == "one"
-    assert word_fault("one\u200btwo") == ("holds a zero width space (U+200B); it must be one word")
+    assert word_fault("one\u200btwo") == ("contains a zero width space (U+200B); it must be one word")
 
 
 def test_joiners_that_join_nothing_are_removed() -> None:
@@ -81,10 +81,10 @@ def test_there_are_two_letter_cases() -> None:
 
 @pytest.mark.parametrize("bad", ["\x07", "\x85", "\ud800", "\ufffe", "\U0010ffff", "\ufdd0"])
 def test_what_is_no_character_is_a_fault(bad: str) -> None:
-    assert word_fault(f"a{bad}b") == f"holds the character U+{ord(bad):04X}; remove it"
+    assert word_fault(f"a{bad}b") == f"contains the character U+{ord(bad):04X}; remove it"
 
 
 def test_white_space_is_a_fault() -> None:
     for white in (" ", "\u00a0", "\u3000", "\u2028"):
-        assert word_fault(f"a{white}b") == "holds white space; it must be one word"
+        assert word_fault(f"a{white}b") == "contains white space; it must be one word"
     assert word_fault("") == "is empty; it must have at least one character"

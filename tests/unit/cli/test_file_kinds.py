@@ -228,7 +228,7 @@ def test_the_table_of_kinds_names_the_class_that_reads_each():
         if row.reader and kind != "speaker store":
             assert reader_of(kind).file_kind == kind
             assert callable(reader_of(kind).load)
-        if row.tells:
+        if row.has_info:
             assert callable(reader_of(kind).info)
 
 

@@ -295,7 +295,7 @@ def test_refusals_of_language_models(refusal, folder):
     (folder / "sentences.txt").write_bytes(b"a\n\xff\nb\x01\n")
     message = refusal(*train, target)
     assert f"{folder / 'sentences.txt'}:2: byte 0xff" in message
-    assert f"{folder / 'sentences.txt'}:3: holds the control" in message
+    assert f"{folder / 'sentences.txt'}:3: contains the control" in message
     assert not target.exists()
 
 
@@ -524,5 +524,5 @@ def test_a_file_that_is_no_text_is_called_what_it_is(speak, folder, world, name)
 def test_a_text_with_some_odd_bytes_is_told_line_by_line(speak, folder):
     (folder / "ref").write_bytes(b"u1 A\nu2 \x07B\nu3 \xff\n")
     _, _, err = speak("score-transcripts", folder / "ref", folder / "hyp")
-    assert f"{folder / 'ref'}:2: holds the control character" in err
+    assert f"{folder / 'ref'}:2: contains the control character" in err
     assert f"{folder / 'ref'}:3: byte 0xff" in err

@@ -145,7 +145,7 @@ def test_all_faults_of_a_text_at_once(folder):
     assert faults(where) == [
         (2, None, "byte 0xff is not UTF-8; save the file as UTF-8 text"),
         (3, "u1", "utterance 'u1' is on line 1 too; keep one"),
-        (4, None, "holds the control character U+0001; remove it"),
+        (4, None, "contains the control character U+0001; remove it"),
         (6, "u1", "utterance 'u1' is on line 1 too; keep one"),
     ]
     lenient = read_transcripts(where, strict=False)

@@ -184,7 +184,7 @@ def test_bytes_that_are_no_text(arpa):
         "byte 0xff is not UTF-8; save the file as UTF-8 text",
     )
     assert faults(arpa(GOOD.encode("utf-16"))) == [(None, "is UTF-16 text; save it as UTF-8")]
-    control = (17, "holds the control character U+0001; remove it")
+    control = (17, "contains the control character U+0001; remove it")
     assert control in faults(arpa(GOOD.replace("-0.3\ta b", "-0.3\ta\x01 b")))
     assert "damaged gzip" in faults(arpa(gzip.compress(GOOD.encode())[:-12]))[0][1]
     assert "cannot be read" in faults("/nowhere/lm.arpa")[0][1]

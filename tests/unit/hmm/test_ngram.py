@@ -173,7 +173,7 @@ def test_a_text_is_split_at_white_space():
         ({"method": "katz"}, "method must be one of witten-bell, kneser-ney, found 'katz'"),
         ({"vocabulary": ["the"]}, r"outside the vocabulary: a \(3\), and \(2\)"),
         ({"vocabulary": [*WORDS, "</s>"]}, "'</s>' is a symbol"),
-        ({"vocabulary": [*WORDS, "two words"]}, "'two words' holds white space"),
+        ({"vocabulary": [*WORDS, "two words"]}, "'two words' contains white space"),
     ],
 )
 def test_options_that_make_no_sense(options, message):
