@@ -34,7 +34,9 @@ def test_the_zero_width_space_separates_words() -> None:
     assert split_words("\u200b".join(khmer)) == khmer
     assert split_words("\u200b \u200bone\u200b\u200b \u200btwo\u200b") == ("one", "two")
     assert clean("\u200bone\u200b") == "one"
-    assert word_fault("one\u200btwo") == ("contains a zero width space (U+200B); it must be one word")
+    assert word_fault("one\u200btwo") == (
+        "contains a zero width space (U+200B); it must be one word"
+    )
 
 
 def test_joiners_that_join_nothing_are_removed() -> None:
