@@ -1,7 +1,7 @@
-"""Takes over another project's test module: its source as installed, with classes swapped.
+"""Adoption of a test module of another project, from its installed source, with other classes.
 
-Nothing is copied. The module's own text is read where it is installed, its imports of the classes
-in question are turned to ours, and what it defines is handed to pytest under this project's name.
+Nothing is copied. The source of the module is read where it is installed, its imports of the
+classes in question are replaced, and its tests are collected under this project's name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 
 
 class _Swap(ast.NodeTransformer):
-    """Turns ``from package import Name`` into an import from the home that `homes` gives."""
+    """Replaces ``from package import Name`` by an import from ``homes[Name]``."""
 
     def __init__(self, package: str, homes: Mapping[str, str]) -> None:
         self.package, self.homes = package, homes
@@ -35,16 +35,16 @@ class _Swap(ast.NodeTransformer):
 
 
 def read_tests(module: str, *, package: str, homes: Mapping[str, str]) -> dict[str, Any]:
-    """Run an installed test module with classes swapped and return its namespace.
+    """Run an installed test module with replaced classes, and return its namespace.
 
     Parameters
     ----------
     module : str
         Dotted name of the installed test module.
     package : str
-        The package whose names are swapped, as the module imports it.
+        Package whose names are replaced, as the module imports it.
     homes : mapping of str to str
-        For each class, the module to import it from instead.
+        Module from which each class is imported instead.
     """
     spec = importlib.util.find_spec(module)
     assert spec is not None
@@ -71,7 +71,7 @@ def tests_of(namespace: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
 def adopt(
     module: str, *, package: str, homes: Mapping[str, str], skipped: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the tests of a module as pytest shall collect them; the skipped ones say why."""
+    """Return the tests of a module for pytest to collect; skipped ones carry the reason."""
     tests = tests_of(read_tests(module, package=package, homes=homes))
     return {
         name: _skipping(skipped[name]) if name in skipped else test for name, test in tests.items()
@@ -79,7 +79,7 @@ def adopt(
 
 
 def _skipping(reason: str) -> Callable[[], None]:
-    """One test that is skipped, however many sets of parameters the original has."""
+    """Return one skipped test, however many sets of parameters the original has."""
 
     @pytest.mark.skip(reason=reason)
     def skipped_test() -> None: ...

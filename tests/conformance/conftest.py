@@ -1,4 +1,4 @@
-"""The fixtures that scikit-learn's tests ask for."""
+"""Fixtures that scikit-learn's tests require."""
 
 import numpy as np
 import pytest

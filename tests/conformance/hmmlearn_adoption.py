@@ -1,8 +1,9 @@
-"""Takes over hmmlearn's own tests from the installed package, with GMMHMM swapped for ours.
+"""Adoption of hmmlearn's own tests from the installed package, with its GMMHMM replaced.
 
-Nothing is copied: a module's text is read where it is installed and run under this project's name.
-Its tests look their class up by name when they run, so that the name is all that changes. Marks of
-expected failure go: what can't apply is skipped here, with the reason, and all else must pass.
+Nothing is copied: the source of a module is read where it is installed, and run under this
+project's name. Its tests look up their class by name when they run, so that only the name is
+replaced. Marks of expected failures are removed: tests that do not apply are skipped here, with the
+reason, and all others must pass.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from speakergmm.estimators import FitMonitor, GaussianMixtureHMM
 hmm = hmmlearn_module()
 
 _PACKAGE = "hmmlearn.tests"
-# Of hmmlearn 0.3.3: tests and those skipped, by module. A test that is gone must not go unnoticed.
+# Tests and skipped ones of hmmlearn 0.3.3 by module: a test that disappears must be noticed.
 _VERSION = "0.3.3"
 _N_TESTS = {
     "test_gmm_hmm_new": (38, 0),

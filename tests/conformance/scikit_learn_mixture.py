@@ -1,4 +1,4 @@
-"""Which classes stand in for scikit-learn's in its tests, and which of these tests can't apply."""
+"""Replacements of scikit-learn's classes in its own tests, and tests that do not apply to them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 import sklearn
 
-# With SPEAKERGMM_CONFORMANCE=scikit-learn its own classes stay: what fails then is no fault here.
+# With SPEAKERGMM_CONFORMANCE=scikit-learn its own classes are tested, to see what fails there.
 if os.environ.get("SPEAKERGMM_CONFORMANCE") == "scikit-learn":
     HOMES = {
         "GaussianMixture": "sklearn.mixture._gaussian_mixture",
@@ -19,7 +19,7 @@ else:
     }
 
 _NO_CLASS = "tests private functions of scikit-learn alone, no estimator"
-_ARRAY_API = "arrays of other libraries than NumPy are not taken"
+_ARRAY_API = "arrays of libraries other than NumPy are not accepted"
 
 GAUSSIAN_SKIPPED = {
     "test_suffstat_sk_full": _NO_CLASS,
@@ -42,11 +42,11 @@ BAYESIAN_SKIPPED = {
 }
 MIXTURE_SKIPPED: dict[str, str] = {}
 
-# Of scikit-learn 1.9. A test that is gone, or no longer collected, must not go unnoticed.
+# Counts of scikit-learn 1.9: a test that disappears, or is no longer collected, must be noticed.
 _VERSION = "1.9."
 _N_TESTS = {"gaussian": (41, 10), "bayesian": (14, 3), "mixture": (2, 0)}
 
 
 def expected_counts(module: str) -> tuple[int, int] | None:
-    """Number of tests of a module, and of those that are skipped; None for other versions."""
+    """Return the numbers of tests of a module and of skipped ones; None for other versions."""
     return _N_TESTS[module] if sklearn.__version__.startswith(_VERSION) else None

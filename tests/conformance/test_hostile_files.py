@@ -1,6 +1,6 @@
-"""Every loader refuses what is hostile in one line, in no time and in no memory.
+"""Every loader refuses hostile files with one line, quickly and without much memory.
 
-The loaders are found by looking for them, so that a new one is held to the same.
+Loaders are discovered automatically, so that the tests apply to new ones, too.
 """
 
 import gzip

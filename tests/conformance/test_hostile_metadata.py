@@ -1,4 +1,4 @@
-"""Model files whose metadata or arrays are of other types and shapes are refused in one line."""
+"""Model files whose metadata or arrays have other types or shapes are refused with one line."""
 
 import copy
 import random

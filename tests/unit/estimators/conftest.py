@@ -1,4 +1,4 @@
-"""Frames that many tests of the estimators use."""
+"""Frames for many tests of the estimators."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""BayesianGaussianMixture: scikit-learn's numbers from the same random state, and what is added."""
+"""BayesianGaussianMixture: equality with scikit-learn's from equal random states, and additions."""
 
 import numpy as np
 import pytest

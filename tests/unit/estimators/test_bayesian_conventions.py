@@ -1,4 +1,4 @@
-"""BayesianGaussianMixture among scikit-learn's tools; its files; what it refuses."""
+"""BayesianGaussianMixture with scikit-learn's tools; its files; its errors."""
 
 import pickle
 

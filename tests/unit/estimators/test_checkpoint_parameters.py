@@ -1,4 +1,4 @@
-"""Every parameter of an estimator is part of its checkpoint's fingerprint, or changes nothing.
+"""Every parameter of an estimator is part of the fingerprint of its checkpoint, or has no effect.
 
 The tables are compared with the constructors, so that a parameter that is new has to be put in one.
 """
@@ -29,7 +29,7 @@ def ignore(iteration):
 
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch):
-    """Only a power cut could tell the difference."""
+    """Skip the synchronisation with the disk, which matters only after a power cut."""
     monkeypatch.setattr(speakergmm.files.os, "fsync", lambda _: None)
 
 

@@ -1,4 +1,4 @@
-"""DirichletProcessMixture: scikit-learn's conventions, what it says of clusters, interruption."""
+"""DirichletProcessMixture: scikit-learn's conventions, posterior of clusters, interruption."""
 
 import pickle
 

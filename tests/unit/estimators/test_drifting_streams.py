@@ -1,4 +1,4 @@
-"""Streams that drift: `partial_fit` with steps of one size."""
+"""Streams that drift: `partial_fit` with a constant step size."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ KINDS = ("full", "tied", "diag", "spherical")
 
 
 def drift(n_blocks=100, n=50, seed=0):
-    """Blocks whose mean goes from 0 to 10."""
+    """Yield blocks whose mean moves from 0 to 10."""
     rng = np.random.default_rng(seed)
     return [rng.normal(10.0 * t / n_blocks, 1.0, (n, 2)) for t in range(1, n_blocks + 1)]
 

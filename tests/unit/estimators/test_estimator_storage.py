@@ -37,7 +37,7 @@ def round_trip(estimator, folder):
 
 
 def parameters(estimator):
-    """Return all parameters, in place of nested estimators their types."""
+    """Return all parameters, with types in place of nested estimators."""
     named = estimator.get_params()
     return {name: type(p) if hasattr(p, "get_params") else p for name, p in named.items()}
 
@@ -297,7 +297,7 @@ def test_content_that_does_not_fit_is_refused(clusters, tmp_path, kind, changes,
 
 
 class Annotated(GaussianMixture):
-    """A user's subclass, whose annotation is known to a checker of types only."""
+    """A user's subclass with an annotation that only a type checker can resolve."""
 
     note: "known_to_nobody"  # noqa: F821
 

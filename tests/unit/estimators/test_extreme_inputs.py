@@ -1,4 +1,4 @@
-"""Weights and frames at the ends of float64: right, or refused or warned of in one line."""
+"""Weights and frames at the limits of float64: correct results, or a warning or error."""
 
 import warnings
 

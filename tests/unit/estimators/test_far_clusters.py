@@ -1,4 +1,4 @@
-"""Clusters a million deviations apart, constant frames, numbers that float32 can't hold."""
+"""Clusters a million deviations apart, constant frames, numbers that float32 cannot represent."""
 
 import warnings
 
@@ -17,14 +17,14 @@ DISTANCES = (1e4, 1e6, 1e7, 1e8)
 
 
 def far_clusters(distance, n=200):
-    """Frames of unit deviation, in runs of ten, and the cluster of each."""
+    """Return frames of unit deviation in runs of ten, and the cluster of each."""
     rng = np.random.default_rng(0)
     states = np.repeat(rng.permutation(np.arange(n // 10) % 2), 10)
     return rng.normal(size=(n, 2)) + distance * states[:, None], states
 
 
 def within(X, states, kind):
-    """Covariances within the clusters in the shape of the kind, cluster by cluster."""
+    """Return the covariances within the clusters, in the shape of the kind."""
     moved = [X[states == s] - X[states == s].mean(axis=0) for s in (0, 1)]
     scatters = [frames.T @ frames / len(frames) for frames in moved]
     if kind == "full":
@@ -209,7 +209,7 @@ def test_narrow_components_do_not_touch_the_frames_of_others():
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
 def test_statistics_of_narrow_components_are_those_of_all_of_them(scale):
-    """Pairs of frame and component that add nothing are passed over, and nothing else."""
+    """Only pairs of frame and component that contribute nothing are skipped."""
     rng = np.random.default_rng(4)
     means, deviation = rng.normal(size=(7, 3)) * scale, 1e-6 * scale
     means[1] = means[0] + 3 * deviation

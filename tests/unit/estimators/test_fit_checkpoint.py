@@ -1,4 +1,4 @@
-"""Interrupted fits end as if nothing had happened, over all their restarts."""
+"""Interrupted fits resume, over all their restarts, to exactly the same result."""
 
 import signal
 import subprocess
@@ -30,7 +30,7 @@ class Interrupted(Exception):
 
 
 class InterruptAt:
-    """A callback that ends the fit at one of its calls."""
+    """A callback that ends the fit at its n-th call."""
 
     def __init__(self, call, error=Interrupted):
         self.call, self.error, self.seen = call, error, []
@@ -43,7 +43,7 @@ class InterruptAt:
 
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch):
-    """Only a power cut could tell the difference; tests with processes of their own do wait."""
+    """Skip the synchronisation with the disk, which matters only after a power cut."""
     monkeypatch.setattr(speakergmm.files.os, "fsync", lambda _: None)
 
 
@@ -148,7 +148,7 @@ def test_interrupted_while_a_start_is_looked_for(clusters, tmp_path, monkeypatch
 
 
 class Failing:
-    """Blocks on a disk that fails once, at one of its readings."""
+    """Blocks on a disk that fails once, at its n-th reading."""
 
     def __init__(self, frames, n_good):
         self.frames, self.n_good = frames, n_good

@@ -1,4 +1,4 @@
-"""What a person tries: setting attributes, and giving what holds a mixture in a mixture's place."""
+"""Plausible wrong calls: set attributes, or objects that have a mixture in place of a mixture."""
 
 import pathlib
 import pickle
@@ -69,7 +69,7 @@ def test_the_way_that_is_named_works_and_nothing_else_is_in_the_way():
 
 
 def background():
-    """A background model, and its mixture."""
+    """Return a background model and its mixture."""
     config = FeatureConfig.preset("speaker")
     n_features = 60
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""GaussianMixture beside scikit-learn's: the same numbers from the same start and random state."""
+"""GaussianMixture against scikit-learn's: equal results from the same start and random state."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 @pytest.fixture(scope="module")
 def given():
-    """A start for the clusters, well away from where it ends: weights, means, precisions."""
+    """Return weights, means and precisions of a start that is far from the result."""
     rng = np.random.default_rng(1)
     roots = rng.normal(size=(3, 3, 3))
     full = np.eye(3) + roots @ np.swapaxes(roots, 1, 2) / 3

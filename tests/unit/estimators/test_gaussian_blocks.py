@@ -1,4 +1,4 @@
-"""Frames in memory, mapped from disk, or in blocks of any cut: one model."""
+"""Equal models from frames in memory, in memory-mapped files, and in blocks of any sizes."""
 
 import tracemalloc
 

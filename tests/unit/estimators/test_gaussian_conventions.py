@@ -1,4 +1,4 @@
-"""GaussianMixture among scikit-learn's tools: its estimator checks, pipelines, searches, copies."""
+"""GaussianMixture with scikit-learn's tools: estimator checks, pipelines, searches, copies."""
 
 import pickle
 

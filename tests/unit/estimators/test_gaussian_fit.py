@@ -1,4 +1,4 @@
-"""The fit itself: its history, its options, what it refuses, how it resumes."""
+"""The fit of a GaussianMixture: history, options, errors, continuation."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Offsets, precisions, collapses: what a fit keeps of them, and what it refuses and reports."""
+"""Offsets, precisions and collapsing components: results, errors and reports of a fit."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Saving a fitted GaussianMixture, loading it again, and what else a file may be."""
+"""Saving and loading a fitted GaussianMixture, and files that are something else."""
 
 import numpy as np
 import pandas as pd

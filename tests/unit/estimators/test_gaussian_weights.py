@@ -1,4 +1,4 @@
-"""A frame of weight n is n frames: fits, scores and criteria."""
+"""A frame of weight n counts as n frames, in fits, scores and criteria."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Frames that break others' estimators: each of ours fits all of them, and stays finite."""
+"""Frames on which other libraries fail: all estimators fit them, with finite results."""
 
 import itertools
 import warnings

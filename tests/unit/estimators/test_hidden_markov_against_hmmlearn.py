@@ -1,4 +1,4 @@
-"""Inference by the same parameters as hmmlearn's, and training where hmmlearn's is exact."""
+"""Inference against hmmlearn with the same parameters, and training where hmmlearn is exact."""
 
 import numpy as np
 import pytest
@@ -76,7 +76,7 @@ def test_list_of_sequences_is_the_same_as_lengths(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_same_step_where_hmmlearn_is_exact(kind):
-    """Start, transitions, weights and means don't suffer from its old means."""
+    """hmmlearn's use of old means does not affect start, transitions, weights and means."""
     ours, theirs, X, lengths = make_pair(kind)
     for model in (ours, theirs):
         model.set_params(params="stmw", n_iter=1, min_covar=0.0).fit(X, lengths)
@@ -85,7 +85,7 @@ def test_same_step_where_hmmlearn_is_exact(kind):
 
 
 def test_means_fixed_gives_their_covariances():
-    """With means that stay, old and new ones are the same."""
+    """If means are fixed, old and new ones are the same."""
     for kind in ("diag", "tied", "full"):
         ours, theirs, X, lengths = make_pair(kind)
         for model in (ours, theirs):

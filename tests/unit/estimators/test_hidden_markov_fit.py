@@ -1,4 +1,4 @@
-"""Training: monotone, exact in simple cases, the same whatever the order, weights and jobs."""
+"""Training: monotone, exact in simple cases, independent of order, weights and jobs."""
 
 import tracemalloc
 
@@ -16,7 +16,7 @@ FITTED = ("startprob_", "transmat_", "weights_", "means_", "covars_")
 
 
 def generator(kind="diag", n_features=3):
-    """A model with well separated states."""
+    """Return a model with well separated states."""
     rng = np.random.default_rng(3)
     model = GaussianMixtureHMM(3, 2, covariance_type=kind)
     model.startprob_ = np.array([0.6, 0.3, 0.1])
@@ -39,7 +39,7 @@ def sequences_of(model, lengths, seed=0):
 
 
 def started(model, source, seed=1):
-    """Give a model a rough start near that of another."""
+    """Set a rough start near the parameters of another model."""
     rng = np.random.default_rng(seed)
     model.startprob_, model.transmat_ = np.full(3, 1 / 3), np.full((3, 3), 1 / 3)
     model.weights_ = np.full((3, 2), 0.5)
@@ -118,7 +118,7 @@ def test_one_state_with_one_gaussian_is_mean_and_covariance(kind, offset):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_offsets_do_no_harm(kind):
-    """Also to float32 evaluation, of frames in float64."""
+    """Units do not matter to evaluation in float32, either, of frames in float64."""
     source = generator(kind)
     X = sequences_of(source, [80] * 5)
     options = {"covariance_type": kind, "random_state": 0, "n_iter": 5, "tol": -np.inf}
@@ -207,7 +207,7 @@ def test_generating_parameters_are_recovered():
 
 
 def test_long_sequences_are_cut_for_evaluation_only():
-    """Frames of more than a block, against the statistics of the whole in one piece."""
+    """Statistics of several blocks equal those of all frames in one piece."""
     source = generator()
     X = sequences_of(source, [9000])[0]
     model = started(GaussianMixtureHMM(3, 2, init_params="", n_iter=1, precision="float64"), source)
@@ -223,7 +223,7 @@ def test_long_sequences_are_cut_for_evaluation_only():
 
 
 def test_posteriors_of_few_sequences_are_held():
-    """Those of all frames and components would take 32 MB here."""
+    """Posteriors of all frames and components would take 32 MB here."""
     source = generator()
     X = np.tile(sequences_of(source, [200])[0].astype(np.float32), (1000, 1))
     model = started(GaussianMixtureHMM(3, 2, init_params="", n_iter=2), source)

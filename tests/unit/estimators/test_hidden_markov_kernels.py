@@ -1,4 +1,4 @@
-"""Compiled loops against NumPy; groups of sequences."""
+"""Compiled loops against NumPy, and groups of sequences."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Starts and data at which formulas break down: nothing turns into NaN, bad input is named."""
+"""Starts and data for which formulas break down: no NaN, and errors that name bad input."""
 
 import warnings
 
@@ -15,7 +15,7 @@ KINDS = ("spherical", "diag", "tied", "full")
 
 
 def start_at(model, kind, *, distance, n_features=3):
-    """All means at one far place, a little apart."""
+    """Set all means close together, far from the data."""
     n_states, n_mix = model.n_components, model.n_mix
     model.startprob_ = np.full(n_states, 1 / n_states)
     model.transmat_ = np.full((n_states, n_states), 1 / n_states)
@@ -51,7 +51,7 @@ def test_means_far_from_the_data(kind, distance, implementation):
 
 
 def test_hmmlearn_fails_on_such_a_start():
-    """What the test above is about: should hmmlearn mend it, its claim is out of date."""
+    """Check that hmmlearn still has the fault that the test above avoids."""
     X = np.random.default_rng(0).normal(size=(300, 3))
     theirs = hmmlearn_module().GMMHMM(3, 2, init_params="", implementation="log")
     start_at(theirs, "diag", distance=1e4)

@@ -1,4 +1,4 @@
-"""Floors of hidden Markov models follow the data: features of any unit give the same answers."""
+"""Variance floors of hidden Markov models follow the data, so that units do not matter."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ UNITS = (1e-30, 1e-8, 0.01, 100.0)
 
 
 def returns(unit, n=2000, seed=0):
-    """Quiet and lively days of a market, and which they are."""
+    """Return returns of quiet and volatile days of a market, and their labels."""
     rng = np.random.default_rng(seed)
     states = np.cumsum(rng.random(n) < 0.01) % 2
     return (rng.normal(size=n) * np.where(states, 2.0, 0.6) * unit)[:, None], states

@@ -1,4 +1,4 @@
-"""Hidden Markov models as files."""
+"""Files of hidden Markov models."""
 
 import numpy as np
 import pytest

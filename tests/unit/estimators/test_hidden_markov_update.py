@@ -1,4 +1,4 @@
-"""The M-step against the auxiliary function: no neighbour of what it finds is better."""
+"""The M-step against the auxiliary function: no neighbour of its result is better."""
 
 import itertools
 
@@ -14,7 +14,7 @@ N_STATES, N_MIX, N_FEATURES = 2, 2, 2
 
 
 def random_model(kind, rng, **options):
-    """A model whose parameters were set."""
+    """Return a model whose parameters were set."""
     model = GaussianMixtureHMM(
         N_STATES,
         N_MIX,
@@ -66,7 +66,7 @@ PRIORS = {
 
 
 def moved(kind, point, rng, step):
-    """A neighbour of parameters, where they may be: probabilities, means, covariances."""
+    """Return a valid neighbour of probabilities, means or covariances."""
     startprob, transmat, weights, means, covars = point
     shares = []
     for values in (startprob, transmat, weights):
@@ -115,7 +115,7 @@ def test_gradient_of_the_auxiliary_function_is_zero(kind, prior, final):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_parameter_alone_is_at_its_maximum(kind):
-    """A wrong mean in the variance is far from it, however small the part it has in all."""
+    """A wrong mean in the variance shows, however small the weight of the component is."""
     rng = np.random.default_rng(2)
     model = random_model(kind, rng)
     sequences = random_sequences(rng)

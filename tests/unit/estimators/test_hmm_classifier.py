@@ -1,4 +1,4 @@
-"""Isolated words by one hidden Markov model each."""
+"""Classification of isolated words by one hidden Markov model per word."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ WORDS = ["go", "left", "stop"]
 
 
 def make_words(n=10, *, seed=0, noise=0.7):
-    """Sequences of several lengths, that differ in the order of the same sounds."""
+    """Return sequences of several lengths that differ in the order of the same sounds."""
     rng = np.random.default_rng(seed)
     sounds = rng.normal(size=(3, 4)) * 2
     orders = {"go": [0, 1, 2], "left": [2, 1, 0], "stop": [1, 0, 2]}
@@ -46,7 +46,7 @@ def test_words_are_told_apart_by_their_order():
     model = HMMClassifier(small()).fit(X[:15], y[:15])
     np.testing.assert_array_equal(model.classes_, WORDS)
     assert model.score(X[15:], y[15:]) == 1.0
-    # A model without order can't: the sounds are the same.
+    # A model without order cannot, because the sounds are the same.
     without = HMMClassifier(GaussianMixtureHMM(1, 3, random_state=0)).fit(X[:15], y[:15])
     assert without.score(X[15:], y[15:]) < 0.8
 
@@ -224,7 +224,7 @@ def test_bad_input_is_refused():
 
 
 def test_no_sequence_is_too_short_for_the_states_of_its_class():
-    """With "auto" one short sequence among long ones decides."""
+    """With "auto", the shortest sequence limits the number of states."""
     rng = np.random.default_rng(0)
     short, long = rng.normal(size=(3, 2)), [rng.normal(size=(40, 2)) for _ in range(4)]
     other = [rng.normal(5, 1, size=(40, 2)) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Hard clustering as the limit: one round covariance for all, smaller and smaller."""
+"""Hard clustering as the limit of one spherical covariance that becomes smaller."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ K = 5
 
 
 def fit_with_deviation(X, centres, deviation, *, kind, max_iter=300):
-    """EM of weights and means, from equal weights, where all covariances are deviation^2 I."""
+    """Train weights and means by EM, from equal weights, with covariances of deviation^2 I."""
     k, d = centres.shape
     covariances = deviation**2 * {"tied": np.eye(d), "spherical": np.ones(k)}[kind]
 

@@ -221,7 +221,7 @@ def test_the_estimator_comes_back_from_a_file(X, tmp_path, cls, mixture):
 
 
 class OwnMixture(GaussianMixture):
-    """A user's mixture, which no file can name."""
+    """A user's mixture, which cannot be stored."""
 
 
 @pytest.mark.parametrize("cls", META)

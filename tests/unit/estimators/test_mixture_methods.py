@@ -1,4 +1,4 @@
-"""What every estimator gives of its fitted mixture: marginals, conditionals, samples."""
+"""Marginals, conditionals and samples of the fitted mixtures of all estimators."""
 
 import numpy as np
 import pytest

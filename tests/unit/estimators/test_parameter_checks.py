@@ -1,4 +1,4 @@
-"""What is said of a constructor parameter out of range."""
+"""Messages about constructor parameters that are out of range."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`partial_fit`: the estimator's side of stepwise EM."""
+"""Stepwise EM by `partial_fit` of an estimator."""
 
 import copy
 import pickle
@@ -127,7 +127,7 @@ def test_a_first_block_of_too_few_frames_is_refused_and_later_ones_may_be_short(
 
 
 def test_single_frames_move_little(rng):
-    # A block counts by its weight, so a tail of a stream can't overthrow what thousands said.
+    # A block counts by its weight: a short last block does not outweigh thousands of frames.
     estimator = GaussianMixture(3, random_state=0).partial_fit(draw(rng, 3000))
     before = estimator.means_
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""What detectors and regressors pass on to the mixture that they train, and their threads."""
+"""Parameters of the mixture that detectors and regressors train, and their threads."""
 
 import threading
 

@@ -24,7 +24,7 @@ def rng():
 
 
 def two_lines(rng, n=600, *, n_outputs=1):
-    """Two groups far apart, each with a line of its own and noise of its own."""
+    """Return two distant groups, each with its own line and noise."""
     right = rng.random(n) < 0.4
     X = rng.normal(size=(n, 2)) + np.where(right, 6.0, -6.0)[:, None]
     slopes = rng.normal(size=(2, 2, n_outputs))

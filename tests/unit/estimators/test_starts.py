@@ -1,4 +1,4 @@
-"""Where fits begin: statistics of labels and shares, frames that are drawn, starts from them."""
+"""Starts of fits: statistics of labels and random shares, frames that are drawn."""
 
 import warnings
 
@@ -31,7 +31,7 @@ def start(X, method, kind="diag", *, n_components=4, sample_weight=None, seed=0)
 
 
 def naive_moments(X, shares, kind):
-    """Frame by frame, about the component's mean."""
+    """Compute moments frame by frame, about the mean of the component."""
     counts = shares.sum(axis=0)
     means = np.stack([np.average(X, axis=0, weights=column) for column in shares.T])
     full = np.zeros((len(counts), X.shape[1], X.shape[1]))
@@ -48,7 +48,7 @@ def naive_moments(X, shares, kind):
 
 
 def covariances(statistics):
-    """Of statistics about the means."""
+    """Return the covariances of statistics about the means."""
     assert not statistics.first_order.any()
     counts = np.where(statistics.counts > 0, statistics.counts, 1.0)
     divisor = {
@@ -249,8 +249,8 @@ def test_k_means_stops_where_it_would_with_duplicates(seed):
 
 
 def data_sets(n):
-    """Frames of many shapes, scales and offsets, on grids where frames lie as near to two centres,
-    with duplicates, with and without weights; and how many clusters to look for."""
+    """Yield frames, weights and numbers of clusters: many shapes, scales and offsets, duplicates,
+    and grids on which frames are equally close to two centres."""
     yield from ((load().data, None, k) for load in (load_iris, load_wine) for k in (2, 3, 8))
     for seed in range(n):
         rng = np.random.default_rng(seed)

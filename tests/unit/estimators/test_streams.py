@@ -1,4 +1,4 @@
-"""Frames in memory, on disk, in blocks and on other machines: one model, bit for bit."""
+"""Frames in memory, on disk, in blocks and on other machines: the same model, bit for bit."""
 
 import subprocess
 import sys
@@ -39,7 +39,7 @@ def make_start(kind, X, n_components=8):
 
 
 class Rereadable:
-    """What a user's own data set may look like: neither a list nor a function."""
+    """A user's own data set, which is neither a list nor a function."""
 
     def __init__(self, blocks):
         self._blocks = blocks
@@ -121,7 +121,7 @@ def test_partial_fit_takes_blocks_that_come_in_pieces(tmp_path, kind):
 
 
 class Changing:
-    """A source that gives other blocks from its n-th reading on."""
+    """A source that yields other blocks from its n-th reading on."""
 
     def __init__(self, blocks, later, n_good):
         self.blocks, self.later, self.n_good, self.n_read = blocks, later, n_good, 0

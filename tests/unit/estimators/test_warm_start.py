@@ -1,4 +1,4 @@
-"""Fits that go on from the last one: with other frames, weights or options they start anew."""
+"""Fits that continue from the last one; its bound counts only for the same frames and options."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ B = clusters(1, 0.0, 30.0)
 
 
 def naive_log_likelihoods(model, X):
-    """Of each frame, by SciPy's densities."""
+    """Return the log-likelihood of each frame, by SciPy's densities."""
     return logsumexp(
         [
             np.log(weight) + multivariate_normal(mean, covariance).logpdf(X)

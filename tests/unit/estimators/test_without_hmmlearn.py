@@ -1,4 +1,4 @@
-"""An installation without hmmlearn, such as one on Python 3.14, for which it has no wheels."""
+"""Installations without hmmlearn, as on Python 3.14, for which it has no wheels."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from speakergmm.estimators import FitMonitor, GaussianMixtureHMM
 PROGRAM = """
 import sys
 
-# What is None here can't be imported.
+# Modules that are None here cannot be imported.
 sys.modules["hmmlearn"] = None
 import numpy as np
 import speakergmm
@@ -85,7 +85,7 @@ def test_what_are_no_transitions_has_none(transmat):
 
 
 def test_information_criteria():
-    """Against the likelihood of all paths and a count by hand; frames count, not sequences."""
+    """Compare with the likelihood of all paths; the criteria count frames, not sequences."""
     X = np.random.default_rng(0).normal(size=(12, 2))
     model = GaussianMixtureHMM(2, 2, topology="left-right", covariance_type="tied").fit(X)
     # One transition of the first state, 2 weights, 8 means, two symmetric matrices.
