@@ -1,4 +1,4 @@
-"""The command line that every script of this folder has."""
+"""Command line of the scripts in this folder."""
 
 import sys
 from pathlib import Path
@@ -12,20 +12,18 @@ from speakergmm.corpora import read_corpus, validate_corpus, write_corpus
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.run_context import RunContext
 
-FolderArgument = Annotated[
-    Path, typer.Argument(help="The folder that the corpus lies in.", show_default=False)
-]
+FolderArgument = Annotated[Path, typer.Argument(help="Folder of the corpus.", show_default=False)]
 PartsOption = Annotated[
-    list[str] | None, typer.Option("--part", help="Part of the corpus; may be repeated.")
+    list[str] | None, typer.Option("--part", help="Part of the corpus; may be given several times.")
 ]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="List to write [default: FOLDER/corpus.tsv].")
 ]
-JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Number of processes.")]
 
 
 def about(description: CorpusDescription) -> str:
-    """Describe a corpus: what, from where, under which terms, to be cited how."""
+    """Return a description of a corpus: title, source, licence, citation and size."""
     lines = [
         f"{description.title}",
         f"homepage  {description.homepage}",
@@ -46,7 +44,7 @@ def about(description: CorpusDescription) -> str:
 
 
 def make_app(description: CorpusDescription) -> typer.Typer:
-    """Build the commands about, download, list and validate for a corpus."""
+    """Return the commands about, download, list and validate for a corpus."""
     app = typer.Typer(
         no_args_is_help=True,
         add_completion=False,
@@ -55,16 +53,16 @@ def make_app(description: CorpusDescription) -> typer.Typer:
 
     @app.command("about")
     def show() -> None:
-        """Say what the corpus is, where it comes from, its licence and how to cite it."""
+        """Show the title, source, licence, citation and size of the corpus."""
         typer.echo(about(description))
 
     if description.archives:
 
         @app.command()
         def download(folder: FolderArgument, part: PartsOption = None) -> None:
-            """Download, check and unpack the corpus, then list it in FOLDER/corpus.tsv.
+            """Download, check and unpack the corpus, and write its list to FOLDER/corpus.tsv.
 
-            A download that broke off goes on where it stopped.
+            An interrupted download is continued.
             """
             typer.echo(about(description))
             if len(description.archives) > 1 and not part:
@@ -81,12 +79,12 @@ def make_app(description: CorpusDescription) -> typer.Typer:
     def listing(
         folder: FolderArgument, output: OutputOption = None, part: PartsOption = None
     ) -> None:
-        """Write the list of a copy of the corpus: columns speaker and path."""
+        """Write a list of the corpus with the columns speaker and path."""
         _list(description, folder, output, tuple(part or ()))
 
     @app.command()
     def validate(folder: FolderArgument, part: PartsOption = None, jobs: JobsOption = 1) -> None:
-        """Read every recording; list all problems; exit code 1 if any is an error."""
+        """Read every recording and list all problems; exit with code 1 if any is an error."""
         found = find_recordings(folder, description, parts=tuple(part or ()))
         for line in compare_sizes(found, description):
             typer.echo(line)
@@ -104,24 +102,25 @@ def make_app(description: CorpusDescription) -> typer.Typer:
 def _list(
     description: CorpusDescription, folder: Path, output: Path | None, parts: tuple[str, ...]
 ) -> None:
+    """Write the list of a corpus, and show how complete it is."""
     found = find_recordings(folder, description, parts=parts)
     target = folder / "corpus.tsv" if output is None else output
     target.parent.mkdir(parents=True, exist_ok=True)
     write_corpus(target, found.corpus, relative_to=folder)
-    # Read it as the toolkit will: a list that cannot be read is of no use to anyone.
+    # Read it back as the toolkit does, to make sure that the list can be read.
     read_corpus(target, data_dir=folder)
     for line in compare_sizes(found, description):
         typer.echo(line)
-    if found.passed_over:
+    if found.skipped:
         typer.echo(
-            f"{len(found.passed_over)} audio files are named otherwise and were passed over, "
-            f"the first {found.passed_over[0]}"
+            f"{len(found.skipped)} audio files have other names and were skipped, such as "
+            f"{found.skipped[0]}"
         )
-    typer.echo(f"list: {target} (its paths start from {folder})")
+    typer.echo(f"list: {target} (its paths are relative to {folder})")
 
 
 def run(app: typer.Typer) -> None:
-    """Run a script's commands; a refusal is one line and exit code 2."""
+    """Run the commands of a script; show an error in one line and exit with code 2."""
     try:
         app()
     except SpeakerGmmError as error:

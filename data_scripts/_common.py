@@ -1,4 +1,4 @@
-"""What a corpus is described by, and how its folders become a list that the toolkit reads."""
+"""Descriptions of corpora, and search for their recordings in a folder."""
 
 import re
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ class Archive:
     Attributes
     ----------
     name : str
-        What the user calls the part of the corpus, and the folder that it is unpacked into.
+        Name of the part of the corpus, and of the folder into which it is unpacked.
     url : str
-        Where the archive is.
+        Address of the archive.
     checksum : str or None
-        ``algorithm:hexadecimal`` as its publisher gives it; None where none is published.
+        Published checksum as ``algorithm:hexadecimal``; None if none is published.
     """
 
     name: str
@@ -29,13 +29,13 @@ class Archive:
 
     @property
     def file_name(self) -> str:
-        """Name to store the archive under: archives of several corpora may share a folder."""
+        """Name of the stored archive, so that archives of several corpora may share a folder."""
         return f"{self.name}.tar.gz"
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much a complete corpus, or part of it, holds."""
+    """Numbers of speakers and recordings in a corpus or a part of it."""
 
     n_speakers: int
     n_recordings: int
@@ -43,26 +43,26 @@ class Size:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusDescription:
-    """All that one script knows about its corpus.
+    """Description of a corpus, from which its script is made.
 
     Attributes
     ----------
     name : str
         Short name.
     title : str
-        One line on what it is.
+        Description in one line.
     homepage, licence, citation : str
-        As the corpus's makers give them.
+        Information from the authors of the corpus.
     layout : str
-        Regular expression that a recording's path, relative to the corpus's folder and with ``/``
-        between its parts, must match as a whole; it names a group ``speaker`` and, where the
-        corpus has parts, a group ``part``.
+        Regular expression that matches the whole path of a recording, relative to the folder of
+        the corpus and with ``/`` between its parts. It has a group ``speaker`` and, if the corpus
+        has parts, a group ``part``.
     archives : tuple of Archive
-        Empty where the user has to obtain the corpus herself.
+        Files to download; empty if users must obtain the corpus themselves.
     sizes : dict of str to Size
-        What each part holds when complete; the part is ``""`` where there are none.
+        Size of each complete part; the name is ``""`` if there are no parts.
     obtain : str
-        How the user obtains it, where there is nothing to download.
+        How to obtain the corpus, if it cannot be downloaded.
     """
 
     name: str
@@ -77,16 +77,16 @@ class CorpusDescription:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Names of the parts; empty where there is only one."""
+        """Names of the parts; empty if there are no parts."""
         return tuple(part for part in self.sizes if part)
 
     def archive(self, name: str) -> Archive:
-        """Get an archive by name.
+        """Return an archive by name.
 
         Raises
         ------
         InvalidInputError
-            If there is none of that name.
+            If there is no archive of that name.
         """
         for archive in self.archives:
             if archive.name == name:
@@ -97,36 +97,36 @@ class CorpusDescription:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a folder holds of a corpus.
+    """Recordings of a corpus that were found in a folder.
 
     Attributes
     ----------
     corpus : Corpus
-        Its recordings, sorted by path.
+        The recordings, sorted by path.
     sizes : dict of str to Size
-        By part.
-    passed_over : tuple of str
-        Audio files, relative to the folder, that are not named as the corpus's recordings are.
+        Size of each part.
+    skipped : tuple of str
+        Audio files, relative to the folder, whose names are not those of the corpus.
     """
 
     corpus: Corpus
     sizes: dict[str, Size]
-    passed_over: tuple[str, ...]
+    skipped: tuple[str, ...]
 
 
 def find_recordings(
     folder: Path, description: CorpusDescription, *, parts: tuple[str, ...] = ()
 ) -> Found:
-    """Look through a folder for the recordings of a corpus.
+    """Find the recordings of a corpus in a folder.
 
     Parameters
     ----------
     folder : Path
-        The corpus, or a folder that it lies in at any depth.
+        Folder of the corpus, or one that contains it at any depth.
     description : CorpusDescription
-        How recordings are named.
+        Description of the corpus, with the names of recordings.
     parts : tuple of str
-        Take these parts only; all where empty.
+        Parts to include; all if empty.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def find_recordings(
     Raises
     ------
     CorpusError
-        If the folder is missing or holds no recording named as expected.
+        If the folder is missing or contains no recording with an expected name.
     InvalidInputError
         If a part is unknown.
     """
@@ -144,12 +144,12 @@ def find_recordings(
             known = ", ".join(description.parts) or "no parts"
             raise InvalidInputError(f"{description.name} has no part {part!r}; it has {known}")
     if not folder.is_dir():
-        raise CorpusError(f"{folder} is not a folder; give the one that {description.name} lies in")
+        raise CorpusError(f"{folder} is not a folder; give the folder of {description.name}")
     pattern = re.compile(description.layout)
     utterances: list[Utterance] = []
     speakers: dict[str, set[str]] = {}
     counts: dict[str, int] = {}
-    passed_over: list[str] = []
+    skipped: list[str] = []
     names = sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
@@ -159,7 +159,7 @@ def find_recordings(
     for name in names:
         match = pattern.fullmatch(name)
         if match is None:
-            passed_over.append(name)
+            skipped.append(name)
             continue
         part = match.groupdict().get("part") or ""
         if parts and part not in parts:
@@ -171,16 +171,16 @@ def find_recordings(
     if not utterances:
         wanted = f" of {', '.join(parts)}" if parts else ""
         raise CorpusError(
-            f"{folder} holds no recording{wanted} named as {description.name} names them "
-            f"({len(names)} audio files seen); give the folder that the corpus lies in"
+            f"{folder} contains no recording{wanted} with a name of {description.name} "
+            f"({len(names)} audio files found); give the folder of the corpus"
         )
     corpus = Corpus(tuple(utterances), source=str(folder), root=folder)
     sizes = {part: Size(len(speakers[part]), counts[part]) for part in sorted(counts)}
-    return Found(corpus, sizes, tuple(passed_over))
+    return Found(corpus, sizes, tuple(skipped))
 
 
 def compare_sizes(found: Found, description: CorpusDescription) -> list[str]:
-    """Say, part by part, how much there is and whether that is all of it."""
+    """Return a line per part that states its size and whether it is complete."""
     lines = []
     for part, size in found.sizes.items():
         held = f"{size.n_recordings} recordings of {size.n_speakers} speakers"
@@ -190,6 +190,6 @@ def compare_sizes(found: Found, description: CorpusDescription) -> list[str]:
             lines.append(f"{label}{held}" + ("" if expected is None else ", complete"))
         else:
             lines.append(
-                f"{label}{held}; the whole has {expected.n_recordings} of {expected.n_speakers}"
+                f"{label}{held}; complete are {expected.n_recordings} of {expected.n_speakers}"
             )
     return lines

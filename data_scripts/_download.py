@@ -1,4 +1,4 @@
-"""Fetch an archive, going on where a broken download stopped, and unpack it safely."""
+"""Download of archives, which continues interrupted downloads, and safe unpacking."""
 
 import re
 import tarfile
@@ -13,26 +13,26 @@ from speakergmm.files import atomic_folder
 from speakergmm.progress import track
 
 CHUNK = 1 << 15
-"""Bytes written at a time, and the most that are lost when a connection breaks."""
+"""Number of bytes written at a time, which is the most that an interruption loses."""
 
 
 class ResumingDownloader:
-    """A downloader for pooch that keeps what it has got and asks for the rest.
+    """A downloader for pooch that keeps partial downloads and requests the remaining bytes.
 
-    The bytes are collected in a file beside the target with ``.part`` behind its name; a second
-    file, ``.part.version``, holds what the server calls this version of the archive, so that
-    pieces of two versions are never joined.
+    The bytes are written to a file beside the target with the suffix ``.part``; a second file with
+    the suffix ``.part.version`` contains the server's identifier of this version of the archive, so
+    that pieces of different versions are never joined.
 
     Parameters
     ----------
     target : Path
-        Where the archive will lie at last.
+        Final path of the archive.
     attempts : int, default=5
-        How often to go on, within one run, after the connection breaks.
+        Number of attempts within one run if the connection breaks.
     pause : float, default=1.0
-        Seconds to wait before the second attempt; doubled for each further one.
+        Seconds before the second attempt, doubled for each further attempt.
     timeout : float, default=60.0
-        Seconds of silence after which a connection counts as broken.
+        Seconds without data after which a connection counts as broken.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class ResumingDownloader:
         self.timeout = timeout
 
     def __call__(self, url: str, output_file: str | Path, pooch: object, **_: object) -> None:
-        """Download `url` and move it to `output_file`, as pooch asks its downloaders to."""
+        """Download `url` and move it to `output_file`, as pooch requires of downloaders."""
         import requests
 
         reason = ""
@@ -67,18 +67,18 @@ class ResumingDownloader:
         )
 
     def _go_on(self, url: str) -> bool:
-        """Fetch what is missing; say whether the archive is whole now."""
+        """Download the missing bytes; return whether the archive is complete."""
         import requests
 
         have = self.part.stat().st_size if self.part.exists() else 0
         version = self.version.read_text("utf-8") if self.version.exists() else ""
-        # Compressed transfer would make the offsets mean something else.
+        # Offsets would be wrong with a compressed transfer.
         headers = {"Accept-Encoding": "identity"}
         if have and version:
             headers |= {"Range": f"bytes={have}-", "If-Range": version}
         with requests.get(url, headers=headers, stream=True, timeout=self.timeout) as response:
             if response.status_code == 416:
-                # Nothing after what we have: either that is all, or the archive has shrunk.
+                # There are no further bytes: the archive is complete, or it has become shorter.
                 total = _total(response.headers.get("Content-Range", ""))
                 if total == have:
                     return True
@@ -87,7 +87,7 @@ class ResumingDownloader:
             if 400 <= response.status_code < 500:
                 raise CorpusError(
                     f"{url} cannot be downloaded: the server answers {response.status_code} "
-                    f"{response.reason}; see the corpus's page for where it is now"
+                    f"{response.reason}; see the page of the corpus for its new address"
                 )
             response.raise_for_status()
             if response.status_code == 206:
@@ -111,12 +111,13 @@ def _copy(response: Any, file: IO[bytes], *, have: int, total: int | None, name:
 
 
 def _version(headers: Any) -> str:
-    """Name this version of the file: by a strong entity tag, or else by its date."""
+    """Return an identifier of the version of a file: a strong entity tag, or its date."""
     tag = str(headers.get("ETag", ""))
     return tag if tag and not tag.startswith("W/") else str(headers.get("Last-Modified", ""))
 
 
 def _range(header: str) -> tuple[int, int | None]:
+    """Return first byte and total length from a Content-Range header; -1 if it has none."""
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", header)
     if match is None:
         return -1, None
@@ -124,6 +125,7 @@ def _range(header: str) -> tuple[int, int | None]:
 
 
 def _total(header: str) -> int | None:
+    """Return the total length from the header of a range that cannot be satisfied."""
     match = re.fullmatch(r"bytes \*/(\d+)", header)
     return int(match[1]) if match else None
 
@@ -133,26 +135,26 @@ def _integer(text: str | None) -> int | None:
 
 
 def fetch(archive: Archive, folder: Path, **options: Any) -> Path:
-    """Download an archive unless it is there already, and check it.
+    """Download an archive unless it exists, and verify its checksum.
 
     Parameters
     ----------
     archive : Archive
-        What to get; where it has a checksum, nothing else is accepted.
+        The archive; if it has a checksum, the file must match it.
     folder : Path
-        Where to put it; made where missing.
+        Folder of the file, which is created if it is missing.
     **options
-        For `ResumingDownloader`.
+        Parameters of `ResumingDownloader`.
 
     Returns
     -------
     Path
-        The archive.
+        The downloaded file.
 
     Raises
     ------
     CorpusError
-        If it cannot be had, or is not what its publisher says it is; what was got is removed then.
+        If the archive cannot be downloaded, or does not match its checksum; then it is removed.
     """
     import pooch  # type: ignore[import-untyped]
 
@@ -168,8 +170,8 @@ def fetch(archive: Archive, folder: Path, **options: Any) -> Path:
         )
     except ValueError as error:
         raise CorpusError(
-            f"{archive.url} is not the archive its publisher describes: its checksum is not "
-            f"{archive.checksum}; it was removed, try again or look at the corpus's page"
+            f"{archive.url} is not the published archive: its checksum is not "
+            f"{archive.checksum}; it was removed, try again or see the page of the corpus"
         ) from error
     except OSError as error:
         raise CorpusError(f"{target} cannot be written: {error.strerror or error}") from error
@@ -177,14 +179,14 @@ def fetch(archive: Archive, folder: Path, **options: Any) -> Path:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a tar archive into a folder that appears whole or not at all.
+    """Unpack a tar archive into a folder, completely or not at all.
 
     Parameters
     ----------
     archive : Path
         The archive.
     folder : Path
-        Made by this function; where it exists already, nothing is done.
+        Folder to create; if it exists, nothing is done.
 
     Raises
     ------
@@ -195,12 +197,12 @@ def unpack(archive: Path, folder: Path) -> None:
         return
     try:
         with atomic_folder(folder) as place, tarfile.open(archive) as tar:
-            # The data filter refuses members that leave the folder, links that do, and devices.
+            # The data filter rejects members and links that lead out of the folder, and devices.
             tar.extractall(place, filter="data")
     except tarfile.FilterError as error:
         raise CorpusError(
-            f"{archive} has a member that is not safe to unpack ({_member(error)}); it is no "
-            "corpus archive"
+            f"{archive} has a member that is not safe to unpack ({_member(error)}); it "
+            "is not an archive of a corpus"
         ) from error
     except (tarfile.TarError, EOFError) as error:
         raise CorpusError(

@@ -39,7 +39,7 @@ class Claim:
 
     @property
     def is_open(self) -> bool:
-        """Whether the length was left open by a program that could not go back to the header."""
+        """True if the length was left open by a program that could not go back to the header."""
         if self.n_size == 8:
             return self.length <= 0 or self.length >= 1 << 62
         return is_left_open(self.length)

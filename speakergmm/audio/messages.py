@@ -15,7 +15,7 @@ OF_SEVERAL_KINDS = (
 
 @contextlib.contextmanager
 def refusing(path: Path | str) -> Iterator[None]:
-    """Put the name of a recording in front of the message of any `AudioError` raised inside.
+    """Prefix the message of any `AudioError` raised inside with the name of a recording.
 
     Examples
     --------

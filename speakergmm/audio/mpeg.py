@@ -82,7 +82,7 @@ class _Frames:
 
     @property
     def is_exact(self) -> bool:
-        """Whether a Xing header states the right number of frames."""
+        """True if a Xing header states the right number of frames."""
         return self.promised == self.n_frames
 
     @property

@@ -104,7 +104,7 @@ class Split:
 
     @property
     def labelled(self) -> bool:
-        """Whether the trials have labels."""
+        """True if the trials have labels."""
         return self.trials[0].label is not None
 
     @property

@@ -226,7 +226,7 @@ class FeatureConfig(Options):
     )
 
     def __new__(cls, /, *given: object, **named: object) -> Self:
-        """Refuse values without names and unknown fields, and name the right call."""
+        """Raise an error that names the right call for values without names and unknown fields."""
         if given:
             raise InvalidTypeError(
                 f"got {given[0]!r}; FeatureConfig.load(name) takes a preset "

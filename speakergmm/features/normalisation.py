@@ -63,7 +63,7 @@ class FeatureNormalisation:
 
     @property
     def needs_moments(self) -> bool:
-        """Whether statistics of the whole scope are needed before the first frame is normalised."""
+        """True if statistics of the whole scope are needed before the first frame is normalised."""
         return self.scope in ("utterance", "speaker")
 
     def group(self, utterance: Utterance) -> str:

@@ -196,7 +196,7 @@ def articulate(
 
 
 def _fill(shapes: Floats) -> Floats:
-    """Give sounds without frication the shape of the nearest one that has it (it is inaudible)."""
+    """Fill in the (inaudible) resonances of sounds without frication from the nearest with it."""
     (known,) = np.nonzero(shapes[:, 0])
     if len(known) == 0:
         return np.full_like(shapes, 4000.0)

@@ -95,7 +95,7 @@ def test_recordings_and_speakers_are_found_as_the_archive_has_them(name, tmp_pat
     layout = copy_of(name, tmp_path)
     found = find_recordings(tmp_path, script(name).DESCRIPTION)
     assert {u.id: u.speaker for u in found.corpus} == layout["recordings"]
-    assert list(found.passed_over) == layout["odd"]
+    assert list(found.skipped) == layout["odd"]
     assert all(u.path.is_file() for u in found.corpus)
 
 
@@ -111,7 +111,7 @@ def test_the_list_reads_back_as_the_same_corpus(name, tmp_path):
     header = (tmp_path / "corpus.tsv").read_text().splitlines()[0]
     assert header == "speaker\tpath"
     if LAYOUTS[name]["odd"]:
-        assert "1 audio files are named otherwise" in result.output
+        assert "1 audio files have other names" in result.output
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -151,7 +151,7 @@ def test_parts_can_be_chosen(tmp_path):
     found = find_recordings(tmp_path, description, parts=("dev-clean",))
     assert {u.speaker for u in found.corpus} == {"84"}
     assert found.sizes == {"dev-clean": Size(1, 2)}
-    with pytest.raises(CorpusError, match="holds no recording of test-other"):
+    with pytest.raises(CorpusError, match="contains no recording of test-other"):
         find_recordings(tmp_path, description, parts=("test-other",))
     with pytest.raises(InvalidInputError, match="has no part 'dev-dirty'; it has dev-clean"):
         find_recordings(tmp_path, description, parts=("dev-dirty",))
@@ -163,12 +163,12 @@ def test_an_incomplete_copy_is_told(tmp_path):
     copy_of("fsdd", tmp_path)
     description = script("fsdd").DESCRIPTION
     lines = compare_sizes(find_recordings(tmp_path, description), description)
-    assert lines == ["2 recordings of 2 speakers; the whole has 3000 of 6"]
+    assert lines == ["2 recordings of 2 speakers; complete are 3000 of 6"]
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
     sound(tmp_path / "ana" / "hello.wav", 0)
-    with pytest.raises(CorpusError, match=r"named as FSDD names them \(1 audio files seen\)"):
+    with pytest.raises(CorpusError, match=r"with a name of FSDD \(1 audio files found\)"):
         find_recordings(tmp_path, script("fsdd").DESCRIPTION)
     with pytest.raises(CorpusError, match="is not a folder"):
         find_recordings(tmp_path / "nowhere", script("fsdd").DESCRIPTION)
@@ -246,7 +246,7 @@ def test_the_real_recordings_are_found(name, data_dir, tmp_path):
     assert result.exit_code == 0, result.output
     found = find_recordings(data_dir / folder, script(name).DESCRIPTION)
     assert found.sizes == sizes
-    assert found.passed_over == ()
+    assert found.skipped == ()
     listed = read_corpus(output, data_dir=data_dir / folder)
     assert listed.utterances == found.corpus.utterances
 
