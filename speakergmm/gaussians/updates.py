@@ -114,7 +114,7 @@ def update_gaussians(
     smallest: float = _SMALLEST,
     moves_means: bool = True,
 ) -> GaussianUpdate:
-    """Find the Gaussians of greatest expected log-likelihood, or posterior density.
+    """Return the Gaussians of greatest expected log-likelihood, or posterior density.
 
     Parameters
     ----------

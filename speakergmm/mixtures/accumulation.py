@@ -26,38 +26,38 @@ def accumulate(
     block_frames: int | None = None,
     n_jobs: int = 1,
 ) -> MixtureStatistics:
-    """Sufficient statistics of frames under a mixture.
+    """Return the sufficient statistics of frames under a mixture.
 
     Parameters
     ----------
     model : Mixture or fitted estimator
         The mixture that gives the responsibilities, of any kind.
     X : array, shape (T, D), or source of such arrays
-        Frames, in feature units; none at all gives statistics of zero. Lists of arrays and
+        Frames, in feature units; the statistics of no frame are zero. Lists of arrays and
         callables that return them are as in `accumulate_blocks`.
     sample_weight : array, shape (T,), optional
-        Weight of each frame, finite and >= 0; a weight of 2 is the frame twice.
+        Weight of each frame, finite and >= 0; a frame of weight 2 counts as two frames.
     precision : {"float32", "float64"}, default="float32"
-        In which densities and the products of a block are computed, in coordinates in which the
-        mixture as a whole has mean 0 and variance near 1; blocks are summed in float64 in any
-        case. Float32 leaves errors of a few 1e-7 of the mixture's variance in the moments.
+        Precision in which densities and the products of a block are computed, in coordinates in
+        which the mixture as a whole has mean 0 and variance near 1; blocks are summed in float64
+        in any case. Float32 leaves errors of a few 1e-7 of the mixture's variance in the moments.
     second_order : bool, default=True
-        Whether to accumulate squares as well; means and weights need none.
+        Accumulate squares as well; updates of means and weights do not need them.
     block_frames : int, optional
-        Frames of a block; by default as many as fit a core's cache.
+        Number of frames of a block; by default as many as fit a core's cache.
     n_jobs : int, default=1
         Number of threads; -1 for all cores. The result does not depend on it.
 
     Returns
     -------
     MixtureStatistics
-        In feature units, of the model's kind.
+        Statistics in feature units, of the model's kind.
 
     Raises
     ------
     InvalidInputError
-        If `X` is not a finite matrix of D columns, weights are no such, or an option is out of
-        range.
+        If `X` is not a finite matrix of D columns, there is not one weight >= 0 for each frame, or
+        an option is out of range.
 
     Examples
     --------
@@ -91,14 +91,14 @@ def accumulate_blocks(
     block_frames: int | None = None,
     n_jobs: int = 1,
 ) -> MixtureStatistics:
-    """Sufficient statistics of frames that come in pieces: a corpus never needs one array.
+    """Return the sufficient statistics of frames in blocks, which are never held in one array.
 
     Parameters
     ----------
     model : Mixture or fitted estimator
         The mixture that gives the responsibilities.
     blocks : array, iterable of arrays, or callable that returns an iterable of arrays
-        Each of shape (T, D); read once. How the frames are cut does not change the result.
+        Each of shape (T, D); read once. The cuts between blocks do not change the result.
     sample_weight : array, optional
         One weight for each frame of all blocks, in their order.
     precision, second_order, block_frames, n_jobs
@@ -107,7 +107,7 @@ def accumulate_blocks(
     Returns
     -------
     MixtureStatistics
-        Of all frames, in feature units.
+        Statistics of all frames, in feature units.
 
     Raises
     ------

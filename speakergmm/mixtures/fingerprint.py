@@ -1,4 +1,4 @@
-"""What a checkpoint remembers of the frames that a training was called with, in few bytes."""
+"""Fingerprints of the frames of a training, by which checkpoints recognise them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from speakergmm.gaussians.frame_sources import Frames, FrameSource, read_blocks
 from speakergmm.moments import Moments
 
-# All of the first rows and every so many-th of the others: milliseconds for a million frames.
+# All of the first rows and every 16th of the others: milliseconds for a million frames.
 _WHOLE_ROWS = 65536
 _ROW_STEP = 16
-# Copied at a time.
+# Number of rows that are copied at a time.
 _CHUNK_ROWS = 8192
 
 
 def frames_fingerprint(
     source: FrameSource, moments: Moments, sample_weight: NDArray[np.float64] | None
 ) -> dict[str, Any]:
-    """Describe frames and their weights so that others are told from them, in any blocking.
+    """Return a description of frames and weights that differs for others, in any blocking.
 
     The moments are those of all frames; besides, the first 65,536 and every 16th of the others are
     hashed. A stream is read once for that.

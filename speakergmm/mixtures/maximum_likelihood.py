@@ -21,8 +21,8 @@ from speakergmm.mixtures.mixture_options import MaximumLikelihoodOptions
 from speakergmm.mixtures.splitting import split_component
 from speakergmm.ranges import number
 
-# Part of a frame (or of all frames, where they are fewer) below which a component is empty: what
-# responsibilities of float32 add up to.
+# Part of a frame (or of all frames, where they are fewer) below which a component is empty: the
+# sum of responsibilities that are nothing but rounding of float32.
 _EMPTY = 1e-10
 
 
@@ -34,22 +34,23 @@ def update_maximum_likelihood(
     data_variance: ArrayLike | None = None,
     frame_weight: float = 1.0,
 ) -> tuple[AnyMixture, UpdateReport]:
-    """Find the mixture that maximises the expected log-likelihood of the data.
+    """Return the mixture that maximises the expected log-likelihood of the data.
 
     Parameters
     ----------
     statistics : MixtureStatistics
-        With second-order moments, under `model`.
+        Statistics under `model`, with second-order moments.
     model : Mixture
-        The mixture that made the statistics, of any kind; what a component without data keeps.
+        The mixture under which the statistics were accumulated, of any kind; a component without
+        data keeps its parameters.
     options : MaximumLikelihoodOptions, optional
         Floors and revival; the defaults suit features of any unit.
     data_variance : array, shape (D,), optional
         Variance of all data behind the statistics, in their units, 0 for a constant feature. By
-        default it is found from the statistics, which can tell a constant feature from rounding
-        only if they were accumulated in float64.
+        default it is computed from the statistics, in which a constant feature can be distinguished
+        from rounding only if they were accumulated in float64.
     frame_weight : float, default=1.0
-        What one frame weighs in the statistics, > 0: the unit of `min_occupancy`. See
+        Weight of one frame in the statistics, > 0: the unit of `min_occupancy`. See
         `average_frame_weight`.
 
     Returns
@@ -57,15 +58,16 @@ def update_maximum_likelihood(
     model : Mixture
         The new mixture, of the same kind.
     report : UpdateReport
-        Floored variances and revived components; with a `reg_covar`, what it may cost.
+        Floored variances and revived components; with a `reg_covar`, the largest fall of the
+        objective that it may cause.
 
     Raises
     ------
     InvalidInputError
-        If shapes disagree, the second-order moments are missing, `data_variance` holds what is no
-        variance, or `frame_weight` is not positive.
+        If shapes disagree, the second-order moments are missing, `data_variance` contains a number
+        that is not a variance, or `frame_weight` is not positive.
     InsufficientDataError
-        If the statistics hold no frame.
+        If the statistics are those of no frame.
     CollapsedComponentError
         If a component has no variance in some direction, and the options refuse that.
 
@@ -87,9 +89,12 @@ def update_maximum_likelihood(
     if not total > 0:
         raise InsufficientDataError("a maximum-likelihood update needs frames, found none")
     number("frame_weight", frame_weight, above=0)
+    # Components with too little occupancy are dead; those without any are empty as well, and have
+    # no means and variances of their own.
     smallest = _EMPTY * min(total, frame_weight)
     alive = counts > max(options.min_occupancy * frame_weight, smallest)
     empty = counts <= smallest
+    # Variance of all frames in each feature: the unit of the variance floor.
     if data_variance is None:
         variance = global_variance(statistics)
     else:
@@ -97,6 +102,7 @@ def update_maximum_likelihood(
     if old.kind.is_isotropic:
         # Spheres have the mean variance: a constant feature has no unit of its own there.
         variance = np.full_like(variance, variance.mean())
+    # Means and covariances of greatest likelihood, regularised and floored.
     is_exact = not np.any(options.reg_covar)
     added = np.broadcast_to(np.asarray(options.reg_covar, np.float64), variance.shape)
     found = update_gaussians(
@@ -109,12 +115,14 @@ def update_maximum_likelihood(
         refuse_collapse=options.refuse_collapse,
         empty=empty,
     )
+    # Weights are shares of the occupancy; dead components receive half of the heaviest one.
     was_floored = found.was_floored if old.kind.is_shared else found.was_floored[alive]
     new = model.with_parameters(counts / total, found.gaussians)
     revived: tuple[int, ...] = ()
     if options.min_occupancy > 0 and not alive.all() and alive.any():
         revived = tuple(int(k) for k in np.flatnonzero(~alive))
         new = _revive(new, revived, found, variance, is_exact=is_exact)
+    # With added variances the update is not the maximum: bound the fall of the likelihood.
     slack = None
     if not is_exact:
         slack = regularisation_slack(
@@ -140,9 +148,9 @@ def _revive(
     *,
     is_exact: bool,
 ) -> AnyMixture:
-    """Return each dead component half of the heaviest one.
+    """Return the mixture with half of the heaviest component in place of each dead one.
 
-    Halves move apart no farther than the frames vary. Where all frames are equal, or those of the
+    Halves move apart no farther than the frames vary. If all frames are equal, or those of the
     heaviest component are and its variance was added, they stay where they are: moving them would
     only lower the likelihood.
     """
@@ -165,7 +173,7 @@ def regularisation_slack(
     covariance_type: CovarianceType,
     n_features: int,
 ) -> float:
-    """Bound the fall of the log-likelihood per frame after a step with added variances.
+    """Return a bound of the fall of the log-likelihood per frame after adding to variances.
 
     Let Q(model) be the expected log-likelihood of frames and components under the responsibilities
     of the step. By Jensen's inequality (Dempster, Laird and Rubin, 1977, theorem 1) the
@@ -182,10 +190,10 @@ def regularisation_slack(
 
 
 def average_frame_weight(sample_weight: NDArray[np.float64] | None) -> float:
-    """Say what counts as one frame: the mean weight of those that have one, 1 at most.
+    """Return the weight of one frame: the mean weight of frames with a weight, at most 1.
 
-    Weights may be numbers of frames, whose unit is one frame, or fractions that sum to one, whose
-    unit is nothing. With the latter a model does not depend on their scale.
+    Weights may be numbers of frames, whose unit is one frame, or fractions that sum to one, which
+    have no unit: a model does not depend on their scale.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Mixtures: weights of Gaussians that never change."""
+"""Gaussian mixtures of four kinds, which never change once they are made."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from speakergmm.ranges import whole_number
 
 AnyMixture = TypeVar("AnyMixture", bound="Mixture")
 
-# Mixtures that are kept ready for scoring, whoever scores them by turns.
+# Number of mixtures that are kept prepared for scoring, if several are scored in turns.
 _KEPT_READY = 16
 
 
@@ -43,7 +43,7 @@ class Mixture(ABC):
         The components.
     """
 
-    # A record of a mixture says which of the four it is.
+    # The record of a mixture contains which of the four kinds it is.
     record_has_kinds: ClassVar[bool] = True
 
     covariance_type: ClassVar[CovarianceType]
@@ -53,7 +53,7 @@ class Mixture(ABC):
 
     @abstractmethod
     def __init__(self, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> None:
-        """Copy, freeze and check the parameters, as each kind names them."""
+        """Copy, freeze and check the parameters, named as in each kind."""
         kind = KINDS[self.covariance_type]
         arrays = []
         for name, value, n_axes in (
@@ -74,15 +74,15 @@ class Mixture(ABC):
     def with_parameters(
         self: AnyMixture, weights: NDArray[np.float64], gaussians: Gaussians
     ) -> AnyMixture:
-        """Return a mixture of the same kind whose weights are known to be right.
+        """Return a mixture of the same kind whose weights are known to be valid.
 
         Raises
         ------
         InvalidInputError
-            If a mean or a covariance left the range of numbers.
+            If a mean or a covariance is not finite.
         """
         variances = gaussians.kind.own_variances(gaussians.covariances, gaussians.n_features)
-        # A sum is no number where any of its parts is none.
+        # A sum is not finite if any of its parts is not.
         total = gaussians.means.sum() + gaussians.covariances.sum()
         if not (variances.min() > 0 and np.isfinite(total)):
             return type(self)(weights, gaussians.means, gaussians.covariances)
@@ -96,7 +96,7 @@ class Mixture(ABC):
     def weighted(
         self,
     ) -> tuple[Gaussians, NDArray[np.float64], NDArray[np.float64]]:
-        """Return the Gaussians with their log-weights and weights."""
+        """Return the Gaussians, their log-weights, and their weights."""
         with np.errstate(divide="ignore"):
             return self.gaussians, np.log(self.weights), self.weights
 
@@ -131,7 +131,7 @@ class Mixture(ABC):
     def colour(
         self, noise: NDArray[np.float64], components: NDArray[np.intp]
     ) -> NDArray[np.float64]:
-        """Return white noise (N, D) the covariances of the components (N,) that its rows are of."""
+        """Return white noise (N, D) with the covariances of the components (N,) of its rows."""
         return self.gaussians.kind.colour(self.covariances, noise, components)
 
     def rescaled(
@@ -146,20 +146,20 @@ class Mixture(ABC):
     def log_density(
         self, X: ArrayLike, *, precision: Precision = "float32"
     ) -> NDArray[np.floating[Any]]:
-        """Joint log-density of each frame and component, log w_k + log N(x | k).
+        """Return the joint log-density of each frame and component, log w_k + log N(x | k).
 
         Parameters
         ----------
         X : array, shape (T, D)
             Frames, in feature units.
         precision : {"float32", "float64"}, default="float32"
-            In which the densities are evaluated; see `speakergmm.gaussians.prepare`.
+            Precision in which the densities are evaluated; see `speakergmm.gaussians.prepare`.
 
         Returns
         -------
         array, shape (T, K)
-            Natural logarithms, of the dtype that `precision` names. The whole matrix is held:
-            give long recordings in pieces, or ask for `log_likelihood`.
+            Natural logarithms, of the dtype that `precision` names. The whole matrix is held in
+            memory: pass long recordings in pieces, or call `log_likelihood`.
 
         Raises
         ------
@@ -172,14 +172,14 @@ class Mixture(ABC):
     def log_likelihood(
         self, X: ArrayLike, *, precision: Precision = "float32"
     ) -> NDArray[np.float64]:
-        """Log-likelihood of each frame under the mixture, log sum_k w_k N(x | k).
+        """Return the log-likelihood of each frame under the mixture, log sum_k w_k N(x | k).
 
         Parameters
         ----------
         X : array, shape (T, D)
             Frames, in feature units.
         precision : {"float32", "float64"}, default="float32"
-            In which the densities are evaluated.
+            Precision in which the densities are evaluated.
 
         Returns
         -------
@@ -199,14 +199,14 @@ class Mixture(ABC):
     def posteriors(
         self, X: ArrayLike, *, precision: Precision = "float32"
     ) -> NDArray[np.floating[Any]]:
-        """Posterior probability of each component given each frame.
+        """Return the posterior probability of each component given each frame.
 
         Parameters
         ----------
         X : array, shape (T, D)
             Frames, in feature units.
         precision : {"float32", "float64"}, default="float32"
-            In which the densities are evaluated.
+            Precision in which the densities are evaluated.
 
         Returns
         -------
@@ -222,14 +222,14 @@ class Mixture(ABC):
         return frame_scoring.frame_posteriors(prepare_mixture(self), frames, precision=precision)
 
     def predict(self, X: ArrayLike, *, precision: Precision = "float32") -> NDArray[np.intp]:
-        """Most probable component of each frame, shape (T,); of equal ones the first.
+        """Return the most probable component of each frame, shape (T,); of equal ones the first.
 
         Parameters
         ----------
         X : array, shape (T, D)
             Frames, in feature units.
         precision : {"float32", "float64"}, default="float32"
-            In which the densities are evaluated.
+            Precision in which the densities are evaluated.
 
         Raises
         ------
@@ -244,28 +244,28 @@ class Mixture(ABC):
     def select_top(
         self, X: ArrayLike, n_top: int, *, precision: Precision = "float32"
     ) -> tuple[NDArray[np.intp], NDArray[np.floating[Any]]]:
-        """Find the components that give each frame the highest joint density.
+        """Return the components with the highest joint densities of each frame.
 
         Parameters
         ----------
         X : array, shape (T, D)
             Frames, in feature units.
         n_top : int
-            How many components to keep per frame, C; from 1 to K.
+            Number of components per frame, C; from 1 to K.
         precision : {"float32", "float64"}, default="float32"
-            In which the densities are evaluated.
+            Precision in which the densities are evaluated.
 
         Returns
         -------
         indices : array, shape (T, C)
-            Component numbers, best first.
+            Numbers of the components, best first.
         log_densities : array, shape (T, C)
             Their joint log-densities, log w_k + log N(x | k).
 
         Raises
         ------
         InvalidInputError
-            If `X` is not a finite matrix of D columns or `n_top` lies outside 1..K.
+            If `X` is not a finite matrix of D columns or `n_top` is not in 1..K.
         """
         whole_number("n_top", n_top, most=self.n_components)
         frames = check_finite_frames(X, n_features=self.n_features)
@@ -294,21 +294,21 @@ class Mixture(ABC):
         return np.asarray(self.means[chosen] + self.colour(noise, chosen))
 
     def global_moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and variance, both of shape (D,), of the mixture as a whole."""
+        """Return mean and variance, both of shape (D,), of the mixture as a whole."""
         return self.gaussians.moments(self.weights)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Worker processes get models by this way: through the checks, and read-only again.
+        # Worker processes receive models in this way: they are checked, and read-only again.
         return type(self), (self.weights, self.means, self.covariances)
 
     @classmethod
     def record_types(cls) -> dict[str, Any]:
-        """Return what is stored of a mixture of this kind, and its types."""
+        """Return the stored parts of a mixture of this kind, with their types."""
         names = ("weights", "means", KINDS[cls.covariance_type].parameter)
         return dict.fromkeys(names, NDArray[np.float64])
 
     def record_parts(self) -> dict[str, NDArray[np.float64]]:
-        """Return what is stored."""
+        """Return the stored parts."""
         name = self.gaussians.kind.parameter
         return {"weights": self.weights, "means": self.means, name: self.covariances}
 
@@ -372,7 +372,7 @@ class DiagonalMixture(Mixture):
 
     Notes
     -----
-    The arrays are copied, float64 and read-only: a model never changes under its users' hands.
+    The arrays are copied, float64 and read-only: a model never changes.
 
     Examples
     --------
@@ -475,7 +475,7 @@ def mixture_kind(covariance_type: str) -> type[Mixture]:
     Raises
     ------
     InvalidInputError
-        If there is none.
+        If there is no such kind.
     """
     return MIXTURES[covariance_kind(covariance_type).name]
 
@@ -486,7 +486,7 @@ def make_mixture(
     means: ArrayLike,
     covariances: ArrayLike,
 ) -> Mixture:
-    """Build a mixture of the kind that is named.
+    """Return a mixture of the named kind.
 
     Parameters
     ----------
@@ -497,12 +497,12 @@ def make_mixture(
     means : array, shape (K, D)
         In feature units.
     covariances : array, shape (K,), (K, D), (D, D) or (K, D, D)
-        As the kind has it.
+        In the shape of the kind, in squared feature units.
 
     Raises
     ------
     InvalidInputError
-        If the kind is unknown or the parameters are not those of such a mixture.
+        If the kind is unknown, or the parameters do not suit it.
 
     Examples
     --------
@@ -514,17 +514,17 @@ def make_mixture(
 
 @lru_cache(maxsize=_KEPT_READY)
 def prepare_mixture(model: Weighted) -> Prepared:
-    """Return a model made ready for evaluation: the same for all calls that follow."""
+    """Return a mixture prepared for evaluation, which is kept for later calls."""
     gaussians, log_weights, weights = model.weighted()
     return prepare_in_features(gaussians, log_weights, weights=weights)
 
 
 class HasMixture(Protocol):
-    """A fitted estimator."""
+    """A fitted estimator, which contains a mixture."""
 
     @property
     def mixture_(self) -> Mixture:
-        """What was fitted."""
+        """The mixture that was fitted."""
 
 
 @overload
@@ -540,13 +540,14 @@ def mixture_of(model: Any, *, kind: type[AnyMixture]) -> AnyMixture: ...
 
 
 def mixture_of(model: Any, *, kind: type[Mixture] | None = None) -> Mixture:
-    """Return a mixture, or that of a fitted estimator, a background model or a speaker's model.
+    """Return a mixture, or the mixture of a fitted estimator, background or speaker model.
 
     Parameters
     ----------
-    model : Mixture, or what holds one as `mixture_` or `mixture`
+    model : Mixture, or object with a `mixture_` or `mixture`
+        The mixture, or the object that contains it.
     kind : class, optional
-        The kind that is needed, such as `DiagonalMixture`.
+        The required kind, such as `DiagonalMixture`.
 
     Returns
     -------
@@ -555,7 +556,7 @@ def mixture_of(model: Any, *, kind: type[Mixture] | None = None) -> Mixture:
     Raises
     ------
     InvalidTypeError
-        If `model` is nothing of the sort, or the mixture of another kind; the message names the
+        If `model` is another object, or the mixture is of another kind; the message names the
         right call.
     """
     found: Any = model
@@ -595,7 +596,7 @@ def _check(
     means: NDArray[np.float64],
     covariances: NDArray[np.float64],
 ) -> None:
-    """Refuse arrays that are no parameters of a mixture of this kind.
+    """Raise an error if arrays are not the parameters of a mixture of this kind.
 
     Raises
     ------

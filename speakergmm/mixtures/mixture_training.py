@@ -289,7 +289,7 @@ def _find_start(
     rng: np.random.Generator,
     workers: Workers,
 ) -> DiagonalMixture:
-    """Find a start from standardised frames, by the method that the options name."""
+    """Return a start from standardised frames, by the method that the options name."""
     k, update = options.n_components, options.update
     if options.init == "random":
         return initialise_random(sample, n_components=k, rng=rng)

@@ -1,4 +1,4 @@
-"""One Markov chain over partitions: where it starts, its sweeps, and the concentration it draws."""
+"""One Markov chain over partitions: its start, its sweeps, and draws of the concentration."""
 
 from __future__ import annotations
 
@@ -31,30 +31,33 @@ def draw_concentration(
     Parameters
     ----------
     concentration : float
-        The present value, which the auxiliary variable is drawn from.
+        The present value, from which the auxiliary variable is drawn.
     n_clusters, n_frames : int
-        K and T, at least 1.
+        Numbers of clusters and frames, K and T, at least 1.
     prior : GammaPrior
+        Prior of the concentration.
     rng : numpy.random.Generator
+        Source of randomness.
 
     Returns
     -------
     float
-        > 0.
+        The new concentration, > 0.
     """
+    # An auxiliary Beta variable makes the posterior a mixture of two Gamma distributions.
     rate = prior.rate - math.log(max(rng.beta(concentration + 1, n_frames), 1e-300))
     shape = prior.shape + n_clusters
     odds = (shape - 1) / (n_frames * rate)
     if rng.random() * (1 + odds) >= odds:
         shape -= 1
-    # A gamma of a tiny shape can underflow to zero, which is no concentration.
+    # A Gamma variable of a tiny shape can underflow to zero, which is not a valid concentration.
     return max(float(rng.gamma(shape)) / rate, 1e-300)
 
 
 def initial_labels(
     X: Array, start: Start, concentration: float, rng: np.random.Generator
 ) -> Labels:
-    """Make the partition that a chain starts from; see `sample_dirichlet_process` for the kinds."""
+    """Return the partition from which a chain starts; see `DirichletProcessOptions.init`."""
     n_frames = len(X)
     if start == "single":
         return np.zeros(n_frames, dtype=np.int64)
@@ -67,11 +70,11 @@ def initial_labels(
     chosen = X[rng.choice(n_frames, size=min(int(start), n_frames), replace=False)]
     nearest = np.empty(n_frames, dtype=np.int64)
     squares = (chosen**2).sum(axis=1)
-    # A few frames at a time: the table of distances stays small.
+    # Block by block, so that the table of distances stays small.
     for first in range(0, n_frames, 4096):
         block = X[first : first + 4096]
         nearest[first : first + 4096] = (squares - 2 * block @ chosen.T).argmin(axis=1)
-    # A frame chosen twice, as duplicates are, leaves a number unused.
+    # A frame that was chosen twice, as a duplicate, leaves a label unused.
     return np.asarray(np.unique(nearest, return_inverse=True)[1].reshape(-1), dtype=np.int64)
 
 
@@ -79,7 +82,7 @@ def _draw_partition(n_frames: int, concentration: float, rng: np.random.Generato
     labels = np.zeros(n_frames, dtype=np.int64)
     n_clusters = 0
     for i, uniform in enumerate(rng.random(n_frames)):
-        # A new cluster, or that of one of the frames before, each as likely as the others.
+        # A new cluster, or the cluster of one of the frames before, all equally likely.
         position = uniform * (concentration + i)
         if position >= i:
             labels[i] = n_clusters
@@ -91,10 +94,10 @@ def _draw_partition(n_frames: int, concentration: float, rng: np.random.Generato
 
 @dataclass(slots=True)
 class Chain:
-    """A chain with its random numbers, its present partition and what was recorded so far.
+    """A chain with its random numbers, its present partition, and its records so far.
 
-    `keep` are the numbers of the sweeps whose partitions are kept; the most probable one among
-    sweeps from `burn_in` on is kept besides.
+    `keep` are the numbers of the sweeps whose partitions are kept; the most probable partition of
+    the sweeps from `burn_in` on is kept as well.
     """
 
     partition: PartitionState
@@ -111,7 +114,7 @@ class Chain:
     best_log_probability: float = -math.inf
 
     def advance(self, n_sweeps: int) -> None:
-        """Do and record this number of sweeps."""
+        """Take this number of sweeps and record them."""
         n_frames = len(self.partition.labels)
         for _ in range(n_sweeps):
             order = self.rng.permutation(n_frames)
@@ -154,7 +157,7 @@ def start_chain(
     burn_in: int,
     seed: np.random.SeedSequence,
 ) -> Chain:
-    """Make a chain over the frames `X`, shape (T, D), that has done no sweep yet."""
+    """Return a chain over the frames `X`, shape (T, D), before its first sweep."""
     rng = np.random.default_rng(seed)
     concentration_prior = concentration if isinstance(concentration, GammaPrior) else None
     value = concentration.mean if isinstance(concentration, GammaPrior) else concentration

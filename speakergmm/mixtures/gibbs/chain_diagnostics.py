@@ -1,4 +1,4 @@
-"""Have the chains of a sampler met? R-hat and effective sample size, computed by ArviZ."""
+"""Convergence diagnostics of chains: R-hat and effective sample size, computed by ArviZ."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _LEAST_CHAINS, _LEAST_DRAWS = 2, 4
 
 
 def r_hat(trace: ArrayLike) -> float:
-    """Rank-normalised split R-hat of Vehtari et al. (2021): near 1 if the chains agree.
+    """Return the rank-normalised split R-hat of Vehtari et al. (2021): near 1 if chains agree.
 
     Parameters
     ----------
     trace : array, shape (C, S)
-        One quantity in C >= 2 chains at S >= 4 sweeps, without those of the burn-in. Values above
-        1.01 say that the chains are still apart.
+        One quantity in C >= 2 chains at S >= 4 sweeps, without those of the burn-in.
 
     Returns
     -------
     float
-        NaN if the quantity never changed: there is nothing to tell then.
+        R-hat; values above 1.01 indicate that the chains have not converged. NaN if the quantity
+        never changed.
 
     Raises
     ------
@@ -36,13 +36,13 @@ def r_hat(trace: ArrayLike) -> float:
     """
     values = _checked(trace, _LEAST_CHAINS)
     arviz = _import_arviz()
-    # A constant divides by zero.
+    # For a constant trace ArviZ divides by zero.
     with np.errstate(all="ignore"):
         return float(arviz.rhat(values))
 
 
 def effective_sample_size(trace: ArrayLike) -> float:
-    """How many independent draws the trace is worth: bulk effective sample size.
+    """Return the bulk effective sample size of a trace, in independent draws.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def effective_sample_size(trace: ArrayLike) -> float:
     Returns
     -------
     float
-        Vehtari et al. (2021); C S for a quantity that never changed.
+        The size as in Vehtari et al. (2021); C S for a quantity that never changed.
 
     Raises
     ------

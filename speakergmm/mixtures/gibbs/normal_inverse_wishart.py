@@ -1,10 +1,10 @@
-"""The conjugate prior of a cluster's mean and covariance, and all that follows from it exactly.
+"""The conjugate prior of a cluster's mean and covariance: updates and marginal likelihoods.
 
 A Gaussian with unknown mean and covariance has a Normal-inverse-Wishart prior (full covariances) or
-a Normal-inverse-gamma prior for each feature apart (diagonal ones). Both stay in their family when
-frames are seen, and both give the marginal likelihood of a cluster in closed form: that is what a
-collapsed sampler needs. The formulas are those of Murphy (2007), "Conjugate Bayesian analysis of
-the Gaussian distribution", sections 6 and 9.
+a Normal-inverse-gamma prior for each feature (diagonal ones). The posterior is of the same family,
+and the marginal likelihood of a cluster has a closed form, which a collapsed sampler needs. The
+formulas are those of Murphy (2007), "Conjugate Bayesian analysis of the Gaussian distribution",
+sections 6 and 9.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ Array = NDArray[np.float64]
 class NormalInverseWishart:
     """A distribution of the mean and covariance of one Gaussian.
 
-    The covariance is inverse-Wishart with `degrees_of_freedom` and `scale`; given the covariance
-    S, the mean is normal about `mean` with covariance S / `mean_precision`. With a `scale` of shape
-    (D,) the features are apart and this holds for each with D = 1: the variance is inverse-gamma
-    with shape `degrees_of_freedom` / 2 and scale `scale` / 2.
+    The covariance is inverse-Wishart with `degrees_of_freedom` and `scale`; given the covariance S,
+    the mean is normal about `mean` with covariance S / `mean_precision`. With a `scale` of shape
+    (D,) the features are independent, and this holds for each of them with D = 1: the variance is
+    inverse-gamma with shape `degrees_of_freedom` / 2 and scale `scale` / 2.
 
     Parameters
     ----------
     mean : array, shape (D,)
         In feature units.
     mean_precision : float
-        How many frames the prior mean counts for; > 0.
+        Number of frames for which the prior mean counts; > 0.
     degrees_of_freedom : float
         > D - 1 (full) or > 0 (diagonal).
     scale : array, shape (D, D) or (D,)
@@ -49,7 +49,7 @@ class NormalInverseWishart:
     Raises
     ------
     InvalidInputError
-        If shapes disagree, a value is not finite or lies outside the range above.
+        If shapes disagree, a value is not finite, or a value is out of range.
 
     Examples
     --------
@@ -65,7 +65,7 @@ class NormalInverseWishart:
     scale: Array
 
     def __post_init__(self) -> None:
-        """Check what was given."""
+        """Raise an error if a parameter is not valid."""
         for name in ("mean", "scale"):
             object.__setattr__(self, name, frozen(f"the prior's {name}", getattr(self, name)))
         shape = self.mean.shape
@@ -95,40 +95,41 @@ class NormalInverseWishart:
         covariance_type: GibbsCovariance = "full",
         within_fraction: float = 0.2,
     ) -> NormalInverseWishart:
-        """Build the weak prior that says how much of the data's spread lies within clusters.
+        """Return a weak prior with a given part of the data's covariance within clusters.
 
         The expected covariance of a cluster is `within_fraction` f times the covariance C of the
         data, and clusters' means scatter about the data's mean with the rest: `mean_precision` is
         f / (1 - f), so that the two add up to C. There are 2 D + 2 degrees of freedom (full) or 4
-        (diagonal): D + 1 more than the least. With fewer, clusters of a few frames in many
-        dimensions have such uncertain covariances that frames gather by the hundred in clusters
-        of one or two, which the sampler takes long to leave.
+        (diagonal): D + 1 more than the least. With fewer, the covariances
+        of small clusters in many dimensions are so uncertain that hundreds of frames form clusters
+        of one or two, a state that the sampler takes long to leave.
 
         Parameters
         ----------
         X : array, shape (T, D)
             Frames; T >= 1.
         covariance_type : {"full", "diag"}, default="full"
+            Kind of the clusters' covariances.
         within_fraction : float, default=0.2
             Between 0 and 1, both excluded.
 
         Returns
         -------
         NormalInverseWishart
-            It moves and stretches with the data, so the sampler does not care for offset or units.
+            It moves and scales with the data, so that offset and units do not matter.
 
         Raises
         ------
         InvalidInputError
-            If `X` is not a finite matrix or an option lies outside its range.
+            If `X` is not a finite matrix, or an option is out of range.
         InsufficientDataError
             If there is no frame.
 
         Notes
         -----
-        Correlations are shrunk towards zero as if D further frames showed none, which keeps the
-        prior proper with fewer frames than features and with features that repeat each other. A
-        constant feature has no unit; one is assumed.
+        Correlations are shrunk towards zero, as if D further frames had shown none, which keeps the
+        prior proper with fewer frames than features and with redundant features. A constant
+        feature has no unit; a deviation of 1 is assumed.
         """
         choice("covariance_type", covariance_type, get_args(GibbsCovariance))
         number("within_fraction", within_fraction, above=0, below=1)
@@ -155,7 +156,7 @@ class NormalInverseWishart:
 
     @property
     def covariance_type(self) -> GibbsCovariance:
-        """What covariances it is a distribution of, "full" or "diag"."""
+        """Kind of the covariances, "full" or "diag"."""
         return "full" if self.scale.ndim == 2 else "diag"
 
     def rescale(self, centre: Array, unit: Array) -> NormalInverseWishart:
@@ -168,7 +169,7 @@ class NormalInverseWishart:
         """Return the posterior after the frames `X`, shape (T, D); T may be 0."""
         frames = np.asarray(X, dtype=np.float64)
         precision = self.mean_precision + len(frames)
-        # Every difference is from the posterior mean, so that no offset is squared.
+        # All differences are from the posterior mean, so that no offset is squared.
         mean = self.mean + (frames - self.mean).sum(axis=0) / precision
         moved, step = frames - mean, mean - self.mean
         if self.scale.ndim == 2:
@@ -180,7 +181,7 @@ class NormalInverseWishart:
         return type(self)(mean, precision, freedom, self.scale + scatter)
 
     def log_marginal(self, X: ArrayLike) -> float:
-        """Log-density of the frames `X`, shape (T, D), of one cluster, parameters integrated out.
+        """Return the marginal log-likelihood of frames `X`, shape (T, D), of one cluster.
 
         Returns
         -------
@@ -192,7 +193,7 @@ class NormalInverseWishart:
         return float(change - 0.5 * frames.size * math.log(math.pi))
 
     def log_predictive(self, X: ArrayLike) -> Array:
-        """Log-density of each frame of `X`, shape (T, D), as the next one of this cluster.
+        """Return the predictive log-density of each frame of `X`, shape (T, D), in this cluster.
 
         Returns
         -------
@@ -220,15 +221,15 @@ class NormalInverseWishart:
         return np.asarray(constant - half * np.log1p(ratio * distances))
 
     def expected_covariance(self) -> Array:
-        """Mean of the covariance, of the shape of `scale`.
+        """Return the mean of the covariance, in the shape of `scale`.
 
-        Where there is none (too few degrees of freedom) it is `scale` / `degrees_of_freedom`.
+        If it does not exist (too few degrees of freedom) it is `scale` / `degrees_of_freedom`.
         """
         freedom = self.degrees_of_freedom - (self.n_features if self.scale.ndim == 2 else 1) - 1
         return self.scale / (freedom if freedom > 0 else self.degrees_of_freedom)
 
     def _log_normaliser(self) -> float:
-        # Logarithm of what the density is divided by, less powers of 2 and pi that depend on the
+        # Logarithm of the normaliser of the density, without powers of 2 and pi that depend on the
         # number of frames only.
         from scipy.special import gammaln, multigammaln
 
@@ -249,7 +250,7 @@ def _is_positive(scale: Array) -> bool:
     deviation = np.sqrt(np.abs(np.diag(scale)))
     if not deviation.min() > 0:
         return False
-    # In units of the deviations, so that features of very different scales do not fool the check.
+    # In units of the deviations, so that very different scales of features do not matter.
     correlation = scale / deviation[:, None] / deviation
     if not np.allclose(correlation, correlation.T, rtol=0, atol=1e-8):
         return False

@@ -1,4 +1,4 @@
-"""A partition of the frames into clusters that changes by sweeps of the compiled sampler."""
+"""The partition of the frames into clusters, which sweeps of the compiled sampler change."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ Labels = NDArray[np.int64]
 
 
 class PartitionState:
-    """Clusters with factors that rank-one updates keep; see `kernels`.
+    """Clusters whose factors are kept by rank-one updates; see `sweep_kernels`.
 
     Parameters
     ----------
     X : array, shape (T, D)
-        Float64, in units in which the prior's numbers are of order one.
+        Frames in float64, in units in which the prior's parameters are of order one.
     prior : NormalInverseWishart
+        Prior of the clusters, in the same units.
     labels : array, shape (T,)
-        Where to start; -1 for frames that are in no cluster yet.
+        Cluster of each frame at the start; -1 for frames without a cluster.
     """
 
     def __init__(self, X: Array, prior: NormalInverseWishart, labels: Labels) -> None:
@@ -65,11 +66,11 @@ class PartitionState:
 
     @property
     def n_clusters(self) -> int:
-        """Number of clusters that hold a frame."""
+        """Number of clusters that contain a frame."""
         return self._n_clusters
 
     def sweep(self, order: Labels, uniforms: Array, concentration: float) -> None:
-        """Draw the cluster of each frame in `order` given all others, one uniform for each."""
+        """Draw the cluster of each frame in `order` given all others, by one uniform per frame."""
         position = 0
         while True:
             position, self._n_clusters = self._kernels.sweep(
@@ -89,7 +90,7 @@ class PartitionState:
         self._rebuild()
 
     def log_likelihood(self) -> float:
-        """Logarithm of p(frames | partition), parameters integrated out."""
+        """Return log p(frames | partition), with parameters integrated out."""
         counts, _, _, log_determinants = (part[: self._n_clusters] for part in self._clusters)
         freedom = self._degrees_of_freedom
         return float(
@@ -115,14 +116,14 @@ class PartitionState:
 
 
 def make_tables(prior: NormalInverseWishart, n_frames: int) -> tuple[Array, Array]:
-    """Tabulate what depends on a cluster's number of frames n = 0..`n_frames` only.
+    """Return tables of the quantities that depend on a cluster's number of frames n only.
 
     Returns
     -------
     tables : array, shape (4, `n_frames` + 1)
-        Row by row: log n plus the constant of the predictive density; the power that it raises
-        the growth of the determinant to, negated; what multiplies q when a frame is added, and
-        when one of n is removed (see `kernels`).
+        For n = 0..`n_frames`, row by row: log n plus the constant of the predictive density; the
+        negated exponent of the growth of the determinant; the factor of q when a frame is added,
+        and when one of n is removed (see `sweep_kernels`).
     marginals : array, shape (`n_frames` + 1,)
         The constants of the log marginal likelihood.
     """
@@ -133,7 +134,7 @@ def make_tables(prior: NormalInverseWishart, n_frames: int) -> tuple[Array, Arra
     precision = prior.mean_precision + n
     half = (prior.degrees_of_freedom + n) / 2
     ratio = precision / (precision + 1)
-    # A removal needs two frames at least: for one or none the number is never used.
+    # A removal needs at least two frames: the numbers for one or none are never used.
     shrink = precision / np.maximum(precision - 1, 0.5 * precision)
     constant = 0.5 * n_features * np.log(ratio / np.pi)
     if full:

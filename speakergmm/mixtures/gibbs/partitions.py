@@ -1,4 +1,4 @@
-"""Partitions apart from what they partition: prior probability, names, comparison, point estimate.
+"""Partitions of frames: prior probability, canonical labels, comparison, point estimate.
 
 A partition of T frames is an array of T labels; those of S sweeps are an array (S, T).
 """
@@ -18,14 +18,14 @@ Labels = NDArray[np.int64]
 
 
 def log_partition_prior(counts: ArrayLike, concentration: float) -> float:
-    """Log-probability of a partition with these numbers of frames under a Dirichlet process.
+    """Return the log-probability of a partition with these cluster sizes (Dirichlet process).
 
     Parameters
     ----------
     counts : array, shape (K,)
-        Frames of each cluster, all positive.
+        Number of frames of each cluster, all positive.
     concentration : float
-        > 0; the expected number of clusters grows with it.
+        Concentration of the Dirichlet process, > 0; the expected number of clusters grows with it.
 
     Returns
     -------
@@ -50,9 +50,9 @@ def log_partition_prior(counts: ArrayLike, concentration: float) -> float:
 
 
 def name_by_size(labels: ArrayLike) -> Labels:
-    """Return the largest cluster of a partition, shape (T,), the label 0, the next 1, and so on.
+    """Label the clusters of a partition, shape (T,), by size: 0 for the largest, and so on.
 
-    Of two clusters of one size the one that appears first comes first.
+    Of two clusters of the same size the one that appears first comes first.
     """
     _, first, inverse, counts = np.unique(
         labels, return_index=True, return_inverse=True, return_counts=True
@@ -78,7 +78,7 @@ def split_by_label(labels: NDArray[Any]) -> list[NDArray[np.intp]]:
 
 
 def coclustering(labels: ArrayLike) -> Array:
-    """Share of the partitions, shape (S, T), in which two frames are of one cluster.
+    """Return the part of the partitions (S, T) in which two frames are in one cluster.
 
     Returns
     -------
@@ -93,10 +93,10 @@ def coclustering(labels: ArrayLike) -> Array:
 
 
 def least_squares_partition(labels: ArrayLike) -> Labels:
-    """Choose the partition that is closest to the co-clustering probabilities of them all.
+    """Return the partition that is closest to the co-clustering probabilities of all.
 
     It minimises the sum over pairs of frames of (1 if together else 0, minus the probability of
-    being together)^2 among the partitions given: Dahl (2006), "Model-based clustering for
+    being together)^2 among these partitions: Dahl (2006), "Model-based clustering for
     expression data via a Dirichlet process mixture model".
 
     Parameters
@@ -106,7 +106,7 @@ def least_squares_partition(labels: ArrayLike) -> Labels:
     Returns
     -------
     array, shape (T,)
-        The first of the best ones, clusters named in order of appearance.
+        The first of the best ones, with clusters labelled in order of appearance.
 
     Raises
     ------
@@ -115,8 +115,8 @@ def least_squares_partition(labels: ArrayLike) -> Labels:
 
     Notes
     -----
-    No matrix of T x T is made: with n_kl the numbers of frames that two partitions share, their
-    pairs agree sum n_kl^2 times, which takes time T for each two *different* partitions.
+    No T x T matrix is built: with n_kl the numbers of frames that clusters of two partitions share,
+    sum n_kl^2 pairs agree, which takes time T for each two *different* partitions.
 
     Examples
     --------

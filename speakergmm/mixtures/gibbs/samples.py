@@ -1,4 +1,4 @@
-"""What a Dirichlet-process sampler found: traces, partitions, and what they say of clusters."""
+"""The samples of a Dirichlet-process sampler: traces, partitions, and estimates from them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BLOCK = 4096
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DirichletProcessSamples:
-    """The chains of `sample_dirichlet_process`: C chains of S sweeps over T frames.
+    """The samples of `sample_dirichlet_process`: C chains of S sweeps over T frames.
 
     Parameters
     ----------
@@ -46,22 +46,22 @@ class DirichletProcessSamples:
     concentration : array, shape (C, S)
         Concentration of the Dirichlet process after each sweep.
     log_probability : array, shape (C, S)
-        log p(frames, partition, concentration), the last only where it has a prior; in feature
-        units, parameters of the clusters integrated out.
+        log p(frames, partition, concentration), the last only if it has a prior; in feature units,
+        with the parameters of the clusters integrated out.
     burn_in : int
-        Number of first sweeps that nothing but the traces is taken from.
+        Number of sweeps at the beginning of which only the traces are kept.
     labels : array of int, shape (C, M, T)
         Cluster of each frame in each kept partition, clusters in no particular order.
     kept_sweeps : array of int, shape (M,)
-        Number of the sweep that each kept partition stands after.
+        Number of the sweep after which each partition was kept.
     best_labels : array of int, shape (T,)
         The most probable partition of all chains after the burn-in.
     prior : NormalInverseWishart
-        In feature units.
+        Prior of the clusters, in feature units.
     frames : array, shape (T, D)
-        The frames, standardised; predictive densities need them.
+        The standardised frames, which predictive densities need.
     standardisation : Standardisation
-        From feature units to those of `frames`.
+        The map from feature units to those of `frames`.
     """
 
     n_clusters: Annotated[Labels, "C S"]
@@ -83,12 +83,12 @@ class DirichletProcessSamples:
 
     @classmethod
     def of_record(cls, **parts: Any) -> DirichletProcessSamples:
-        """Build samples that were stored, checked anew.
+        """Return samples from their stored parts, after a check of them.
 
         Raises
         ------
         InvalidInputError
-            If parts do not belong together, or numbers are out of range.
+            If the parts do not belong together, or numbers are out of range.
         """
         samples = cls(**parts)
         n_frames, n_features = samples.frames.shape
@@ -118,7 +118,7 @@ class DirichletProcessSamples:
         return int(self.n_clusters.shape[1])
 
     def n_clusters_posterior(self) -> dict[int, float]:
-        """Posterior probability of each number of clusters, over all sweeps after the burn-in.
+        """Return the posterior probability of each number of clusters, after the burn-in.
 
         Returns
         -------
@@ -129,23 +129,23 @@ class DirichletProcessSamples:
         return dict(zip(values.tolist(), (counts / counts.sum()).tolist(), strict=True))
 
     def partition(self, point_estimate: PointEstimate = "least_squares") -> Labels:
-        """Sum all up in one partition.
+        """Return a point estimate of the partition.
 
         Parameters
         ----------
         point_estimate : {"least_squares", "map"}, default="least_squares"
             The kept partition closest to the co-clustering probabilities (Dahl 2006), or the most
-            probable one of any sweep after the burn-in. The second is often a finer one.
+            probable one of all sweeps after the burn-in, which often has more clusters.
 
         Returns
         -------
         array of int, shape (T,)
-            0 for the frames of the largest cluster, and so on.
+            Cluster of each frame: 0 for the largest cluster, and so on.
 
         Raises
         ------
         InvalidInputError
-            If `point_estimate` is something else.
+            If `point_estimate` is neither of the two.
         """
         choice("point_estimate", point_estimate, get_args(PointEstimate))
         if point_estimate == "map":
@@ -153,7 +153,7 @@ class DirichletProcessSamples:
         return name_by_size(least_squares_partition(self._kept()))
 
     def coclustering(self) -> Array:
-        """Posterior probability that two frames are of one cluster, shape (T, T).
+        """Return the posterior probability that two frames share a cluster, shape (T, T).
 
         Raises
         ------
@@ -176,17 +176,17 @@ class DirichletProcessSamples:
         Parameters
         ----------
         partition : {"least_squares", "map"} or array of int, shape (T,)
-            A point estimate, or cluster numbers 0..K-1, each with one frame at least.
+            A point estimate, or cluster numbers 0..K-1, each with at least one frame.
 
         Returns
         -------
         FullMixture or DiagonalMixture
-            Component k is cluster k; weights are the shares of the frames.
+            Component k is cluster k; its weight is its part of the frames.
 
         Raises
         ------
         InvalidInputError
-            If `partition` is no partition of the frames.
+            If `partition` is not a partition of the frames.
         """
         labels = self.partition(partition) if isinstance(partition, str) else np.asarray(partition)
         if labels.shape != (len(self.frames),) or labels.dtype.kind not in "iu":
@@ -207,7 +207,7 @@ class DirichletProcessSamples:
         return mixture
 
     def log_predictive(self, X: ArrayLike) -> Array:
-        """Log-density of new frames, averaged over partitions and parameters.
+        """Return the log-density of new frames, averaged over partitions and parameters.
 
         Parameters
         ----------
@@ -217,9 +217,9 @@ class DirichletProcessSamples:
         Returns
         -------
         array, shape (N,)
-            Natural logarithm of the mean over the kept partitions of the predictive density: each
-            cluster's Student distribution by its share, and the prior's by the share that the
-            concentration leaves to clusters not seen yet.
+            Natural logarithm of the predictive density, averaged over the kept partitions: the
+            Student distribution of each cluster, weighted by its part of the frames, and that of
+            the prior, weighted by the part that the concentration leaves to new clusters.
 
         Raises
         ------
@@ -228,13 +228,13 @@ class DirichletProcessSamples:
 
         Notes
         -----
-        The time is that of N D^2 for each cluster that differs from all others; chains that have
-        settled have the same clusters in many partitions, and those are counted once.
+        The time is proportional to N D^2 for each distinct cluster; converged chains have the same
+        clusters in many partitions, and those are evaluated once.
         """
         z = self.standardisation.applied(check_finite_frames(X, n_features=self.prior.n_features))
         prior = self._standard_prior()
         clusters, new_weight = self._weighted_clusters()
-        # The systems of equations are small: threads would cost more than they bring.
+        # The systems of equations are small: threads would cost more than they save.
         with single_threaded_blas():
             total = math.log(new_weight) + prior.log_predictive(z)
             for members, weight in clusters:
@@ -246,13 +246,13 @@ class DirichletProcessSamples:
         return np.asarray(total - self.standardisation.log_volume)
 
     def _weighted_clusters(self) -> tuple[list[tuple[NDArray[np.intp], float]], float]:
-        """Frames and mean weight of each different cluster of the kept partitions.
+        """Return frames and mean weight of each distinct cluster of the kept partitions.
 
-        Also the mean weight of clusters not seen yet.
+        The mean weight of new clusters is returned as well.
         """
         n_frames = len(self.frames)
         share = 1.0 / (self.labels.shape[0] * self.labels.shape[1])
-        # By the numbers of their frames.
+        # Keyed by the numbers of their frames.
         weights: defaultdict[bytes, float] = defaultdict(float)
         new_weight = 0.0
         for chain, partitions in enumerate(self.labels):
@@ -266,23 +266,24 @@ class DirichletProcessSamples:
         return clusters, new_weight
 
     def r_hat(self) -> dict[str, float]:
-        """R-hat of each trace after the burn-in, near 1 if the chains agree; needs ArviZ.
+        """Return R-hat of each trace after the burn-in, near 1 if the chains agree; needs ArviZ.
 
         Returns
         -------
         dict
-            Of "n_clusters", "log_probability" and, where it is drawn, "concentration"; see
-            `diagnostics.r_hat`, also for what it raises.
+            R-hat of "n_clusters", "log_probability" and, if it is drawn, "concentration"; see
+            `speakergmm.mixtures.gibbs.r_hat`, also for its errors.
         """
         return {name: r_hat(trace) for name, trace in self._traces().items()}
 
     def effective_sample_size(self) -> dict[str, float]:
-        """How many independent draws each trace after the burn-in is worth; needs ArviZ.
+        """Return the effective sample size of each trace after the burn-in; needs ArviZ.
 
         Returns
         -------
         dict
-            Of the same traces as `r_hat`; see `diagnostics.effective_sample_size`.
+            Sizes of the same traces as in `r_hat`; see
+            `speakergmm.mixtures.gibbs.effective_sample_size`.
         """
         return {name: effective_sample_size(trace) for name, trace in self._traces().items()}
 

@@ -1,20 +1,20 @@
-"""One sweep of the collapsed Gibbs sampler, compiled: every frame chooses its cluster anew.
+"""One compiled sweep of the collapsed Gibbs sampler, which draws the cluster of every frame.
 
 A cluster is kept as the number of its frames, the posterior mean of its mean, and the posterior
 scale matrix P = U^T U of its covariance as an upper Cholesky factor, whose last row holds the
-reciprocals of U's diagonal; with diagonal covariances the two rows are P and 1 / P. What depends on
-the number of frames alone comes from tables (`PartitionState` makes them). The tests' oracles
-have the same in a few lines of NumPy, which gives the same chain.
+reciprocals of U's diagonal; with diagonal covariances the two rows are P and 1 / P. Quantities that
+depend on the number of frames alone come from tables (see `make_tables`). The oracles of the tests
+are a few lines of NumPy that produce the same chain.
 
-Three things make it fast, and none changes a result beyond rounding:
+It is fast for three reasons, none of which changes a result beyond rounding:
 
-- A frame is weighed against its own cluster without leaving it. With q the distance of the frame
-  from the mean in terms of P, taking it out multiplies the determinant of P by 1 - s q, which is
-  all that the density needs (matrix determinant lemma). Only a frame that moves costs a downdate.
+- A frame is compared with its own cluster without removing it. With q the distance of the frame
+  from the mean in terms of P, removing it multiplies the determinant of P by 1 - s q, which is all
+  that the density needs (matrix determinant lemma). Only a frame that moves costs a downdate.
 - A triangular system is solved row by row, and the distance only grows: as soon as a cluster's
-  probability is certain to be below exp(-60) of the best one's, it is left out.
-- Factors change by rank-one updates; they are computed anew after each sweep, so that rounding
-  cannot add up, and a removal that would cancel most digits computes its cluster anew at once.
+  probability is certain to be less than exp(-60) times the best one, it is skipped.
+- Factors change by rank-one updates; they are recomputed after each sweep, so that rounding cannot
+  add up, and a removal that would cancel most digits recomputes its cluster at once.
 """
 
 import math
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from speakergmm.kernels import compiled
 
-# Rows of the tables, indexed by the number of frames that a cluster has without the frame weighed.
+# Rows of the tables, indexed by the number of frames of a cluster without the present frame.
 CONSTANT, POWER, RATIO, SHRINK = 0, 1, 2, 3
 _NEGLIGIBLE = 60.0
 _MOST_CANCELLATION = 1e-6
@@ -38,7 +38,7 @@ Clusters = tuple[
     Array,  # factors (K, D + 1 or 2, D) of P
     Array,  # log_determinants (K,) of P
 ]
-"""What is kept of each cluster."""
+"""The arrays of all clusters."""
 
 Prior = tuple[
     bool,  # full
@@ -50,20 +50,21 @@ Prior = tuple[
     Array,  # tables (4, T + 1)
     Array,  # log_empty (T,)
 ]
-"""What clusters have before any frame, and the tables of what they have with n frames."""
+"""The parameters of a cluster without frames, and the tables for n frames."""
 
 
 @compiled(at_first_call=True)
 def log_change(
     x: Array, mean: Array, factor: Array, full: bool, ratio: float, limit: float, work: Array
 ) -> float:
-    """Logarithm of what the determinant of P is multiplied by; inf if above `limit`.
+    """Return the change of the log-determinant of P by a frame `x`; inf if above `limit`.
 
     `ratio` times the product of deviations of `x` is added to P; it is negative where `x` leaves,
-    and then -inf says that hardly a digit would be left.
+    and -inf then means that hardly a digit would be left.
     """
     n_features = len(x)
     if full:
+        # Distance of x by forward substitution, given up as soon as it exceeds the limit.
         most = math.expm1(limit) / ratio if limit < 700.0 else np.inf
         for d in range(n_features):
             work[d] = x[d] - mean[d]
@@ -85,7 +86,7 @@ def log_change(
                 return -np.inf
     change = 0.0
     for start in range(0, n_features, 8):
-        # One logarithm for eight features.
+        # One logarithm for the product of eight features.
         product = 1.0
         for d in range(start, min(start + 8, n_features)):
             difference = x[d] - mean[d]
@@ -108,11 +109,11 @@ def weigh_clusters(
     changes: Array,
     work: Array,
 ) -> bool:
-    """Write the log-weight of each cluster, and of a new one in the end, for the frame `x`.
+    """Write the log-weight of each cluster, and last of a new one, for the frame `x`.
 
-    `own` is the cluster that holds it (-1: none). `changes` receives by how much the logarithm of
-    each cluster's determinant grows with the frame, or shrinks without it for its own. False if
-    the frame must leave its cluster before it can be weighed.
+    `own` is the cluster that contains it (-1: none). `changes` receives the growth of the
+    log-determinant of each cluster with the frame, and the loss of its own cluster without it.
+    Return False if the frame must leave its cluster before the weights can be computed.
     """
     counts, means, factors, log_determinants = clusters
     full, _, _, _, _, _, tables, _ = prior
@@ -174,7 +175,7 @@ def choose(log_weights: Array, n_choices: int, uniform: float) -> int:
 
 @compiled(at_first_call=True)
 def change_factor(factor: Array, full: bool, vector: Array, sign: float) -> bool:
-    """Add (sign 1) or subtract (-1) v v^T to P; False, and P spoilt, if nothing positive is left.
+    """Add (sign 1) or subtract (-1) v v^T; return False, with P invalid, if P is not positive.
 
     Golub & Van Loan, Matrix Computations, section 6.5.4; `vector` is overwritten.
     """
@@ -205,7 +206,7 @@ def change_factor(factor: Array, full: bool, vector: Array, sign: float) -> bool
 
 @compiled(at_first_call=True)
 def factorise(factor: Array, full: bool) -> float:
-    """Turn P, in the upper triangle, into its factor; return the logarithm of its determinant."""
+    """Replace P, in the upper triangle, by its factor; return the log-determinant of P."""
     n_features = factor.shape[1]
     log_determinant = 0.0
     if not full:
@@ -216,7 +217,7 @@ def factorise(factor: Array, full: bool) -> float:
     for j in range(n_features):
         factor[n_features, j] = factor[j, j]
     for j in range(n_features):
-        # The prior keeps P positive; rounding alone could leave less than this.
+        # The prior keeps P positive; only rounding could leave less than this.
         pivot = math.sqrt(max(factor[j, j], 1e-15 * factor[n_features, j]))
         factor[j, j] = pivot
         factor[n_features, j] = 1.0 / pivot
@@ -233,7 +234,7 @@ def factorise(factor: Array, full: bool) -> float:
 def rebuild(
     X: Array, labels: Labels, first: int, stop: int, clusters: Clusters, prior: Prior
 ) -> None:
-    """Compute clusters `first` to `stop` - 1 from their frames."""
+    """Recompute clusters `first` to `stop` - 1 from their frames."""
     counts, means, factors, log_determinants = clusters
     full, mean, mean_precision, scale, _, _, _, _ = prior
     n_features = X.shape[1]
@@ -280,9 +281,9 @@ def _add_product(scatter: Array, full: bool, vector: Array, weight: float) -> No
 def move(
     x: Array, k: int, sign: float, change: float, clusters: Clusters, prior: Prior, work: Array
 ) -> bool:
-    """Let `x` join (sign 1) or leave (-1) cluster `k`; False if its factor is spoilt.
+    """Let `x` join (sign 1) or leave (-1) cluster `k`; return False if its factor is invalid.
 
-    The logarithm of the determinant is changed by `change`.
+    The log-determinant changes by `change`.
     """
     counts, means, factors, log_determinants = clusters
     full, _, mean_precision, _, _, _, tables, _ = prior
@@ -314,8 +315,10 @@ def sweep(
     Returns
     -------
     position : int
-        Where it stopped: the end, or the frame for which there might not be room for a new cluster.
+        The place where the sweep stopped: the end, or a frame for which a new cluster might not
+        fit into the arrays.
     n_clusters : int
+        Number of clusters.
     """
     counts, means, factors, log_determinants = clusters
     full, mean, _, _, factor, log_determinant, tables, log_empty = prior
@@ -334,15 +337,19 @@ def sweep(
         if not weigh_clusters(
             x, own, n_clusters, log_new, clusters, prior, log_weights, changes, work
         ):
-            # Its cluster without it would be mostly rounding: count it anew from the others.
+            # Without the frame its cluster would be mostly rounding: take the frame out, and
+            # recompute the cluster from its other frames.
             labels[i] = -1
             rebuild(X, labels, own, own + 1, clusters, prior)
             own = -1
             weigh_clusters(x, own, n_clusters, log_new, clusters, prior, log_weights, changes, work)
+        # Draw a cluster; nothing changes if it is the present one, or a new one for a frame that is
+        # alone already.
         chosen = choose(log_weights, n_clusters + 1, uniforms[position])
         alone = own >= 0 and counts[own] == 1
         if chosen == own or (alone and chosen == n_clusters):
             continue
+        # Add the frame to the cluster, which may be new.
         labels[i] = chosen
         if chosen == n_clusters:
             n_clusters += 1
@@ -353,7 +360,7 @@ def sweep(
             changes[chosen] = log_change(x, mean, factor, full, tables[RATIO, 0], np.inf, work)
         move(x, chosen, 1.0, changes[chosen], clusters, prior, work)
         if alone:
-            # The last cluster moves into the place of the one that vanishes.
+            # The old cluster is empty now: the last cluster takes its place.
             n_clusters -= 1
             if own != n_clusters:
                 counts[own] = counts[n_clusters]
@@ -363,6 +370,7 @@ def sweep(
                 for j in range(len(labels)):
                     if labels[j] == n_clusters:
                         labels[j] = own
+        # Remove the frame from its old cluster, by a downdate where that keeps enough digits.
         elif own >= 0 and not move(x, own, -1.0, changes[own], clusters, prior, work):
             rebuild(X, labels, own, own + 1, clusters, prior)
     return len(order), n_clusters

@@ -1,4 +1,4 @@
-"""Mixtures of the remaining features, one for each row of given ones."""
+"""Conditional mixtures of the remaining features, one for each row of known values."""
 
 from __future__ import annotations
 
@@ -19,21 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConditionalMixtures:
-    """One mixture of the remaining features for each row of given values.
+    """One mixture of the remaining features for each row of known values.
 
-    The covariances of a component are the same whatever the given values are; its weight and its
-    mean move with them.
+    The covariances of a component do not depend on the known values; its weight and its mean do.
 
     Parameters
     ----------
     covariance_type : {"spherical", "diag", "tied", "full"}
-        That of the mixture that was conditioned, and of every row.
+        Kind of the mixture that was conditioned, and of every row.
     weights : array, shape (T, K)
         Posterior probability of each component given the row's values.
     means : array, shape (T, K, R)
         Conditional means of the R remaining features, in feature units.
     covariances : array, shape (K, R, R)
-        Conditional covariances, in full whatever the type.
+        Conditional covariance matrices, whatever the kind.
     """
 
     covariance_type: str
@@ -45,24 +44,24 @@ class ConditionalMixtures:
         return len(self.weights)
 
     def __getitem__(self, row: int) -> Mixture:
-        """Mixture of the remaining features in one row."""
+        """Return the mixture of the remaining features in one row."""
         return of_kind(self.covariance_type, self.weights[row], self.means[row], self.covariances)
 
     def mean(self) -> NDArray[np.float64]:
-        """Conditional mean of each row, shape (T, R)."""
+        """Return the conditional mean of each row, shape (T, R)."""
         return np.asarray(np.einsum("tk,tkr->tr", self.weights, self.means))
 
     def covariance(self) -> NDArray[np.float64]:
-        """Conditional covariance of each row, shape (T, R, R).
+        """Return the conditional covariance of each row, shape (T, R, R).
 
-        The mean of the components' covariances plus the covariance of their means.
+        It is the mean of the components' covariances plus the covariance of their means.
         """
         deviations = self.means - self.mean()[:, None]
         between = np.einsum("tk,tkr,tks->trs", self.weights, deviations, deviations)
         return np.asarray(np.tensordot(self.weights, self.covariances, axes=1) + between)
 
     def variance(self) -> NDArray[np.float64]:
-        """Conditional variance of each row and feature, shape (T, R)."""
+        """Return the conditional variance of each row and feature, shape (T, R)."""
         within = self.weights @ np.diagonal(self.covariances, axis1=1, axis2=2)
         deviations = self.means - self.mean()[:, None]
         return np.asarray(within + np.einsum("tk,tkr->tr", self.weights, deviations**2))
@@ -84,7 +83,7 @@ class ConditionalMixtures:
         return np.asarray(self.means[rows, chosen] + np.einsum("trs,ts->tr", roots, noise))
 
     def log_likelihood(self, Y: ArrayLike) -> NDArray[np.float64]:
-        """Conditional log-likelihood log p(y | given) of each row's remaining features.
+        """Return the conditional log-likelihood of each row's remaining features, in nats.
 
         Parameters
         ----------
@@ -124,7 +123,7 @@ def of_kind(
     means: NDArray[np.float64],
     covariances: NDArray[np.float64],
 ) -> Mixture:
-    """Build a mixture of a kind from (K, R, R) covariances that are known to have its form."""
+    """Return a mixture of a kind from (K, R, R) covariances that are known to have its form."""
     formulas = covariance_kind(kind)
     reduced = covariances[0] if formulas.is_shared else covariances
     if not formulas.is_matrix:

@@ -1,9 +1,9 @@
-"""Mixtures over some of the features: marginals, conditionals, regression.
+"""Mixtures of some of the features: marginals, conditionals, regression.
 
-With the features of a component in the order (given, remaining), let its covariance be ``L L^T``,
-L in blocks ``[[A, 0], [B, C]]``. Then ``A A^T`` is the covariance of what is given, ``G = B A^-1``
-turns a deviation of the given features into the expected one of the remaining features, and
-``C C^T``, which no rounding can make indefinite, is the covariance that remains.
+With the features of a component in the order (known, remaining), let its covariance be ``L L^T``, L
+in blocks ``[[A, 0], [B, C]]``. Then ``A A^T`` is the covariance of the known features,
+``G = B A^-1`` maps a deviation of the known features to the expected deviation of the remaining
+ones, and ``C C^T``, which rounding cannot make indefinite, is the conditional covariance.
 """
 
 from __future__ import annotations
@@ -22,31 +22,32 @@ from speakergmm.mixtures.operations.conditionals import ConditionalMixtures, of_
 
 __all__ = ["ConditionalMixtures", "Dims", "condition", "conditional_mean", "marginal"]
 
-# Deviations of the whole mixture; far beyond, densities are no numbers.
+# Largest distance from the mixture, in deviations; densities of frames farther away overflow.
 _FARTHEST = 1e100
 
 Dims: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
 
 
 def marginal(mixture: Mixture, dims: Dims) -> Mixture:
-    """Mixture of some of the features, whatever the others are.
+    """Return the marginal mixture of some of the features.
 
     Parameters
     ----------
     mixture : Mixture
-        Of D features.
+        A mixture of D features.
     dims : int or sequence of int
-        The features to keep, in the order they are to have; negative numbers count from the end.
+        Numbers of the features to keep, in the order of the result; negative numbers count from
+        the end.
 
     Returns
     -------
     Mixture
-        Of the same covariance type.
+        The marginal mixture, of the same covariance type.
 
     Raises
     ------
     InvalidInputError
-        If `dims` is empty, repeats a feature or names one that is not there.
+        If `dims` is empty, repeats a feature, or names a feature that does not exist.
 
     Examples
     --------
@@ -66,34 +67,35 @@ def marginal(mixture: Mixture, dims: Dims) -> Mixture:
 
 
 def condition(mixture: Mixture, dims: Dims, values: ArrayLike) -> Mixture | ConditionalMixtures:
-    """Mixture of the remaining features, given the values of some.
+    """Return the mixture of the remaining features, given the values of some.
 
     Parameters
     ----------
     mixture : Mixture
-        Of D features.
+        A mixture of D features.
     dims : int or sequence of int
-        The given features; at least one, and not all. Negative numbers count from the end.
+        Numbers of the known features; at least one, and not all. Negative numbers count from the
+        end.
     values : array, shape (C,) or (T, C)
-        Their values in the order of `dims`, in feature units: one vector, or one a row.
+        Their values in the order of `dims`, in feature units: one vector, or one vector per row.
 
     Returns
     -------
     Mixture or ConditionalMixtures
         For one vector, the mixture of the D - C remaining features (in their order), of the same
-        covariance type; for a matrix, those of all rows.
+        covariance type; for a matrix, the mixtures of all rows.
 
     Raises
     ------
     InvalidInputError
-        If `dims` is empty, repeats a feature, names one that is not there or leaves none; if
-        `values` have another shape, are not finite, or lie more than 1e100 deviations from the
-        mixture, beyond which densities are no numbers.
+        If `dims` is empty, repeats a feature, names one that does not exist, or leaves none;
+        if `values` have another shape, are not finite, or lie more than 1e100 deviations from the
+        mixture, where densities overflow.
 
     Notes
     -----
-    Weights are normalised as logarithms: values far from all components still have a most probable
-    one. A component's covariance does not depend on the values [1]_.
+    Weights are normalised in the logarithmic domain: even for values far from all components, one
+    component is the most probable. A component's covariance does not depend on the values [1]_.
 
     References
     ----------
@@ -125,22 +127,22 @@ def conditional_mean(mixture: Mixture, dims: Dims, values: ArrayLike) -> NDArray
     Parameters
     ----------
     mixture : Mixture
-        Of D features.
+        A mixture of D features.
     dims : int or sequence of int
-        The given features.
+        Numbers of the known features.
     values : array, shape (T, C)
-        Their values, one vector a row.
+        Their values, one vector per row.
 
     Returns
     -------
     array, shape (T, D - C)
-        ``condition(mixture, dims, values).mean()``, without holding the means of all components
-        for more than a block of rows.
+        ``condition(mixture, dims, values).mean()``, computed block by block, so that the means of
+        all components are never held for all rows.
 
     Raises
     ------
     InvalidInputError
-        As `condition` does.
+        As in `condition`.
 
     Examples
     --------
@@ -161,7 +163,7 @@ def conditional_mean(mixture: Mixture, dims: Dims, values: ArrayLike) -> NDArray
 
 
 class _Split:
-    """A mixture with its features parted into those given and those remaining."""
+    """A mixture with its features divided into known and remaining ones."""
 
     def __init__(self, mixture: Mixture, dims: Dims) -> None:
         mixture = mixture_of(mixture)
@@ -175,7 +177,7 @@ class _Split:
         self._mixture = mixture
         self._given_mixture = marginal(mixture, self.given)
         self._gains: NDArray[np.float64] | None = None
-        # Of spherical and diagonal components nothing but the weight depends on what is given.
+        # In spherical and diagonal components, only the weight depends on the known features.
         if mixture.gaussians.kind.is_matrix:
             self._gains, self._covariances = self._regress()
         else:
@@ -199,7 +201,7 @@ class _Split:
 
     @property
     def n_numbers(self) -> int:
-        """Numbers that the conditional means of one row take."""
+        """Number of values in the conditional means of one row."""
         return self._mixture.n_components * len(self.remaining)
 
     def check(self, values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -239,7 +241,7 @@ class _Split:
 
 
 def _check_dims(dims: Dims, n_features: int) -> NDArray[np.intp]:
-    """Return the features as numbers from 0, or refuse them."""
+    """Return the numbers of features, counted from 0, after a check."""
     named = np.atleast_1d(np.asarray(dims))
     if named.ndim != 1 or not named.size or named.dtype.kind not in "iu":
         raise InvalidInputError(

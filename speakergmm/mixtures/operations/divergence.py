@@ -1,9 +1,9 @@
 """Kullback-Leibler divergence KL(p || q) between two mixtures, in nats.
 
-Between two Gaussians there is a closed form, between mixtures there is none. `kl_monte_carlo` says
-what it is within a standard error that can be made as small as one likes; `kl_variational` is a
-cheap approximation, and `kl_upper_bound` lies above it for sure. All take mixtures of different
-kinds and numbers of components, but of the same features.
+Between two Gaussians there is a closed form, between mixtures there is none. `kl_monte_carlo`
+estimates it with a standard error that can be made arbitrarily small; `kl_variational` is a cheap
+approximation, and `kl_upper_bound` is an upper bound. All accept mixtures of different kinds and
+numbers of components, but of the same features.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from speakergmm.ranges import number, whole_number
 if TYPE_CHECKING:
     from speakergmm.mixtures.mixture import HasMixture, Mixture
 
-# Draws that are held at once; a part of what a seed means.
+# Number of draws that are held at once; the draws of a seed depend on it.
 _BLOCK_SAMPLES = 16384
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over random draws, and how well it is known.
+    """A mean over random draws, with its standard error.
 
     Parameters
     ----------
     value : float
         The mean.
     standard_error : float
-        Standard deviation of the draws divided by the root of their number.
+        Standard deviation of the draws divided by the square root of their number.
     n_samples : int
         Number of draws.
     """
@@ -46,7 +46,7 @@ class Estimate:
     n_samples: int
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Confidence interval by the normal approximation.
+        """Return the confidence interval by the normal approximation.
 
         Parameters
         ----------
@@ -56,7 +56,7 @@ class Estimate:
         Raises
         ------
         InvalidInputError
-            If `confidence` lies outside.
+            If `confidence` is out of range.
 
         Examples
         --------
@@ -76,12 +76,12 @@ class VariationalBound:
     Parameters
     ----------
     value : float
-        The lowest that was reached, in nats.
+        The lowest bound that was reached, in nats.
     history : tuple of float
-        The bound before the first iteration (that of the convexity of the divergence) and after
-        each; it never grows beyond rounding.
+        The bound before the first iteration (the convexity bound) and after each iteration; it
+        never increases beyond rounding.
     converged : bool
-        Whether the last iteration changed it by less than the tolerance.
+        True if the last iteration changed the bound by less than the tolerance.
     """
 
     value: float
@@ -90,12 +90,12 @@ class VariationalBound:
 
 
 def component_divergences(p: Mixture | HasMixture, q: Mixture | HasMixture) -> NDArray[np.float64]:
-    """Divergence from each Gaussian of one mixture to each of another, in closed form.
+    """Return the divergences between all Gaussians of two mixtures, in closed form.
 
     Parameters
     ----------
     p, q : Mixture
-        Of the same features; weights play no part.
+        Mixtures of the same features; their weights are not used.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def component_divergences(p: Mixture | HasMixture, q: Mixture | HasMixture) -> N
     """
     p, q = _of_same_features(p, q)
     of_matrices = p.gaussians.kind.is_matrix or q.gaussians.kind.is_matrix
-    # What is beyond float64 is infinite.
+    # A divergence that overflows float64 is infinite.
     with np.errstate(over="ignore"):
         return _full_divergences(p, q) if of_matrices else _diagonal_divergences(p, q)
 
@@ -131,9 +131,9 @@ def kl_monte_carlo(
     Parameters
     ----------
     p, q : Mixture
-        Of the same features.
+        Mixtures of the same features.
     n_samples : int, default=100000
-        Number of draws, at least 2; a block is held at a time.
+        Number of draws, at least 2; one block of them is held at a time.
     seed : int, default=0
         The same seed gives the same estimate.
 
@@ -177,12 +177,13 @@ def kl_variational(p: Mixture | HasMixture, q: Mixture | HasMixture) -> float:
     Parameters
     ----------
     p, q : Mixture
-        Of the same features.
+        Mixtures of the same features.
 
     Returns
     -------
     float
-        In nats; exact for K = 1 and zero for p = q. It is no bound, and can be negative.
+        The approximation in nats; exact for K = 1 and zero for p = q. It is not a bound, and can be
+        negative.
 
     Raises
     ------
@@ -218,14 +219,14 @@ def kl_variational(p: Mixture | HasMixture, q: Mixture | HasMixture) -> float:
 def kl_upper_bound(
     p: Mixture | HasMixture, q: Mixture | HasMixture, *, max_iter: int = 1000, tol: float = 1e-9
 ) -> VariationalBound:
-    """Bound the divergence from above by the variational bound of Hershey and Olsen.
+    """Return the variational upper bound of the divergence by Hershey and Olsen.
 
     Parameters
     ----------
     p, q : Mixture
-        Of the same features.
+        Mixtures of the same features.
     max_iter : int, default=1000
-        Most iterations; 0 gives the convexity bound.
+        Largest number of iterations; 0 yields the convexity bound.
     tol : float, default=1e-9
         The bound has converged when an iteration lowers it by less, in nats.
 
@@ -246,8 +247,8 @@ def kl_upper_bound(
     pairs of components, phi_ab summing to the weights of p over b and psi_ab to those of q over a;
     the bound
     ``sum phi (log phi - log psi + KL(p_a || q_b))`` is minimised over the one and the other in
-    turn. It is convex in both together, so its end does not depend on the start; near it the
-    iterations are slow where components overlap.
+    turn. It is convex in both together, so that the minimum does not depend on the start; near it
+    the iterations are slow if components overlap.
 
     References
     ----------
@@ -265,7 +266,7 @@ def kl_upper_bound(
     p, q = _of_same_features(p, q)
     whole_number("max_iter", max_iter, least=0)
     number("tol", tol, least=0)
-    # Components of no weight bound nothing, and their logarithms would be infinite.
+    # Components without weight do not contribute, and their logarithms would be infinite.
     rows, columns = np.flatnonzero(p.weights > 0), np.flatnonzero(q.weights > 0)
     divergences = component_divergences(p, q)[np.ix_(rows, columns)]
     log_p = _log_weights(p)[rows, None]

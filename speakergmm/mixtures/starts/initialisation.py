@@ -26,14 +26,14 @@ from speakergmm.ranges import whole_number
 def initialise_random(
     X: ArrayLike, *, n_components: int, rng: np.random.Generator
 ) -> DiagonalMixture:
-    """Means at random frames, the variance of all data, equal weights.
+    """Return a mixture with means at random frames, the variance of all data, equal weights.
 
     Parameters
     ----------
     X : array, shape (T, D)
         Frames.
     n_components : int
-        K, at most T.
+        Number of components, K, at most T.
     rng : numpy.random.Generator
         Source of randomness.
 
@@ -61,20 +61,20 @@ def initialise_kmeans(
     options: MaximumLikelihoodOptions | None = None,
     n_jobs: int = 1,
 ) -> DiagonalMixture:
-    """Weights, means and variances of the clusters of k-means.
+    """Return a mixture with the weights, means and variances of the clusters of k-means.
 
     Parameters
     ----------
     X : array, shape (T, D)
-        Frames, on scales that may be compared (standardised).
+        Frames, whose features have comparable scales (standardised).
     n_components : int
-        K, at most T.
+        Number of components, K, at most T.
     rng : numpy.random.Generator
         Source of randomness.
     max_iter : int, default=10
-        Most passes of Lloyd's algorithm.
+        Largest number of passes of Lloyd's algorithm.
     options : MaximumLikelihoodOptions, optional
-        Whose variance floor applies.
+        The variance floor is taken from them.
     n_jobs : int, default=1
         Number of threads; -1 for all cores. The result does not depend on it.
 
@@ -92,8 +92,8 @@ def initialise_kmeans(
     for feature in range(frames.shape[1]):
         squares = (frames[:, feature].astype(np.float64) - centres[labels, feature]) ** 2
         variances[:, feature] = np.bincount(labels, squares, minlength=n_components)
-    # A cluster of a few frames has no variance to speak of: it is given that of the data, as if
-    # that many more frames had been seen.
+    # The variance of a cluster of few frames is unreliable: it is shrunk towards that of the data,
+    # as if one more frame with that variance had been seen.
     spread = _spread(frames)
     variances = (variances + spread) / (counts + 1.0)[:, None]
     variances = np.maximum(variances, options.variance_floor * spread)
@@ -116,11 +116,11 @@ def initialise_splitting(
     X : array, shape (T, D)
         Frames.
     n_components : int
-        K, at most T.
+        Number of components, K, at most T.
     steps : int, default=4
-        Steps of EM between doublings.
+        Number of EM steps after each doubling.
     options : MaximumLikelihoodOptions, optional
-        Of the updates.
+        Options of the updates.
     n_jobs : int, default=1
         Number of threads; -1 for all cores. The result does not depend on it.
 
@@ -157,7 +157,7 @@ def grow_by_doubling(
     options: MaximumLikelihoodOptions | None,
     data_variance: NDArray[np.float64],
 ) -> DiagonalMixture:
-    """Split all components (the heaviest, where fewer are missing), with EM after each doubling."""
+    """Double the components until there are `n_components`, with EM after each doubling."""
     update = partial(update_maximum_likelihood, options=options, data_variance=data_variance)
     while model.n_components < n_components:
         model = grow(model, min(n_components, 2 * model.n_components))

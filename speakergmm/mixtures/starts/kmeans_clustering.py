@@ -1,4 +1,4 @@
-"""K-means on frames: seeds that lie apart, then Lloyd's algorithm by matrix products."""
+"""K-means of frames: seeds that lie apart, then Lloyd's algorithm by matrix products."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from speakergmm.gaussians.evaluator import block_size
 from speakergmm.parallel import ONE_WORKER, Workers, single_threaded_blas
 
-# Seeding passes over its frames once per cluster; this many per cluster are enough for it.
+# Number of frames per cluster that seeding looks at: it passes over them once per cluster.
 _SEEDING_FRAMES_PER_CLUSTER = 32
 
 
@@ -22,23 +22,25 @@ def kmeans(
     max_iter: int = 10,
     n_jobs: int = 1,
 ) -> NDArray[np.float64]:
-    """Centres of clusters that keep the squared distances of frames to their centre small.
+    """Return cluster centres for which the squared distances of frames to them are small.
 
     Parameters
     ----------
     frames : array, shape (T, D)
-        Finite; on scales that may be compared.
+        Finite frames, whose features have comparable scales.
     n_clusters : int
-        At most T.
+        Number of clusters, at most T.
     rng : numpy.random.Generator
         Source of randomness.
-    max_iter, n_jobs
-        As `lloyd` has them.
+    max_iter : int, default=10
+        Largest number of passes.
+    n_jobs : int, default=1
+        Number of threads; -1 for all cores. The result does not depend on it.
 
     Returns
     -------
     array, shape (n_clusters, D)
-        As `lloyd` gives them, from the seeds of `seed`.
+        The result of `lloyd` from the centres of `seed`.
     """
     return lloyd(frames, seed(frames, n_clusters, rng), max_iter=max_iter, workers=Workers(n_jobs))[
         0
@@ -55,22 +57,22 @@ def lloyd(
     origin: NDArray[np.float64] | None = None,
     workers: Workers = ONE_WORKER,
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Move centres to the means of the frames that are nearest to them, until they stay.
+    """Move centres to the means of the frames nearest to them until they no longer move.
 
     Parameters
     ----------
     frames : array, shape (T, D)
-        Finite, in float32 or float64, in which distances are compared.
+        Finite, in float32 or float64; distances are compared in that precision.
     centres : array, shape (K, D)
-        Where to begin.
+        Centres from which to start.
     sample_weight : array, shape (T,), optional
-        Weights above 0.
+        Weight of each frame, > 0.
     max_iter : int, default=10
-        Most passes; fewer when no frame changes its cluster.
+        Largest number of passes; fewer if no frame changes its cluster.
     tol : float, default=0
-        Or when the squared movements of all centres sum up to no more.
+        Passes also end if the sum of the squared movements of all centres is no more than this.
     origin : array, shape (D,), optional
-        Point near the mean of the frames, from which they are seen; by default their mean.
+        Point near the mean of the frames, which is subtracted from them; by default their mean.
     workers : Workers, optional
         Threads on which blocks of frames are compared with the centres; their number does not
         change the result. By default one.
@@ -78,14 +80,14 @@ def lloyd(
     Returns
     -------
     centres : array, shape (K, D)
-        A cluster that lost all its frames takes the one that lies farthest from its own centre, so
-        that duplicates apart, no cluster stays empty.
+        Final centres. A cluster that lost all its frames takes the frame that lies farthest from
+        its own centre, so that, duplicates apart, no cluster stays empty.
     labels : array, shape (T,)
         Cluster of each frame.
 
     Notes
     -----
-    From the same centres these are the passes, and the end, of scikit-learn's `KMeans`.
+    From the same centres, passes and stopping rule are those of scikit-learn's `KMeans`.
     """
     from scipy.sparse import csc_array  # here, because it is slow to import
 
@@ -121,7 +123,7 @@ def _fill(
     weights: NDArray[np.float64],
     centres: NDArray[np.float64],
 ) -> None:
-    """Return each cluster without a frame, in place, one that lies far from its centre."""
+    """Fill each cluster without a frame, in place, with one that lies far from its centre."""
     empty = np.flatnonzero(counts == 0)
     distances = ((frames - centres[labels]) ** 2).sum(axis=1)
     if distances.max() > 0:
@@ -140,7 +142,7 @@ def _nearest(
     origin: NDArray[np.float64],
     workers: Workers,
 ) -> NDArray[np.intp]:
-    """Nearest centre of each frame, of several the first; both seen from a point."""
+    """Return the nearest centre of each frame, of several the first."""
     # Half the centre's square less its product with the frame: what the nearest centre minimises.
     moved = centres - origin
     projection = np.ascontiguousarray(moved.T).astype(frames.dtype)
@@ -162,14 +164,15 @@ def _nearest(
 def seed(
     frames: NDArray[np.floating[Any]], n_clusters: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Frames (K, D) that lie apart, to begin with.
+    """Return frames (K, D) that lie apart, as first centres.
 
     Parameters
     ----------
     frames : array, shape (T, D)
-        Finite; on scales that may be compared. Of many a random part is looked at.
+        Finite frames, whose features have comparable scales; if there are many, a random part of
+        them is used.
     n_clusters : int
-        K, at most T.
+        Number of centres, K, at most T.
     rng : numpy.random.Generator
         Source of randomness.
 
@@ -192,7 +195,7 @@ def seed(
             point = np.searchsorted(np.cumsum(nearest), rng.random() * total, side="right")
             chosen = min(int(point), len(frames) - 1)
         else:
-            # Every frame is a centre already: duplicates are all that is left.
+            # Every frame equals a centre already: only duplicates are left.
             chosen = int(rng.integers(len(frames)))
         centres[cluster] = frames[chosen]
     return centres

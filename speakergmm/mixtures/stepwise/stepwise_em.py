@@ -1,8 +1,9 @@
-"""Stepwise EM: a mixture that learns from a stream, one update for each block of frames.
+"""Stepwise EM: a mixture that learns from a stream, with one update for each block of frames.
 
-Running statistics take the place of those of all frames: each block's are mixed into them with a
-weight that falls as blocks go by, and the ordinary maximum-likelihood update follows. What lies far
-back is forgotten the sooner the larger the steps are; with steps of 1/t nothing is.
+Running statistics take the place of those of all frames: the statistics of each block are mixed
+into them with a weight that decreases from block to block, and the ordinary maximum-likelihood
+update follows. The larger the steps, the sooner old blocks are forgotten; with steps of 1/t none
+is.
 """
 
 from __future__ import annotations
@@ -34,35 +35,36 @@ from speakergmm.moments import Moments
 from speakergmm.parallel import Workers
 from speakergmm.ranges import number
 
-# Deviations by which the stream's mean, and factor by which its deviation, may leave those of the
-# coordinates: far below what float32 can bear.
+# Largest distance of the stream's mean from that of the coordinates, in deviations, and largest
+# factor between their deviations: far below the limits of float32.
 _LARGEST_MOVE = 4.0
 _LARGEST_FACTOR = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StepwiseState:
-    """A mixture, and what it has to remember of the stream.
+    """A mixture, and the state of the stream from which it has learnt.
 
     Parameters
     ----------
     standard : Mixture
         The mixture in standardised coordinates.
     standardisation : Standardisation
-        These coordinates. They are those of the first block until the stream leaves them.
+        The map to these coordinates, which are those of the first block until the stream leaves
+        them.
     statistics : MixtureStatistics
-        Running statistics in these coordinates, of as many frames as the mean of statistics with
-        these weights is worth (their `n_frames`); of none at the beginning.
+        Running statistics in these coordinates. Their `n_frames` is the effective number of frames
+        of a mean with these weights; 0 at the beginning.
     mean, variance : array, shape (D,)
-        Running moments of all features, in feature units.
+        Running mean and variance of all features, in feature units.
     n_steps : int
-        Blocks so far; a start that counts is one.
+        Number of blocks so far; a start with a weight counts as one.
     weight : float
-        Frames so far, or the sum of their weights.
+        Number of frames so far, or the sum of their weights.
     log_likelihood : float or None
-        Per frame of the last block, under the mixture that had not seen it yet.
+        Log-likelihood per frame of the last block, under the mixture before it.
     report : UpdateReport
-        Of the last update.
+        Report of the last update.
     """
 
     standard: Mixture
@@ -82,13 +84,13 @@ class StepwiseState:
         Parameters
         ----------
         start : Mixture
-            Of any kind, in feature units.
+            The mixture from which learning starts, of any kind, in feature units.
         weight : float, default=0
-            Frames that the start stands for. At 0 the first block replaces all but its
-            responsibilities; otherwise the start counts as a first block of so many frames.
+            Number of frames for which the start counts. At 0 it serves for the responsibilities of
+            the first block only; otherwise it counts as a first block of so many frames.
         reg_covar : float, default=0
-            What the variances of a start that counts hold of the regularisation of updates, in
-            squared feature units; the updates to come add it again.
+            Part of the start's variances that came from regularisation, in squared feature units;
+            later updates add it again.
 
         Raises
         ------
@@ -112,12 +114,12 @@ class StepwiseState:
 
     @classmethod
     def of_record(cls, **parts: Any) -> StepwiseState:
-        """Build a state that was stored after a step, checked anew.
+        """Return a state from its stored parts, after a check of them.
 
         Raises
         ------
         InvalidInputError
-            If its parts do not belong together, or numbers are out of range.
+            If the parts do not belong together, or numbers are out of range.
         """
         state = cls(**parts)
         standard, statistics = state.standard, state.statistics
@@ -215,16 +217,20 @@ def update_stepwise(
         raise InvalidInputError(
             f"frames must have {state.standard.n_features} features, found {len(moments.mean)}"
         )
+    # The part of the running statistics that this block takes.
     eta = _step_size(state, moments.weight, options)
-    # From the old mean on, so that what never changes stays what it is, bit by bit.
+    # Mean and variance of the stream. The mean is moved from the old one, so that a constant
+    # feature keeps its exact value.
     mean = moments.mean if eta == 1 else state.mean + eta * (moments.mean - state.mean)
     variance = (1.0 - eta) * (state.variance + (state.mean - mean) ** 2)
     variance += eta * (moments.variance + (moments.mean - mean) ** 2)
+    # Frames are evaluated in coordinates that follow the stream, in which float32 is safe.
     state = _in_safe_coordinates(state, mean, variance, first=state.n_steps == 0)
     standardisation = state.standardisation
     added = options.update.reg_covar / standardisation.scale**2
     update_options = replace(options.update, reg_covar=added)
 
+    # The E-step goes over the block; the M-step takes the running statistics with it mixed in.
     def update(block: MixtureStatistics, model: Mixture) -> tuple[Mixture, UpdateReport]:
         return update_maximum_likelihood(
             _mix(state.statistics, block.about_zero(), eta),
@@ -241,7 +247,7 @@ def update_stepwise(
     block = found.about_zero()
     statistics = _mix(state.statistics, block, eta)
     if report.revived:
-        # What the heavy component's frames were has to be shared with the one that was dead.
+        # The frames of the heavy component must be shared with the one that was dead.
         statistics = expected_statistics(standard, statistics.n_frames, reg_covar=added)
     return StepwiseState(
         standard,
@@ -259,11 +265,11 @@ def update_stepwise(
 def expected_statistics(
     model: Mixture, n_frames: float, *, reg_covar: float | NDArray[np.float64] = 0.0
 ) -> MixtureStatistics:
-    """Return the statistics of so many frames of which an update makes this very mixture.
+    """Return the statistics of `n_frames` frames from which an update yields this very mixture.
 
-    Without regularisation they are those that frames of the mixture have on average, each counted
-    for the component that it is drawn from. What the update will add to the variances,
-    `reg_covar`, a number or one for each feature, is missing in them.
+    Without regularisation they are the expected statistics of frames drawn from the mixture, each
+    counted for its own component. The number `reg_covar` (one, or one for each feature) that the
+    update will add to the variances is subtracted from them.
     """
     kind, counts, means = model.gaussians.kind, model.weights * n_frames, model.means
     added = np.broadcast_to(np.asarray(reg_covar, np.float64), (model.n_features,))
@@ -288,7 +294,7 @@ def _step_size(state: StepwiseState, weight: float, options: StepwiseOptions) ->
 
 
 def _mix(running: MixtureStatistics, block: MixtureStatistics, eta: float) -> MixtureStatistics:
-    """Mix means of statistics; the result's `n_frames` is how many frames such a mean is worth.
+    """Return mixed means of statistics; their `n_frames` is the effective number of frames.
 
     A weighted mean of independent frames has the variance of one of 1 / (sum of squared weights).
     """
@@ -313,7 +319,7 @@ def _in_safe_coordinates(
     *,
     first: bool,
 ) -> StepwiseState:
-    """Move a state to the coordinates of the stream's new moments, if the old ones are far off."""
+    """Return a state in coordinates of the stream's new moments if the old ones are far off."""
     old = state.standardisation
     new = _standardise(state.standard, mean, variance)
     factor = new.scale / old.scale

@@ -1,8 +1,8 @@
 """Lower bounds on the log-evidence of a Bayesian mixture, from statistics alone.
 
-No frame is looked at again: what frames contribute is a function of their statistics under the
-posterior that shared them out, and of the sum of the logarithms of what normalised their
-responsibilities.
+No frame is evaluated again: the contribution of the frames is a function of their statistics under
+the posterior that yielded their responsibilities, and of the sum of the logarithms of the
+normalisers of these.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from speakergmm.mixtures.variational.weights import log_normaliser, weight_diver
 
 
 def expected_log_joint(statistics: MixtureStatistics, posterior: VariationalPosterior) -> float:
-    """Find the expected logarithm of the density of frames together with their components.
+    """Return the expected log-density of frames together with their components.
 
     Parameters
     ----------
     statistics : MixtureStatistics
-        Of the frames, with second order; wherever their responsibilities come from.
+        Statistics of the frames, with second-order moments, from any responsibilities.
     posterior : VariationalPosterior
         The distribution of the parameters over which the expectation is taken.
 
     Returns
     -------
     float
-        In nats, summed over the frames.
+        The expectation in nats, summed over the frames.
 
     Raises
     ------
@@ -50,16 +50,17 @@ def expected_log_joint(statistics: MixtureStatistics, posterior: VariationalPost
 def responsibility_entropy(
     statistics: MixtureStatistics, responsible: VariationalPosterior
 ) -> float:
-    """Entropy of the responsibilities behind statistics, in nats, summed over the frames.
+    """Return the entropy of the responsibilities, in nats, summed over the frames.
 
     Parameters
     ----------
     statistics : MixtureStatistics
-        Of the frames, under `responsible`, with its sum of normalisers as log-likelihood.
+        Statistics of the frames under `responsible`, with the sum of its log-normalisers as
+        log-likelihood.
     responsible : VariationalPosterior
-        The posterior that shared the frames out.
+        The posterior that yielded the responsibilities.
     """
-    # A frame's log-normaliser is log rho - log r in each component, so in their mean as well.
+    # A frame's log-normaliser is log rho - log r in each component, and so in their mean as well.
     return statistics.log_likelihood - expected_log_joint(statistics, responsible)
 
 
@@ -68,21 +69,21 @@ def lower_bound(
     responsible: VariationalPosterior,
     posterior: VariationalPosterior,
 ) -> float:
-    """Return the bound as scikit-learn does: what varies of it over the iterations of one fit.
+    """Return the bound as defined by scikit-learn: the part that varies within one fit.
 
     Parameters
     ----------
     statistics : MixtureStatistics
-        Of the frames under `responsible`.
+        Statistics of the frames under `responsible`.
     responsible : VariationalPosterior
-        The posterior that shared the frames out.
+        The posterior that yielded the responsibilities.
     posterior : VariationalPosterior
         The best posterior for these statistics.
 
     Returns
     -------
     float
-        In nats, summed over the frames. It is `evidence_lower_bound` but for a constant if
+        The bound in nats, summed over the frames. It is `evidence_lower_bound` up to a constant if
         variances were not regularised.
     """
     factors = posterior.precision_factors
@@ -96,12 +97,12 @@ def lower_bound(
 
 
 def parameter_divergence(posterior: VariationalPosterior, prior: VariationalPrior) -> float:
-    """Kullback-Leibler divergence of a posterior from the prior, of all parameters, in nats."""
+    """Return the divergence of a posterior from the prior, of all parameters, in nats."""
     start = prior_as_posterior(prior, posterior.n_components)
     d, k = posterior.n_features, posterior.n_components
     kind = posterior.kind
     inverses = kind.inverses(posterior.covariances)
-    # A sphere has a term for each feature, what is tied has one for each component.
+    # A sphere has a term for each feature, a tied covariance one for each component.
     trace = float((kind.divisor(np.ones(k), d) * inverses * prior.covariance).sum())
     squares = kind.distances(inverses, posterior.means - start.means)
     ratios = prior.mean_precision / posterior.mean_precision
@@ -119,25 +120,25 @@ def evidence_lower_bound(
     posterior: VariationalPosterior,
     prior: VariationalPrior,
 ) -> float:
-    """Lower bound on the logarithm of the evidence, with all constants.
+    """Return the lower bound on the logarithm of the evidence, with all constants.
 
     Parameters
     ----------
     statistics : MixtureStatistics
         Of the frames under `responsible`, with its sum of normalisers as log-likelihood.
     responsible : VariationalPosterior
-        The posterior that shared the frames out.
+        The posterior that yielded the responsibilities.
     posterior : VariationalPosterior
-        Any distribution of the parameters of the same form; the best for these statistics, or
-        `responsible` itself.
+        Any distribution of the parameters of the same form, such as the best one for these
+        statistics, or `responsible` itself.
     prior : VariationalPrior
-        Of the parameters.
+        Prior of the parameters.
 
     Returns
     -------
     float
-        In nats, summed over the frames: the expectation, over responsibilities and `posterior`,
-        of log p(X, Z, parameters) - log q(Z, parameters).
+        The bound in nats, summed over the frames: the expectation, over responsibilities and
+        `posterior`, of log p(X, Z, parameters) - log q(Z, parameters).
 
     Notes
     -----

@@ -13,13 +13,13 @@ from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.variational_prior import VariationalPrior
 from speakergmm.mixtures.variational.weights import posterior_concentrations
 
-# An inverse scale is never below the prior's but for rounding; it is kept from falling below this
-# part of it.
+# An inverse scale is never below that of the prior, except by rounding; it is kept above this part
+# of it.
 _LEAST_OF_PRIOR = 0.5
 
 
 def prior_as_posterior(prior: VariationalPrior, n_components: int) -> VariationalPosterior:
-    """Return the prior of K components in the form of a posterior: that of no frame at all."""
+    """Return the prior of K components in the form of a posterior, that of no frame."""
     means = np.tile(prior.mean, (n_components, 1))
     nothing = np.zeros(prior.kind.shape(n_components, prior.n_features))
     return posterior_from_moments(np.zeros(n_components), means, nothing, prior=prior)
@@ -31,27 +31,29 @@ def posterior_from_statistics(
     prior: VariationalPrior,
     reg_covar: float | ArrayLike = 0.0,
 ) -> VariationalPosterior:
-    """Find the best posterior of weights, means and precisions for given responsibilities.
+    """Return the best posterior of weights, means and precisions for given responsibilities.
 
     Parameters
     ----------
     statistics : MixtureStatistics
-        With second-order moments of the prior's kind; in the prior's units.
+        Statistics with second-order moments, of the prior's kind and in its units.
     prior : VariationalPrior
-        What is believed beforehand.
+        The prior.
     reg_covar : float or array of shape (D,), default=0
-        Added to the variance of each feature of the frames of each component; >= 0. At 0 the
-        bound never falls.
+        Number that is added to the variance of each feature of the frames of each component; >= 0.
+        At 0 the bound never falls.
 
     Returns
     -------
     VariationalPosterior
-        Of as many components as the statistics have; one without frames has the prior.
+        Posterior of as many components as the statistics have; a component without frames keeps
+        the prior.
 
     Raises
     ------
     InvalidInputError
-        If the statistics are of another kind or dimension than the prior, or have no second order.
+        If the statistics are of another kind or dimension than the prior, or have no second-order
+        moments.
     """
     moments = centred_moments(statistics, prior.covariance_type, prior.mean)
     return posterior_from_moments(*moments, prior=prior, reg_covar=reg_covar)
@@ -65,14 +67,14 @@ def posterior_from_moments(
     prior: VariationalPrior,
     reg_covar: float | ArrayLike = 0.0,
 ) -> VariationalPosterior:
-    """Find the best posterior for moments about the means: `posterior_from_statistics` in parts.
+    """Return the best posterior for moments about the means; see `posterior_from_statistics`.
 
     Parameters
     ----------
     counts : array, shape (K,)
-        Frames of each component.
+        Number of frames of each component.
     means : array, shape (K, D)
-        Of these frames; anything finite where there are none.
+        Means of these frames; anything finite where there are none.
     scatter : array, shape (K,), (K, D), (D, D) or (K, D, D)
         Sum of squared distances from the means (spherical), of squared deviations, or of products
         of deviations, over all components if tied.
@@ -95,8 +97,8 @@ def posterior_from_moments(
     squares += kind.second_moments(
         counts, np.zeros_like(means), kind.regularised(nothing, regularisation)
     )
-    # Squares of a sphere are those of all features; what is tied is, as scikit-learn has it, the
-    # sum over the components, shared out equally.
+    # Squares of a sphere are those of all features; a tied scatter is, as in scikit-learn, the sum
+    # over the components divided by their number.
     inverse_scale = prior.covariance + squares / kind.divisor(np.ones(n_components), d)
     if kind.is_matrix:
         inverse_scale = _at_least_prior(inverse_scale, prior, kind)
@@ -118,10 +120,10 @@ def posterior_from_moments(
 def centred_moments(
     statistics: MixtureStatistics, covariance_type: CovarianceType, empty: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return counts (K,), means (K, D) and scatter about these means, not divided by the counts.
+    """Return counts (K,), means (K, D) and scatter about the means, not divided by the counts.
 
-    The scatter has the shape of the statistics' second order. A component without frames has the
-    mean `empty`, (D,) or (K, D).
+    The scatter has the shape of second-order statistics. A component without frames has the mean
+    `empty`, (D,) or (K, D).
     """
     if statistics.second_order is None:
         raise InvalidInputError(
@@ -134,9 +136,9 @@ def centred_moments(
         )
     kind = statistics.kind
     counts, first, second = statistics.counts, statistics.first_order, statistics.second_order
-    # Below, a quotient of two sums is no mean.
+    # Below this count, a quotient of two sums is not a mean.
     seen = counts > 1e-300
-    # About origins of their own where statistics have some: no digit of a scatter cancels.
+    # About the statistics' own origins if they have some, so that no digit of a scatter cancels.
     means = np.where(seen[:, None], first / np.where(seen, counts, 1.0)[:, None], 0.0)
     scatter = second - kind.second_moments(counts, means, np.zeros_like(second))
     scatter = kind.symmetric(scatter) if kind.is_matrix else np.maximum(scatter, 0.0)
@@ -148,7 +150,7 @@ def centred_moments(
 def _at_least_prior(
     inverse_scales: NDArray[np.float64], prior: VariationalPrior, kind: Covariances
 ) -> NDArray[np.float64]:
-    """Undo what rounding made of matrices to which the prior's inverse scale was added."""
+    """Return matrices raised to the prior's inverse scale where rounding has left less."""
     factor = np.linalg.cholesky(prior.covariance)
     inverse = np.linalg.inv(factor)
     # In these coordinates the prior is the identity.

@@ -1,4 +1,4 @@
-"""The prior that the data suggest where none is given: scikit-learn's, kept positive definite."""
+"""The default covariance of the prior: that of scikit-learn, kept positive definite."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from speakergmm.gaussians.matrices import floor_matrices
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.moments import Moments
 
-# The covariance is no smaller than this part of the variances in any direction: frames that lie in
-# a plane have no thickness of their own.
+# Smallest part of the variances that the covariance has in any direction: frames in a plane would
+# have none across it.
 _LEAST_VARIANCE = 1e-8
-# Of a constant feature, in squared feature units, if nothing is added to variances.
+# Variance of a constant feature, in squared feature units, if nothing is added to variances.
 _CONSTANT_VARIANCE = 1e-6
 
 
@@ -26,27 +26,27 @@ def default_prior_covariance(
     sample_weight: NDArray[np.float64] | None = None,
     reg_covar: float = 0.0,
 ) -> NDArray[np.float64]:
-    """Return the unbiased covariance of all frames, in the shape a prior of this kind has.
+    """Return the unbiased covariance of all frames, in the shape of a prior of this kind.
 
     Parameters
     ----------
     source : array of shape (T, D), iterable of such arrays, or callable that returns an iterable
         Frames; read once if `covariance_type` is "full" or "tied".
     moments : Moments
-        Of the same frames and weights.
+        Moments of the same frames and weights.
     covariance_type : {"spherical", "diag", "tied", "full"}
-        Which covariances the prior is of.
+        Kind of covariances of the prior.
     sample_weight : array, shape (T,), optional
-        Weight of each frame; one of weight 2 is two frames.
+        Weight of each frame; a frame of weight 2 counts as two frames.
     reg_covar : float, default=0
-        What a fit adds to variances; the variance here of a feature that is constant.
+        Number that a fit adds to variances; it is the variance of a constant feature here.
 
     Returns
     -------
     array, shape (D, D) if full or tied, (D,) if diag, () if spherical
         In squared feature units; positive (definite) for any frames.
     """
-    # Weights that sum to 2 or less cannot be numbers of frames: their unit is anyone's guess.
+    # Weights that sum to 2 or less cannot be numbers of frames: their unit is unknown.
     unbiased = moments.weight / max(moments.weight - 1.0, 0.5 * moments.weight)
     constant = reg_covar if reg_covar > 0 else _CONSTANT_VARIANCE
     variances = unbiased * moments.variance
@@ -57,7 +57,8 @@ def default_prior_covariance(
     if not kind.is_matrix:
         return positive
     covariance = unbiased * frame_moments(source, sample_weight, full=True).covariance
-    # A constant is independent of all else; its own variance is not what rounding left.
+    # A constant feature is independent of all others, and has its own variance in place of
+    # rounding.
     varies = moments.variance > 0
     covariance = np.where(np.outer(varies, varies), covariance, np.diag(positive))
     deviations = np.sqrt(positive)

@@ -1,8 +1,8 @@
 """The posterior of a Bayesian mixture: a distribution over weights, means and precisions.
 
-Frames are shared out by the exponential of expected log-densities. These are the densities of an
-ordinary mixture whose logarithmic weights do not belong to weights that sum to one
-(`effective_log_weights`), so the E-step is that of any mixture.
+Responsibilities are proportional to the exponential of expected log-densities. These are the
+densities of an ordinary mixture whose weights (`effective_log_weights`) need not sum to one, so
+that the E-step is that of any mixture.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ from speakergmm.record_fields import parts
 
 @dataclass(frozen=True, eq=False, init=False)
 class VariationalPosterior:
-    """A distribution over Gaussian mixtures: what frames and a prior leave possible.
+    """A posterior distribution over Gaussian mixtures.
 
     Parameters
     ----------
     covariance_type : {"spherical", "diag", "tied", "full"}
         The kind of mixture.
     concentrations : array, shape (K,) or (2, K)
-        Of a Dirichlet distribution, or both parameters of the Beta distributions of the fractions
-        of a stick; > 0.
+        Parameters of a Dirichlet distribution, or both parameters of the Beta distributions of a
+        stick-breaking process; > 0.
     means : array, shape (K, D)
         Expected means, in feature units.
     mean_precision : array, shape (K,)
-        Frames that each mean rests on; > 0.
+        Number of frames on which each mean rests; > 0.
     degrees_of_freedom : array, shape (K,), or () if tied
-        Of the Wishart distributions, > 0.
+        Degrees of freedom of the Wishart distributions, > 0.
     covariances : array, shape (K,), (K, D), (D, D) or (K, D, D)
-        Inverses of the expected precisions, as the kind has them.
+        Inverses of the expected precisions, in the shape of the kind.
     covariance_prior_type : {"wishart", "conjugate"}, default="wishart"
-        Whose expectations the precisions have; see `VariationalPrior`.
+        Family of the precisions' distributions; see `VariationalPrior`.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class VariationalPosterior:
         object.__setattr__(self, "covariance_type", covariance_type)
         object.__setattr__(self, "covariance_prior_type", covariance_prior_type)
         weights = expected_weights(self.concentrations)
-        # In one order in memory, whatever they were made of: sums then round as those of a copy.
+        # In one memory layout, so that sums round in the same way as those of a copy.
         parameters = [np.array(values, np.float64, order="C") for values in (means, covariances)]
         object.__setattr__(self, "mixture", make_mixture(covariance_type, weights, *parameters))
         shapes = (self.mean_precision.shape, self.degrees_of_freedom.shape)
@@ -114,7 +114,7 @@ class VariationalPosterior:
 
     @property
     def kind(self) -> Covariances:
-        """The formulas of the kind."""
+        """Formulas of the kind of covariances."""
         return self.mixture.gaussians.kind
 
     @property
@@ -146,7 +146,7 @@ class VariationalPosterior:
 
     @cached_property
     def effective_log_weights(self) -> NDArray[np.float64]:
-        """What takes the place of the mixture's logarithmic weights, shape (K,).
+        """Numbers that take the place of the mixture's log-weights, shape (K,).
 
         With these, the joint log-density of `mixture` is the expectation of that of the unknown
         mixture: of the log-weight, plus half the log-determinant of the precision, minus half
@@ -155,7 +155,7 @@ class VariationalPosterior:
         d = self.n_features
         logs = self.kind.log_determinants(self.covariances, d)
         log_determinants = self.precision_factors.component_log_determinants(self.n_components)
-        # The second term takes away what the mixture's own density has.
+        # The second term cancels that of the mixture's own density.
         found = self.expected_log_weights + 0.5 * (log_determinants + logs)
         found -= 0.5 * d / self.mean_precision
         found.setflags(write=False)
@@ -164,7 +164,7 @@ class VariationalPosterior:
     def weighted(
         self,
     ) -> tuple[Gaussians, NDArray[np.float64], NDArray[np.float64]]:
-        """Return Gaussians with the log-weights that share frames out, and expected weights."""
+        """Return the Gaussians, the log-weights of the E-step, and the expected weights."""
         return self.mixture.gaussians, self.effective_log_weights, self.weights
 
     def rescaled(
@@ -176,5 +176,5 @@ class VariationalPosterior:
         return VariationalPosterior(**(parts(self) | changes))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Through the checks, and read-only again.
+        # The constructor checks the arrays and makes them read-only.
         return type(self), tuple(parts(self).values())

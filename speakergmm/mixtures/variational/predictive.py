@@ -1,6 +1,7 @@
 """The posterior predictive density of a Bayesian mixture: a mixture of Student t distributions.
 
-A new frame's density, with weights, means and precisions integrated out over their posterior.
+It is the density of a new frame, with weights, means and precisions integrated out over their
+posterior.
 """
 
 from __future__ import annotations
@@ -11,24 +12,24 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 
-# Numbers of frames x components x features that are held at a time.
+# Largest number of values (frames x components x features) that are held at a time.
 _BLOCK_SIZE = 2**20
 
 
 def predictive_log_density(posterior: VariationalPosterior, X: ArrayLike) -> NDArray[np.float64]:
-    """Logarithm of the posterior predictive density of each frame.
+    """Return the logarithm of the posterior predictive density of each frame.
 
     Parameters
     ----------
     posterior : VariationalPosterior
-        Of any kind.
+        Posterior of any kind.
     X : array, shape (T, D)
         Frames, in feature units.
 
     Returns
     -------
     array, shape (T,)
-        Natural logarithms. Where a stick leaves weight over, it is shared out to the K components.
+        Natural logarithms. The weight that a stick leaves over is divided among the K components.
 
     Raises
     ------
@@ -37,9 +38,9 @@ def predictive_log_density(posterior: VariationalPosterior, X: ArrayLike) -> NDA
 
     Notes
     -----
-    Bishop (2006), equation 10.81. The conjugate prior of diagonal covariances gives a product of
-    univariate t distributions instead of a multivariate one, that of spherical ones D times the
-    degrees of freedom, that of a tied one K times.
+    Bishop (2006), equation 10.81. With the conjugate prior, diagonal covariances have a product of
+    univariate t distributions instead of a multivariate one, spherical ones have D times the
+    degrees of freedom, and a tied one has K times as many.
 
     Examples
     --------
@@ -51,7 +52,7 @@ def predictive_log_density(posterior: VariationalPosterior, X: ArrayLike) -> NDA
 
     frames = check_finite_frames(X, n_features=posterior.n_features)
     k, d = posterior.means.shape
-    # Features are apart where each has a precision of its own.
+    # Features are independent if each has a precision of its own.
     separate = posterior.precision_factors.is_of_features
     nu, spread = _student(posterior)
     dimension = 1 if separate else d
@@ -82,7 +83,7 @@ def predictive_log_density(posterior: VariationalPosterior, X: ArrayLike) -> NDA
 def _student(
     posterior: VariationalPosterior,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Find degrees of freedom, and squared scale in units of the covariances, of each component."""
+    """Return degrees of freedom, and squared scale in units of the covariances, by component."""
     k, d = posterior.means.shape
     nu = np.broadcast_to(posterior.degrees_of_freedom, (k,))
     uncertain_mean = 1.0 + 1.0 / posterior.mean_precision
@@ -98,7 +99,7 @@ def _student(
 def _whiteners(
     posterior: VariationalPosterior,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Find what turns deviations white, (K, D) or (K, D, D), and half the log-determinants (K,)."""
+    """Return maps that whiten deviations, (K, D) or (K, D, D), and half log-determinants (K,)."""
     if not posterior.kind.is_matrix:
         deviations = np.sqrt(posterior.mixture.component_variances())
         return 1.0 / deviations, np.log(deviations).sum(axis=1)

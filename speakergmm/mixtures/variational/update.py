@@ -29,11 +29,10 @@ def update_variational(
     Parameters
     ----------
     statistics : MixtureStatistics
-        Of the frames under `model`: with the responsibilities, and as log-likelihood the sum of
-        the logarithms of what normalises them, that the mixture with `effective_log_weights`
-        gives.
+        Statistics of the frames under `model`: from the responsibilities of the mixture with
+        `effective_log_weights`, with the sum of their log-normalisers as log-likelihood.
     model : VariationalPosterior
-        What made the statistics.
+        The posterior under which the statistics were accumulated.
     prior, reg_covar
         As in `posterior_from_statistics`.
 
@@ -43,13 +42,13 @@ def update_variational(
         The new posterior.
     report : UpdateReport
         Its `bound` is the lower bound of the responsibilities and the new posterior, without
-        constants, as scikit-learn defines it; its `slack`, by how much the bound of the next update
-        may be lower.
+        constants, as defined by scikit-learn; its `slack` is the largest possible fall of the bound
+        in the next update.
 
     Raises
     ------
     InvalidInputError
-        As `posterior_from_statistics`.
+        As in `posterior_from_statistics`.
 
     Notes
     -----
@@ -61,14 +60,14 @@ def update_variational(
 
         slack = (max_k t_k - sum_k w_k t_k) / 2,    w_k = n_k(r) / N.
 
-    It is 0 for a tied covariance, whose t_k are equal. That is the worst case, all frames going to
-    the narrowest component; falls that were seen are some hundredth of it.
+    It is 0 for a tied covariance, whose t_k are equal. That is the worst case, in which all frames
+    go to the narrowest component; observed falls are about a hundredth of it.
     """
     new = posterior_from_statistics(statistics, prior=prior, reg_covar=reg_covar)
     bound = lower_bound(statistics, model, new)
     if not np.any(reg_covar):
         return new, UpdateReport(bound=bound)
-    # Responsibilities do not know of what is added to variances: the bound may fall.
+    # Responsibilities ignore what is added to variances, so that the bound may fall.
     slack = _penalty_slack(statistics.counts, new, reg_covar)
     return new, UpdateReport(bound=bound, is_exact=False, slack=slack)
 

@@ -1,4 +1,4 @@
-"""What a Bayesian mixture believes before it has seen a frame."""
+"""The prior of the weights, means and precisions of a Bayesian mixture."""
 
 from __future__ import annotations
 
@@ -20,48 +20,48 @@ from speakergmm.record_fields import parts
 WeightConcentrationType = Literal["dirichlet_process", "dirichlet_distribution"]
 CovariancePriorType = Literal["wishart", "conjugate"]
 
-# Of a covariance in units of its deviations: how far from symmetric rounding may leave it.
+# Asymmetry of a covariance, in units of its deviations, that still counts as rounding.
 _ASYMMETRY = 1e-6
 
 
 def least_degrees_of_freedom(
     kind: Covariances, covariance_prior_type: CovariancePriorType, n_features: int
 ) -> int:
-    """Return what the degrees of freedom must exceed for the distribution to exist."""
+    """Return the number that the degrees of freedom must exceed."""
     of_numbers = covariance_prior_type == "conjugate" and not kind.is_matrix
     return 0 if of_numbers else n_features - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VariationalPrior:
-    """Prior of the weights, means and precisions of a Gaussian mixture.
+    """A prior of the weights, means and precisions of a Gaussian mixture.
 
-    Weights have a Dirichlet distribution, or come from breaking a stick again and again with
-    fractions v_k ~ Beta(1, concentration), of which the first K are fitted (a Dirichlet process).
+    Weights have a Dirichlet distribution, or that of a stick-breaking process with fractions
+    v_k ~ Beta(1, concentration), of which the first K are fitted (a Dirichlet process).
     A mean, given its precision matrix, is Gaussian about `mean` with `mean_precision` times that
-    matrix. Precision matrices have Wishart distributions, as Notes say.
+    matrix. Precision matrices have Wishart distributions; see Notes.
 
     Parameters
     ----------
     covariance_type : {"spherical", "diag", "tied", "full"}
         The kind of mixture.
     concentration : float
-        Of the weights, > 0: the parameter of each component of the Dirichlet distribution, or that
-        of the Dirichlet process. Small values leave components empty.
+        Concentration of the weights, > 0: the parameter of each component of the Dirichlet
+        distribution, or that of the Dirichlet process. Small values leave components empty.
     mean : array, shape (D,)
-        In feature units.
+        Mean of the means, in feature units.
     mean_precision : float
-        Frames that `mean` is worth, > 0.
+        Number of frames for which `mean` counts, > 0.
     degrees_of_freedom : float
-        Frames that `covariance` is worth, nu0; > D - 1, or > 0 for the conjugate prior of a
-        diagonal or spherical mixture.
+        Number of frames for which `covariance` counts, nu0; > D - 1, or > 0 for the conjugate
+        prior of a diagonal or spherical mixture.
     covariance : array, shape (D, D) if full or tied, (D,) if diag, () if spherical
         Inverse scale of the Wishart distribution, in squared feature units; positive (definite).
         The expected precision is ``degrees_of_freedom * inverse(covariance)``.
     weight_concentration_type : {"dirichlet_process", "dirichlet_distribution"}
-        Which of the two priors the weights have.
+        Prior of the weights.
     covariance_prior_type : {"wishart", "conjugate"}, default="wishart"
-        See Notes; no difference for full covariances.
+        Prior of the precisions; see Notes. For full covariances there is no difference.
 
     Raises
     ------
@@ -96,7 +96,7 @@ class VariationalPrior:
     covariance_prior_type: CovariancePriorType = "wishart"
 
     def __post_init__(self) -> None:
-        """Check what was given."""
+        """Raise an error if a parameter is not valid."""
         choice("covariance_type", self.covariance_type, KINDS)
         choice(
             "weight_concentration_type",
@@ -138,7 +138,7 @@ class VariationalPrior:
 
     @property
     def kind(self) -> Covariances:
-        """The formulas of the kind."""
+        """Formulas of the kind of covariances."""
         return KINDS[self.covariance_type]
 
     @property
@@ -148,7 +148,7 @@ class VariationalPrior:
 
     @property
     def least_degrees_of_freedom(self) -> int:
-        """What `degrees_of_freedom` must exceed for the distribution to exist."""
+        """Number that `degrees_of_freedom` must exceed."""
         return least_degrees_of_freedom(self.kind, self.covariance_prior_type, self.n_features)
 
     def rescaled(self, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> VariationalPrior:
@@ -157,5 +157,5 @@ class VariationalPrior:
         return replace(self, mean=self.mean * scale + shift, covariance=covariance)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Through the checks, and read-only again.
+        # The constructor checks the arrays and makes them read-only.
         return partial(VariationalPrior, **parts(self)), ()

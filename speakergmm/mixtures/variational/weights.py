@@ -1,8 +1,8 @@
-"""Posterior of the weights of a Bayesian mixture: Dirichlet, or a stick that is broken K times.
+"""The posterior of the weights of a Bayesian mixture: Dirichlet or stick-breaking.
 
 Concentrations of shape (K,) are those of a Dirichlet distribution; of shape (2, K), the parameters
 of the Beta distributions of v_k, the part of the remaining stick that component k takes
-(Blei and Jordan, 2006). What the K parts leave over belongs to components without frames.
+(Blei and Jordan, 2006). The rest of the stick belongs to components without frames.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def posterior_concentrations(
     concentration: float,
     weight_concentration_type: WeightConcentrationType,
 ) -> NDArray[np.float64]:
-    """Return concentrations, (K,) or (2, K), after components were seen `counts` (K,) times."""
+    """Return concentrations, (K,) or (2, K), given the occupancies `counts` (K,)."""
     if weight_concentration_type == "dirichlet_distribution":
         return np.asarray(concentration + counts)
     later = np.concatenate([np.cumsum(counts[:0:-1])[::-1], [0.0]])
@@ -26,7 +26,7 @@ def posterior_concentrations(
 
 
 def expected_weights(concentrations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return expected weights (K,), normalised to one where a stick leaves something over."""
+    """Return expected weights (K,), normalised to one if a stick leaves a rest."""
     if concentrations.ndim == 1:
         return np.asarray(concentrations / concentrations.sum())
     taken, left = concentrations / concentrations.sum(axis=0)
@@ -35,7 +35,7 @@ def expected_weights(concentrations: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def expected_log_weights(concentrations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return expected logarithms of the weights (K,): not those of weights that sum to one."""
+    """Return expected log-weights (K,), whose exponentials do not sum to one."""
     from scipy.special import digamma
 
     if concentrations.ndim == 1:
@@ -45,7 +45,7 @@ def expected_log_weights(concentrations: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def log_normaliser(concentrations: NDArray[np.float64]) -> float:
-    """Logarithm of the Dirichlet (or product of Beta) function of the concentrations."""
+    """Return the log of the Dirichlet (or product of Beta) function of the concentrations."""
     from scipy.special import betaln, gammaln
 
     if concentrations.ndim == 1:
@@ -56,7 +56,7 @@ def log_normaliser(concentrations: NDArray[np.float64]) -> float:
 def weight_divergence(
     concentrations: NDArray[np.float64], prior_concentrations: NDArray[np.float64]
 ) -> float:
-    """Kullback-Leibler divergence of the weights' posterior from their prior, in nats."""
+    """Return the divergence of the weights' posterior from their prior, in nats."""
     from scipy.special import digamma
 
     change = concentrations - prior_concentrations

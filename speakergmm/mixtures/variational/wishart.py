@@ -23,15 +23,15 @@ class WishartFactors:
     Parameters
     ----------
     degrees_of_freedom : array of some shape
-        One number for each distribution; > dimension - 1.
+        Degrees of freedom of each distribution; > dimension - 1.
     log_determinants : array of the same shape
         Natural logarithm of the determinant of each inverse scale.
     dimension : int
-        p.
+        Dimension of the precision matrices, p.
     copies : int
-        How often each distribution occurs.
+        Number of times that each distribution occurs.
     repeats : int
-        How many features of a component share one precision (of dimension 1).
+        Number of features of a component that share one precision (of dimension 1).
     """
 
     degrees_of_freedom: NDArray[np.float64]
@@ -42,11 +42,11 @@ class WishartFactors:
 
     @property
     def is_of_features(self) -> bool:
-        """Return whether each feature of a component has a distribution of its own."""
+        """True if each feature of a component has a distribution of its own."""
         return self.degrees_of_freedom.ndim == 2
 
     def expected_log_determinants(self) -> NDArray[np.float64]:
-        """Find the expectation of the log-determinant of each precision, Bishop's equation B.81."""
+        """Return the expected log-determinant of each precision (Bishop, equation B.81)."""
         from scipy.special import digamma
 
         halves = self._halves()
@@ -61,7 +61,7 @@ class WishartFactors:
         return np.array(np.broadcast_to(self.repeats * single, n_components))
 
     def log_normaliser(self) -> float:
-        """Sum over the distributions of the logarithm of the integral of what is normalised."""
+        """Return the sum over the distributions of their log-normalisers."""
         from scipy.special import gammaln
 
         halves = self._halves()
@@ -74,13 +74,13 @@ class WishartFactors:
         return float(self.copies * single.sum())
 
     def pi_constant(self) -> float:
-        """Return the part of `log_normaliser` that depends on nothing but the dimension."""
+        """Return the part of `log_normaliser` that depends on the dimension only."""
         p = self.dimension
         count = self.copies * self.degrees_of_freedom.size
         return float(0.25 * p * (p - 1) * np.log(np.pi) * count)
 
     def divergence(self, prior: WishartFactors, trace: float) -> float:
-        """Kullback-Leibler divergence from a prior of the same form, in nats.
+        """Return the divergence from a prior of the same form, in nats.
 
         Parameters
         ----------
@@ -106,16 +106,17 @@ def wishart_factors(
     covariance_prior_type: CovariancePriorType,
     degrees_of_freedom: NDArray[np.float64],
 ) -> WishartFactors:
-    """Return the distributions behind degrees of freedom and covariances as scikit-learn has them.
+    """Return the distributions for degrees of freedom and covariances as in scikit-learn.
 
     Parameters
     ----------
     gaussians : Gaussians
-        Their covariances are the inverse expected precisions: inverse scales divided by nu.
+        Gaussians whose covariances are the inverse expected precisions: inverse scales divided by
+        nu.
     covariance_prior_type
-        See `VariationalPrior`.
+        Family of the prior; see `VariationalPrior`.
     degrees_of_freedom : array, shape (K,), or () if tied
-        Of each component, nu.
+        Degrees of freedom of each component, nu.
     """
     kind, covariances, nu = gaussians.kind, gaussians.covariances, degrees_of_freedom
     k, d = gaussians.means.shape
@@ -125,7 +126,7 @@ def wishart_factors(
         if kind.is_shared and conjugate:
             nu = k * nu
         return WishartFactors(nu, d * np.log(nu) + kind.log_determinants(covariances, d), d, copies)
-    # One precision for each variance; a sphere's is that of D features.
+    # One precision for each variance; that of a sphere is shared by D features.
     nu = np.broadcast_to(kind.divisor(nu, d), covariances.shape)
     return WishartFactors(
         nu, np.log(nu) + np.log(covariances), 1, repeats=d if kind.is_isotropic else 1
