@@ -199,8 +199,8 @@ class AcousticModel(CompilesTranscripts, records.Filed):
     ) -> Iterator[tuple[Utterance, NDArray[np.float32], FrameGrid]]:
         """Yield each utterance with its normalised features (T, D) and their times.
 
-        CorpusLike are all read before the first is yielded, for speakers are normalised over all
-        that they say; features wait in a temporary file.
+        All recordings are read before the first is yielded, since features are normalised over all
+        utterances of a speaker; until then they are kept in a temporary file.
 
         Parameters
         ----------

@@ -1,5 +1,6 @@
 """Models of words: training, recognition, lists of recordings, error rates."""
 
+import math
 import os
 import threading
 import wave
@@ -9,22 +10,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speakergmm.corpora import Transcripts
+from speakergmm.corpora import Corpus, Transcripts, Utterance
 from speakergmm.errors import (
     CorpusError,
+    InsufficientDataError,
     InvalidInputError,
     InvalidTypeError,
+    SpeakerGmmError,
 )
 from speakergmm.features import FeatureConfig, FeatureExtractor
-from speakergmm.hmm import DecodingOptions, NoPathError, sequence_log_likelihood
+from speakergmm.hmm import DecodingOptions, Lexicon, NoPathError, sequence_log_likelihood
 from speakergmm.recognition import (
     AcousticModel,
     Decoder,
     FeatureNormalisation,
+    RecognisedWord,
     TrainingOptions,
+    WordEvaluation,
+    cut_words,
     evaluate_words,
     read_words,
 )
+from speakergmm.run_context import RunContext
 
 RATE = 8000
 # Formants of the sounds that each word is made of.
@@ -178,6 +185,235 @@ def test_jobs_change_nothing(read, model):
 
 
 def test_warped_copies_help_with_another_vocal_tract(read, model):
+    options = TrainingOptions.of(OPTIONS, {"frequency_warps": (0.85, 1.0, 1.18)})
+    warped = AcousticModel.train(read, options=options)
+    assert warped.provenance["frequency_warps"] == [0.85, 1.0, 1.18]
+    assert warped.features == model.features
+    rng = np.random.default_rng(4)
+    gains = []
+    for word in SPOKEN:
+        samples = say(word, rng, factor=1.18)
+        plain, other = (
+            {
+                s.word: s.log_likelihood
+                for s in Decoder.for_isolated_words(m).rank_words(samples, sample_rate=RATE)
+            }[word]
+            for m in (model, warped)
+        )
+        gains.append(other - plain)
+    assert sum(gains) > 0
+
+
+def test_phones_in_place_of_words(read):
+    sounds = {"up": [("a", "b")], "down": [("b", "a")], "left": [("c", "d", "c")]}
+    options = TrainingOptions.of(OPTIONS, {"units": "phones", "n_states": 2, "silence_states": 1})
+    model = AcousticModel.train(read, options=options, lexicon=Lexicon.from_dict(sounds))
+    assert set(model.models.units) == {"a", "b", "c", "d", "SIL"}
+    assert evaluate_words(model, read.corpus, read.words).error_rate < 0.2
+
+
+def test_without_silence(read):
+    options = TrainingOptions.of(OPTIONS, {"silence_states": 0, "max_iter": 2})
+    model = AcousticModel.train(read, options=options)
+    assert "SIL" not in model.models.units
+    assert model.silence.unit is None
+
+
+def test_recordings_that_cannot_be_used_are_named(read, tmp_path):
+    write(tmp_path / "short.wav", np.zeros(400))
+    short = Utterance("short", tmp_path / "short.wav", "ana")
+    lost = Utterance("lost", tmp_path / "absent.wav", "ana")
+    mute = Utterance("mute", tmp_path / "mute.wav", "ana")
+    corpus = Corpus((*read.corpus.utterances, short, lost, mute), source="x")
+    words = {**read.words, "short": "up", "lost": "up"}
+    found = []
+    options = TrainingOptions.of(OPTIONS, {"max_iter": 2, "frequency_warps": (1.0, 1.1)})
+    run = RunContext(on_skip=found.append)
+    model = AcousticModel.train(corpus, words, options=options, run=run)
+    named = {name for item in found for name in item.affected}
+    assert named == {"short", "lost", "mute"}
+    assert model.provenance["n_skipped"] == len(found) == 3
+    assert model.provenance["n_utterances"] == len(read.corpus)
+    assert model.provenance["n_speakers"] == 2
+    strict = RunContext(strict=True)
+    for utterance, reason in ((mute, "'mute'"), (short, "'short'"), (lost, "absent.wav")):
+        corpus = Corpus((*read.corpus.utterances, utterance), source="x")
+        with pytest.raises(SpeakerGmmError, match=reason):
+            AcousticModel.train(corpus, words, options=options, run=strict)
+
+
+def test_viterbi_training_begins_as_baum_welch(read):
+    found = {}
+    for algorithm in ("baum-welch", "viterbi"):
+        options = TrainingOptions.of(OPTIONS, {"algorithm": algorithm})
+        model = AcousticModel.train(read, options=options)
+        found[algorithm] = model.provenance["history"]
+        assert evaluate_words(model, read.corpus, read.words).error_rate == 0
+    assert found["viterbi"][0] == found["baum-welch"][0]
+    assert found["viterbi"][1] != found["baum-welch"][1]
+
+
+def test_an_interrupted_training_goes_on(read, tmp_path):
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(state):
+        if state.iteration == 3:
+            raise Interrupted
+
+    checkpoint = tmp_path / "words.ckpt"
+    run = RunContext(callback=interrupt, checkpoint=checkpoint)
+    with pytest.raises(Interrupted):
+        AcousticModel.train(read, options=OPTIONS, run=run)
+    heard = []
+    run = RunContext(callback=heard.append, checkpoint=checkpoint)
+    model = AcousticModel.train(read, options=OPTIONS, run=run)
+    assert [state.iteration for state in heard] == [4, 5, 6]
+    assert model.digest == AcousticModel.train(read, options=OPTIONS).digest
+    assert not checkpoint.exists()
+
+
+def test_bad_options_are_refused(read):
+    for change in ({"n_states": 0}, {"n_gaussians": 0.5}, {"frequency_warps": ()}, {"seed": -1}):
+        with pytest.raises(InvalidInputError):
+            TrainingOptions.of(OPTIONS, change)
+    with pytest.raises(InvalidInputError, match="as the model of silence is"):
+        AcousticModel.train(read, options=OPTIONS, unit="up")
+    only = Lexicon.from_dict({"up": [("a",)]})
+    with pytest.raises(InvalidInputError, match="take no lexicon"):
+        AcousticModel.train(read, options=OPTIONS, lexicon=only)
+    strict = RunContext(strict=True)
+    with pytest.raises(SpeakerGmmError, match="down"):
+        AcousticModel.train(read, options=OPTIONS, lexicon=only, units="phones", run=strict)
+    silent = RunContext(on_skip=lambda _: None)
+    with pytest.raises(InsufficientDataError):
+        AcousticModel.train(read.corpus, {}, options=OPTIONS, run=silent)
+
+
+def test_evaluation_counts(model, read):
+    found = evaluate_words(model, read.corpus, read.words)
+    assert found.error_rate == 0
+    assert found.by_speaker() == {"ana": (0, 9), "bea": (0, 9)}
+    wrong = {**read.words, read.corpus.utterances[0].id: "left"}
+    worse = evaluate_words(model, read.corpus, wrong)
+    assert (worse.n_errors, worse.confusions) == (1, (("left", "down", 1),))
+    pooled = found + worse
+    assert len(pooled.recognised) == 36
+    assert pooled.error_rate == pytest.approx(1 / 36)
+    interval = pooled.speaker_interval()
+    assert interval.low == 0
+    assert interval.high == pytest.approx(1 / 18)
+    assert found.wilson_interval().low == 0
+    assert WordEvaluation(()).speaker_interval() is None
+    assert math.isnan(WordEvaluation(()).error_rate)
+    unread = WordEvaluation((RecognisedWord("u", None, "up", None, math.nan),))
+    assert unread.confusions == (("up", "", 1),)
+
+
+def test_recordings_without_a_speaker_are_drawn_too():
+    def recognised(name, speaker, heard):
+        return RecognisedWord(name, speaker, "up", heard, 1.0)
+
+    right = [recognised(f"r{n}", f"s{n % 2}", "up") for n in range(6)]
+    wrong = [recognised(f"w{n}", None, "down") for n in range(6)]
+    found = WordEvaluation((*right, *wrong))
+    interval = found.speaker_interval(seed=3)
+    assert interval.low < found.error_rate == 0.5 < interval.high
+    # Two speakers of three recordings each, and six recordings alone.
+    drawn = np.random.default_rng(3).multinomial(8, np.full(8, 1 / 8), size=1000)
+    errors, total = drawn[:, 2:].sum(axis=1), drawn @ [3, 3, *[1] * 6]
+    limits = np.quantile(errors / total, [0.025, 0.975])
+    assert [interval.low, interval.high] == pytest.approx(limits, abs=1e-12)
+    # Of one speaker nothing is known of others.
+    assert WordEvaluation((*right[::2], *wrong)).speaker_interval() is None
+
+
+def test_lists_name_words(folder, tmp_path):
+    listed = tmp_path / "list.tsv"
+    listed.write_text(
+        "path\tspeaker\tword\nup/ana_0.wav\tana\tup there\ndown/bea_3.wav\tbea\tdown\n"
+    )
+    read = read_words(listed, data_dir=folder)
+    assert read.words == {"up/ana_0.wav": "up there", "down/bea_3.wav": "down"}
+    assert read.corpus.speakers == ("ana", "bea")
+    listed.write_text("path,text\nup/ana_0.wav,up there\n")
+    with pytest.raises(CorpusError, match=r"list.tsv:2: .*more than one word"):
+        read_words(listed, data_dir=folder)
+    listed.write_text("path,word\nup/ana_0.wav, \n")
+    with pytest.raises(CorpusError, match=r"list.tsv:2: the column word is empty"):
+        read_words(listed, data_dir=folder)
+
+
+def test_folders_and_patterns(folder, tmp_path):
+    assert {u.speaker for u in read_words(folder).corpus} == {None}
+    with pytest.raises(InvalidInputError, match="not a regular expression"):
+        read_words(folder, speaker_pattern="(")
+    with pytest.raises(InvalidInputError, match="has no group"):
+        read_words(folder, speaker_pattern="ana")
+    with pytest.raises(CorpusError, match="finds no speaker"):
+        read_words(folder, speaker_pattern="(carl)")
+    write(tmp_path / "zoom in" / "a.wav", np.zeros(800))
+    write(tmp_path / "zoom_in" / "b.wav", np.zeros(800))
+    assert read_words(tmp_path).vocabulary == ("zoom in", "zoom_in")
+
+
+def test_a_word_with_a_space_comes_back_as_it_is_called(folder, tmp_path):
+    """And is another one than that with an underscore."""
+    called = {"up": "zoom in", "down": "zoom_in", "left": "left"}
+    read = read_words(folder)
+    words = {name: called[word] for name, word in read.words.items()}
+    AcousticModel.train(read.corpus, words, options=OPTIONS).save(tmp_path / "words.safetensors")
+    model = AcousticModel.load(tmp_path / "words.safetensors")
+    found = evaluate_words(model, read.corpus, words)
+    assert found.error_rate < 0.1
+    assert {item.heard for item in found.recognised} == set(called.values())
+    recogniser = Decoder.for_isolated_words(model)
+    assert set(recogniser.words) == set(called.values())
+    first = next(u for u in read.corpus if words[u.id] == "zoom in")
+    assert recogniser.rank_words(first.path)[0].word == "zoom in"
+    some = Decoder.for_isolated_words(model, ["zoom in", "left"]).rank_words(first.path)
+    assert [score.word for score in some] == ["zoom in", "left"]
+    decoder = Decoder.for_isolated_words(model, {"zoom in": 0.5, "zoom_in": 0.5})
+    (recognised,) = decoder.decode([first])
+    assert recognised.words == ("zoom in",)
+    assert recognised.to_dict()["hypotheses"][0]["words"] == ["zoom in"]
+    assert [label.label for label in recognised.word_labels()] == ["zoom in"]
+    (running,) = Decoder.for_words(model, words=["zoom in", "zoom_in"]).decode([first])
+    assert set(running.words) <= {"zoom in", "zoom_in"}
+    assert Decoder.for_words(model, words=list(model.lexicon)).search.words == tuple(model.lexicon)
+
+
+def test_kaldi_directories(folder, tmp_path):
+    (tmp_path / "wav.scp").write_text(f"a-1 {folder}/up/ana_0.wav\n")
+    (tmp_path / "utt2spk").write_text("a-1 a\n")
+    (tmp_path / "text").write_text("a-1 up\n")
+    assert read_words(tmp_path).words == {"a-1": "up"}
+    (tmp_path / "text").write_text("a-1 up down\n")
+    with pytest.raises(CorpusError, match=r"text:1: .*has 2 words"):
+        read_words(tmp_path)
+
+
+def test_words_are_cut_from_running_speech(tmp_path):
+    corpus = Corpus((Utterance("u1", tmp_path / "u1.wav", "ana"),), source="x")
+    table = tmp_path / "words.tsv"
+    table.write_text(
+        "utterance\tstart\tduration\tword\nu1\t0.5\t0.25\tup\nu1\t1\t0.5\tup\nu1\t2\t1\tno\n"
+        "u2\t0\t1\tno\n"
+    )
+    cut = cut_words(corpus, table, most_frequent=1)
+    assert [(u.id, u.start, u.end) for u in cut.corpus] == [
+        ("u1#0.5", 0.5, 0.75),
+        ("u1#1", 1.0, 1.5),
+    ]
+    table.write_text("utterance\tstart\tduration\tword\nu1\t0.5\t-1\tup\n")
+    with pytest.raises(CorpusError, match=r"words.tsv:2"):
+        cut_words(corpus, table)
+    table.write_text("utterance\tstart\tduration\tword\nu7\t0.5\t1\tup\n")
+    with pytest.raises(CorpusError, match="no word of the recordings"):
+        cut_words(corpus, table)
+
+
+def test_normalisation_by_speaker(read):
     options = TrainingOptions.of(
         OPTIONS, {"normalisation": FeatureNormalisation("speaker"), "max_iter": 3}
     )
