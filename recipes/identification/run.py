@@ -41,7 +41,7 @@ app = typer.Typer(add_completion=False, help=__doc__)
 def protocols(
     data: Path | None, synthetic: Path | None, names: tuple[str, ...] = REAL
 ) -> Iterator[tuple[str, Protocol]]:
-    """Read the protocols asked for."""
+    """Yield the names and protocols of the data that are asked for."""
     if data is None and synthetic is None:
         raise typer.BadParameter("give --data DIR or --synthetic FOLDER")
     if data is not None:
@@ -56,7 +56,7 @@ def row(*cells: str) -> None:
 
 
 def accuracy(matrix: ScoreMatrix) -> str:
-    """Write the accuracy in per cent, with its 95 % interval over speakers."""
+    """Return the accuracy in per cent as text, with its 95 % interval over speakers."""
     found = matrix.accuracy_interval()
     interval = "" if found is None else f" ({100 * found.low:.1f} to {100 * found.high:.1f})"
     return f"{100 * matrix.accuracy:.1f}{interval}"
@@ -65,7 +65,7 @@ def accuracy(matrix: ScoreMatrix) -> str:
 def em_scorer(
     part: Split, order: int, jobs: int, floor: float = VARIANCE_FLOOR
 ) -> LikelihoodScorer:
-    """Train a plain mixture for each model."""
+    """Train an independent mixture for each model."""
     return LikelihoodScorer(
         train_split_mixtures(
             part, n_components=order, features=CONFIG, variance_floor=floor, n_jobs=jobs
@@ -74,7 +74,7 @@ def em_scorer(
 
 
 def map_scorer(protocol: Protocol, split: str, components: int, jobs: int) -> SpeakerScorer:
-    """Adapt each model from a background model."""
+    """Adapt a background model to each model of the split."""
     assert protocol.background is not None
     background = BackgroundModel.train(protocol.background, n_components=components, n_jobs=jobs)
     models = enroll_models(

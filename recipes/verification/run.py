@@ -33,7 +33,7 @@ def run(
     jobs: int,
     n_bootstrap: int = 0,
 ) -> Evaluation:
-    """Train, enrol, score and measure once."""
+    """Train a background model, run the protocol with it, and evaluate the scores."""
     assert protocol.background is not None
     background = BackgroundModel.train(
         protocol.background,
@@ -56,7 +56,7 @@ def run(
 def protocols(
     data: Path | None, synthetic: Path | None, names: Sequence[str]
 ) -> Iterator[tuple[str, Protocol]]:
-    """Read the protocols asked for."""
+    """Yield the names and protocols of the data that are asked for."""
     if data is not None:
         for name in names:
             yield name, read_protocol(data / "protocols" / name, data_dir=data)

@@ -1,4 +1,4 @@
-"""What the recipe chooses on dev, and what it chooses among."""
+"""The settings that the recipe compares on the dev lists, and those that were chosen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from speakergmm.features import FeatureConfig
 
 @dataclass(frozen=True)
 class Settings:
-    """What is chosen on dev; the defaults are what was chosen (RESULTS.md shows the tables)."""
+    """Settings to be compared; the defaults were chosen on dev (RESULTS.md has the tables)."""
 
     n_components: int = 64
     relevance_factor: float = 3.0
@@ -17,11 +17,11 @@ class Settings:
     top_c: int | None = None
 
     def config(self) -> FeatureConfig:
-        """Preset and changes."""
+        """Return the preset with the changes of these settings."""
         return FeatureConfig.preset("speaker").replace(**self.features)
 
 
-# One factor at a time around the preset: few enough comparisons that dev is not worn out.
+# One factor at a time around the preset, so that few comparisons are made on the dev lists.
 FACTORS: dict[str, Sequence[Settings]] = {
     "components": [Settings(n_components=n) for n in (32, 64, 128, 256)],
     "relevance factor": [Settings(relevance_factor=r) for r in (0.5, 1.0, 3.0, 6.0, 10.0, 16.0)],

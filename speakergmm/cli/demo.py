@@ -99,7 +99,8 @@ class Demo(AnsweringCommand):
             f"{len(lists.background.speakers)} speakers, {len(part.models)} models, "
             f"{len(part.trials)} trials"
         )
-        background = train_background(lists.background, self.components, self.seed, self.jobs)
+        options = speakers.BackgroundOptions(n_components=self.components, seed=self.seed)
+        background = train_background(lists.background, options, self.jobs)
         background.save(model_file)
         step(f"background model: {self.components} components -> {model_file}")
         # All components are scored, as in the recipe of verification: the figures are the same.

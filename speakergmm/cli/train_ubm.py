@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from speakergmm.cli import options
 from speakergmm.cli.corpus_options import CorpusCommand, corpus_report
-from speakergmm.cli.options import command, option
+from speakergmm.cli.options import command
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import counted
 from speakergmm.cli.training_commands import train_background
 from speakergmm.run_context import RunContext
+from speakergmm.speakers import BackgroundOptions
 
 
 @command
@@ -26,30 +27,23 @@ class TrainUbm(CorpusCommand):
 
     corpus: options.CorpusArgument
     output: options.ModelOutput
-    components: int = option(64, "Number of Gaussians of the mixture.", "--n-components", min=1)
-    seed: options.Seed = 0
-    features: str = option("speaker", options.FEATURES_HELP)
+    background: BackgroundOptions = options.options_of(
+        BackgroundOptions, "n_components", "seed", "features"
+    )
     context: RunContext = options.options_of(RunContext, "strict")
 
     def run(self) -> None:
         """Train and write the model, and print a summary."""
-        from speakergmm.features import FeatureConfig
-
         check_output(self.output, "model")
         read = self.open_corpus(self.corpus)
         background = train_background(
-            read,
-            self.components,
-            self.seed,
-            self.jobs,
-            run=replace(self.context, progress=not self.json),
-            features=FeatureConfig.load(self.features),
+            read, self.background, self.jobs, run=replace(self.context, progress=not self.json)
         )
         background.save(self.output)
         facts = background.provenance
         self.answer(
             {"output": str(self.output), **corpus_report(read), **background.info()},
-            f"{self.output}: {counted(self.components, 'component')}, "
+            f"{self.output}: {counted(self.background.n_components, 'component')}, "
             f"{counted(background.mixture.n_features, 'feature')}, trained on "
             f"{counted(facts['n_frames'], 'frame')} of "
             f"{counted(facts['n_utterances'], 'recording')}, "

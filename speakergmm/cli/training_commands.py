@@ -22,17 +22,15 @@ if TYPE_CHECKING:
     from speakergmm.hmm import TrainingState
     from speakergmm.mixtures import Iteration
     from speakergmm.recognition import AcousticModel
-    from speakergmm.speakers import BackgroundModel
+    from speakergmm.speakers import BackgroundModel, BackgroundOptions
 
 
 def train_background(
     corpus: Corpus,
-    components: int,
-    seed: int,
+    options: BackgroundOptions,
     jobs: int,
     *,
     run: RunContext | None = None,
-    **options: Any,
 ) -> BackgroundModel:
     """Train a background model, and show the progress of EM."""
     with status("training") as tell:
@@ -42,11 +40,9 @@ def train_background(
 
         return speakers.BackgroundModel.train(
             corpus,
-            n_components=components,
-            seed=seed,
+            options,
             n_jobs=jobs,
             run=replace(run or RunContext(progress=True), callback=show),
-            **options,
         )
 
 

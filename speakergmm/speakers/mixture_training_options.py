@@ -10,11 +10,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from speakergmm.features.presets import PRESETS
 from speakergmm.mixtures.mixture_options import MaximumLikelihoodOptions, MixtureOptions
 from speakergmm.options import anything, nested, whole
 
 if TYPE_CHECKING:
     from speakergmm.features import FeatureConfig
+
+_FEATURES_HELP = f"Preset of features ({', '.join(PRESETS)}), or a TOML or JSON file."
 
 SPEAKER_VARIANCE_FLOOR = 0.01
 """Smallest variance of the mixture of one speaker, as a part of the variance of all frames.
@@ -43,9 +46,7 @@ class BackgroundOptions(MixtureOptions):
         If an option is out of range.
     """
 
-    features: FeatureConfig | str | os.PathLike[str] = anything(
-        "speaker", "Preset of features, or a TOML or JSON file.", kind=str
-    )
+    features: FeatureConfig | str | os.PathLike[str] = anything("speaker", _FEATURES_HELP, kind=str)
     n_components: int = whole(64, "Number of Gaussians of the mixture.")
 
 
@@ -72,9 +73,7 @@ class SpeakerMixtureOptions(MixtureOptions):
         If an option is out of range.
     """
 
-    features: FeatureConfig | str | os.PathLike[str] = anything(
-        "speaker", "Preset of features, or a TOML or JSON file.", kind=str
-    )
+    features: FeatureConfig | str | os.PathLike[str] = anything("speaker", _FEATURES_HELP, kind=str)
     n_components: int = whole(32, "Number of Gaussians of each mixture.")
     update: MaximumLikelihoodOptions = nested(
         MaximumLikelihoodOptions,

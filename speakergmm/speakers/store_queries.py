@@ -88,7 +88,7 @@ def delete_speaker(ledger: Ledger, speaker: SpeakerRow) -> None:
 
 
 def note_same_audio(file: StoreFile, name: str, wav: Path, audio_sha256: str) -> list[str]:
-    """Return a warning for each other speaker for whom the same audio is enrolled.
+    """Return a warning for each other speaker under whose name the same audio is enrolled.
 
     Raises
     ------

@@ -17,7 +17,7 @@ def error_rates(target, nontarget):
 
 
 def crossing(start, end):
-    """Where the segment between two (P_miss, P_fa) points has equal rates, or None."""
+    """Return the equal rate on the segment between two (P_miss, P_fa) points, or None."""
     (miss_a, fa_a), (miss_b, fa_b) = start, end
     below, above = miss_a - fa_a, miss_b - fa_b
     if not below <= 0 <= above or below == above:
@@ -78,7 +78,7 @@ def min_dcf(target, nontarget, *, p_target, c_miss, c_fa):
 
 
 def rank_of_true(scores, true_model):
-    """Count who scores as high as the true model, itself included."""
+    """Count the models that score as high as the true model, itself included."""
     return sum(1 for score in scores.values() if score >= scores[true_model])
 
 

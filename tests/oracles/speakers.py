@@ -1,4 +1,4 @@
-"""Speaker scoring as the papers write it: one frame, component and speaker at a time."""
+"""Speaker scoring as in the papers: one frame, component and speaker at a time."""
 
 import math
 
@@ -24,7 +24,7 @@ def log_sum(values):
 
 
 def log_likelihood_ratio(x, speaker, background, top_c=None):
-    """Of one frame; with the `top_c` best components of the background in both likelihoods."""
+    """Log-likelihood ratio of one frame, with the `top_c` best background components in both."""
     speaker_joint, background_joint = log_joint(x, speaker), log_joint(x, background)
     places = range(len(background_joint))
     best = sorted(places, key=lambda k: -background_joint[k])[:top_c]

@@ -63,13 +63,17 @@ def test_options_are_called_as_the_parameters_of_functions_are():
     from speakergmm.speakers import (
         AdaptationOptions,
         BackgroundModel,
+        BackgroundOptions,
         ProtocolOptions,
         run_protocol,
     )
 
     alike = {
         "validate": [(read_corpus, ["data_dir", "speaker_pattern"]), (validate_corpus, ["n_jobs"])],
-        "train-ubm": [(BackgroundModel.train, ["n_components", "seed", "features", "n_jobs"])],
+        "train-ubm": [
+            (BackgroundModel.train, ["n_jobs"]),
+            (BackgroundOptions, ["n_components", "seed", "features"]),
+        ],
         "run-protocol": [
             (run_protocol, ["n_jobs"]),
             (ProtocolOptions, ["split"]),

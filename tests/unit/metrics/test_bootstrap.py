@@ -1,4 +1,4 @@
-"""Bootstrap over speakers: who is a speaker, coverage, agreement with SciPy, speed."""
+"""Bootstrap over speakers: inferred speakers, coverage, agreement with SciPy, speed."""
 
 import math
 import time
@@ -210,7 +210,7 @@ def test_options_refused(options, message):
 
 @pytest.mark.parametrize(("errors", "total"), [(0, 20), (1, 300), (7, 40), (20, 20)])
 def test_wilson_interval_solves_its_equation(errors, total):
-    """Its ends are the rates whose normal test just does not refuse what was seen."""
+    """The ends are the rates at which a normal test just does not reject the observed rate."""
     found = wilson_interval(errors, total)
     seen = errors / total
     for end in (found.low, found.high):

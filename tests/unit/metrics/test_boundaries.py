@@ -98,7 +98,7 @@ def test_an_error_of_ten_milliseconds_lies_within_ten():
 
 
 def test_intervals_resample_whole_clusters():
-    # Ten speakers, each with an error of her own for all of her boundaries.
+    # Ten speakers, each with one error for all boundaries of the speaker.
     speakers = np.repeat(np.arange(10), 30)
     utterances = [f"u{i}" for i in range(300)]
     found = made(0.001 * (1 + speakers), utterances)

@@ -1,4 +1,4 @@
-"""Score files: what is read, what is refused and where, and that writing is whole or not."""
+"""Score files: reading, refusals with their lines, and atomic writing."""
 
 import math
 import os

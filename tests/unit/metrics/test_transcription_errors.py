@@ -183,7 +183,7 @@ def test_a_mapping_from_a_file(tmp_path):
 
 
 def many(rng, n_speakers, n_utterances, *, spread):
-    """References and hypotheses with errors that hang on the speaker."""
+    """References and hypotheses with errors that depend on the speaker."""
     references, hypotheses, speakers = {}, {}, {}
     for speaker in range(n_speakers):
         rate = 0.2 + spread * rng.uniform(-0.2, 0.6)

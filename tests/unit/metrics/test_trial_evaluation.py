@@ -1,4 +1,4 @@
-"""The evaluation puts the right figures under the right names."""
+"""The evaluation reports the right values under the right names."""
 
 import json
 import math

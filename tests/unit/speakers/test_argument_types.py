@@ -1,4 +1,4 @@
-"""What people give where a recording, a model, a corpus or a number is wanted."""
+"""Arguments of other types where a recording, a model, a corpus or a number is expected."""
 
 import numpy as np
 import pytest

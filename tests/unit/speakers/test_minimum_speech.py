@@ -1,4 +1,4 @@
-"""A click is no speech of anybody; a short word is."""
+"""A click is not speech; a short word is."""
 
 import shutil
 

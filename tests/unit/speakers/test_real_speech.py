@@ -1,4 +1,4 @@
-"""On real speech: how close top-C scoring comes to exact scoring, and that speakers are found."""
+"""On real speech: top-C scoring is close to exact scoring, and speakers are identified."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Enrolling into a store that may not be there yet."""
+"""Enrolment into a store that may not exist yet."""
 
 import os
 import subprocess

@@ -91,7 +91,7 @@ def aimed_bytes(content):
 
 
 def state_of(store, wav):
-    """Everything a store answers, for comparison."""
+    """Return everything that a store returns, for comparison."""
     return (
         store.speakers(),
         store.log(),
@@ -103,7 +103,7 @@ def state_of(store, wav):
 
 
 def remains(state, without=None):
-    """What must not change when a speaker is removed or enrolled again."""
+    """Return the data that must not change when a speaker is removed or enrolled again."""
     listed, _, _, ranking, _, _ = state
     return (
         [speaker for speaker in listed if speaker.name != without],
@@ -119,7 +119,7 @@ def read_again(path):
 
 
 def needles_of(path, speaker):
-    """Bytes that only this speaker's rows hold."""
+    """Return bytes that only the rows of this speaker contain."""
     with closing(sqlite3.connect(path)) as connection:
         blobs = connection.execute(
             "SELECT packed FROM statistics WHERE id IN (SELECT sessions.id FROM sessions JOIN"
@@ -130,7 +130,7 @@ def needles_of(path, speaker):
 
 
 def try_all(path, damaged, expected, wavs, needles):
-    """Return what was refused, out of five uses of a damaged store; each right or refused."""
+    """Return the refusals among five uses of a damaged store, each of which is right or refused."""
     refused = []
     kept, _ = remains(expected, "speaker 2")
     others, _ = remains(expected, "speaker 1")

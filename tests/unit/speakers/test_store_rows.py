@@ -1,4 +1,4 @@
-"""Rows that no enrolment wrote: wrong types and values out of range."""
+"""Rows that no enrolment can write: wrong types and values out of range."""
 
 import contextlib
 import shutil
@@ -21,7 +21,7 @@ def filled(tmp_path_factory, background, voices):
 
 
 def altered(filled, tmp_path, *statements):
-    """A copy of the store, changed behind our back."""
+    """Return a copy of the store that was changed by another program."""
     path = tmp_path / "altered.db"
     shutil.copy(filled, path)
     with contextlib.closing(sqlite3.connect(path)) as connection:

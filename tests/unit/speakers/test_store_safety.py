@@ -1,4 +1,4 @@
-"""What kills, crowds, full disks and damage do to a store."""
+"""Stores under kills, concurrent writers, full disks and damage."""
 
 import contextlib
 import os
@@ -511,7 +511,7 @@ def test_a_folder_that_cannot_be_written_is_read(tmp_path, filled, writable):
 
 
 def fill_up(disk):
-    """Write a file until there is no room at all."""
+    """Fill the disk with a file."""
     with (disk / "ballast").open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(1024))
