@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from speakergmm import audio, corpora, recognition
-from speakergmm.cli import options
+from speakergmm.cli import shared_options as options
+from speakergmm.cli.command_options import argument, command, option, options_of
 from speakergmm.cli.corpus_options import (
     CorpusCommand,
     corpus_report,
     print_missing,
     print_transcript_notes,
 )
-from speakergmm.cli.options import argument, command, option
 from speakergmm.cli.printing import Table, counted, print_first_notes, print_note
 from speakergmm.cli.transcript_inputs import letter_case
 from speakergmm.errors import InsufficientDataError, InvalidInputError
@@ -65,12 +65,12 @@ class Align(CorpusCommand):
         "A recording, a folder of speaker folders, a Kaldi data directory, or a CSV/TSV list of "
         "recordings."
     )
-    output: Path = option(..., "Folder to write to.", "-o")
+    output: Path = options.output(..., "Folder to write to.")
     text: str | None = option(
         None, "Words spoken in the recording, or a text file that contains them."
     )
     transcripts: options.Transcripts = None
-    lexicon: options.Lexicon = None
+    lexicon: options.ReplacedLexicon = None
     unknown_words: Literal["skip", "graphemes"] = option(
         "skip",
         "For words outside the lexicon: leave out their utterances, or spell them, if the model is "
@@ -85,13 +85,13 @@ class Align(CorpusCommand):
     picture: list[str] | None = option(
         None, "Name of an utterance to draw over its spectrogram; may be repeated."
     )
-    alignment: AlignmentOptions = options.options_of(AlignmentOptions, "beam")
+    alignment: AlignmentOptions = options_of(AlignmentOptions, "beam")
     edges: Literal["expected", "path"] = option(
         "expected",
         "Boundaries of phones: at their expected times, between frames, or on the best path.",
     )
     case: options.Case = "asis"
-    context: RunContext = options.options_of(RunContext, "strict")
+    context: RunContext = options_of(RunContext, "strict")
 
     def run(self) -> None:
         """Align all utterances, write the requested files, and rank the suspicious utterances."""

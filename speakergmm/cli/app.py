@@ -14,12 +14,12 @@ import typer
 from speakergmm import __version__, progress
 from speakergmm.cli import interruption
 from speakergmm.cli.align import Align
+from speakergmm.cli.command_options import add_command
 from speakergmm.cli.decode import Decode
 from speakergmm.cli.demo import Demo
 from speakergmm.cli.evaluate import Evaluate
 from speakergmm.cli.guesses import Group, explained
 from speakergmm.cli.info import Info
-from speakergmm.cli.options import add_command
 from speakergmm.cli.printing import print_note
 from speakergmm.cli.run_protocol import RunProtocol
 from speakergmm.cli.score_transcripts import ScoreTranscripts

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm import corpora
-from speakergmm.cli import options
-from speakergmm.cli.options import AnsweringCommand, command, option
+from speakergmm.cli import shared_options as options
+from speakergmm.cli.command_options import AnsweringCommand, command
 from speakergmm.cli.printing import counted, listed, print_note, print_warnings
 
 if TYPE_CHECKING:
@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 class CorpusCommand(AnsweringCommand):
     """A command on a corpus: its shared options, and reading the corpus as they say."""
 
-    data_dir: Path | None = option(
-        None,
-        "Folder that relative paths in a list start from (default: the folder of the list).",
-        "--data",
-    )
+    data_dir: options.DataDir = None
     speaker_pattern: options.SpeakerPattern = None
     jobs: options.Jobs = 1
 

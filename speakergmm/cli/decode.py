@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from speakergmm import corpora, hmm, recognition
-from speakergmm.cli import options
+from speakergmm.cli import shared_options as options
+from speakergmm.cli.command_options import argument, command, option, options_of, values_of
 from speakergmm.cli.corpus_options import CorpusCommand, corpus_report, print_missing
-from speakergmm.cli.options import argument, command, option
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import counted, print_note, write_json
 from speakergmm.cli.transcript_inputs import is_recording_list
@@ -51,22 +51,20 @@ class Decode(CorpusCommand):
         "CSV/TSV list of recordings.",
         metavar="WAV...|CORPUS",
     )
-    lm: Path | None = option(None, "Language model of words (ARPA).")
+    lm: options.LanguageModel = None
     words: Path | None = option(
         None,
         "File with the words that can be recognised, one per line (default: all words of the "
         "lexicon).",
     )
-    phones: bool = option(False, "Recognise phones instead of words.")
+    phones: options.Phones = False
     phone_lm: Path | None = option(None, "With --phones: a language model of phones (ARPA).")
     isolated: bool = option(False, "Recognise exactly one word in each recording.")
-    lexicon: options.Lexicon = None
-    search: dict[str, Any] = options.values_of(
+    lexicon: options.ReplacedLexicon = None
+    search: dict[str, Any] = values_of(
         DecodingOptions, "acoustic_scale", "beam", "max_active", "n_best", "lattice_beam"
     )
-    graph: DecodingGraphOptions = options.options_of(
-        DecodingGraphOptions, "language_scale", "word_penalty"
-    )
+    graph: DecodingGraphOptions = options_of(DecodingGraphOptions, "language_scale", "word_penalty")
     confidences: bool = option(
         False,
         "Compute a confidence for each word, which is slower; with a language model, confidences "
@@ -76,14 +74,13 @@ class Decode(CorpusCommand):
     lattice: Path | None = option(
         None, "Folder to write lattices to, one file per utterance in Kaldi's text format."
     )
-    output: Path | None = option(
+    output: Path | None = options.output(
         None,
         "File to write: .ctm contains words with times, .json everything, any other file one "
         "line per utterance, as Kaldi's text files (default: standard output).",
-        "-o",
     )
     by: options.By = "utterance"
-    context: RunContext = options.options_of(RunContext, "strict")
+    context: RunContext = options_of(RunContext, "strict")
 
     def run(self) -> None:
         """Recognise all recordings, and print or write the hypotheses."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm import corpora, metrics, reports, speakers
-from speakergmm.cli import options
-from speakergmm.cli.options import AnsweringCommand, command, option
+from speakergmm.cli import shared_options as options
+from speakergmm.cli.command_options import AnsweringCommand, command, option
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import Table, print_line, print_note
 from speakergmm.cli.training_commands import train_background
@@ -37,14 +37,12 @@ class Demo(AnsweringCommand):
       speakergmm demo --data-dir corpus/ --protocol dspspeech20
     """
 
-    output: Path = option(Path("demo-output"), "Folder for all files that the demo writes.", "-o")
-    data_dir: Path | None = option(
-        None,
-        "Folder of real speech that contains protocols/NAME, in place of synthetic speech.",
-        "--data",
+    output: Path = options.output(Path("demo-output"), "Folder for all files that the demo writes.")
+    data_dir: options.DataDir = None
+    protocol: str | None = option(
+        None, "Name of a protocol of real speech, in the folder protocols/ of --data-dir."
     )
-    protocol: str | None = option(None, "Name of the protocol in --data-dir.")
-    components: int = option(64, "Number of Gaussians of the mixture.", "--n-components", min=1)
+    components: options.Components = 64
     hmm: bool = option(
         False, "Demonstrate phone models instead: training, alignment and recognition of words."
     )

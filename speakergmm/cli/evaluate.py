@@ -6,8 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from speakergmm import metrics, reports
-from speakergmm.cli import options
-from speakergmm.cli.options import AnsweringCommand, argument, command, option
+from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
 from speakergmm.cli.output_checks import check_output
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.metrics import BootstrapOptions
@@ -33,9 +32,7 @@ class Evaluate(AnsweringCommand):
         "0.05).",
         "--p-target",
     )
-    bootstrap: BootstrapOptions = options.options_of(
-        BootstrapOptions, "n_bootstrap", "confidence", "seed"
-    )
+    bootstrap: BootstrapOptions = options_of(BootstrapOptions, "n_bootstrap", "confidence", "seed")
 
     def run(self) -> None:
         """Evaluate the scores, and write a report if one was requested."""

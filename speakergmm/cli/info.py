@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from speakergmm.cli.options import AnsweringCommand, argument, command
+from speakergmm.cli.command_options import AnsweringCommand, argument, command
 from speakergmm.cli.printing import Table, counted
 from speakergmm.errors import ModelFormatError
 from speakergmm.files import kind_of, shown_path

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from speakergmm import corpora, metrics, speakers
-from speakergmm.cli import options
-from speakergmm.cli.options import AnsweringCommand, argument, command, option
+from speakergmm.cli import shared_options as options
+from speakergmm.cli.command_options import AnsweringCommand, argument, command, options_of
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import print_warnings
 from speakergmm.run_context import RunContext
@@ -26,16 +26,12 @@ class RunProtocol(AnsweringCommand):
     """
 
     protocol: Path = argument("A folder with the lists *_enroll.tsv and *_trials.tsv.")
-    ubm: Path = option(..., "Background model.")
-    output: Path = option(..., "Score file (TSV) to write.", "-o")
-    data_dir: Path | None = option(
-        None,
-        "Folder that relative paths in a list start from (default: the folder of the list).",
-        "--data",
-    )
-    experiment: ProtocolOptions = options.options_of(ProtocolOptions, "split", "relevance_factor")
+    ubm: options.Ubm
+    output: Path = options.output(..., "Score file (TSV) to write.")
+    data_dir: options.DataDir = None
+    experiment: ProtocolOptions = options_of(ProtocolOptions, "split", "relevance_factor")
     exact: options.Exact = False
-    context: RunContext = options.options_of(RunContext, "strict")
+    context: RunContext = options_of(RunContext, "strict")
     jobs: options.Jobs = 1
 
     def run(self) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from speakergmm import corpora, hmm, metrics
-from speakergmm.cli import options
-from speakergmm.cli.options import AnsweringCommand, argument, command, option
+from speakergmm.cli import shared_options as options
+from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
 from speakergmm.cli.printing import Table, counted, listed, print_note
 from speakergmm.cli.transcript_inputs import is_recording_list, letter_case, read_word_sequences
 from speakergmm.errors import CorpusError, InvalidInputError
@@ -22,7 +22,8 @@ class ScoreTranscripts(AnsweringCommand):
     """Count the word or phone errors of recognised utterances, with intervals over speakers.
 
     Words are compared as they are written, unless --case is given. All words of an utterance that
-    HYP does not contain count as deletions.
+    HYP does not contain count as deletions. With --phones, silence is ignored, and --lexicon
+    converts the words of REF by their first pronunciations.
 
     Examples:
 
@@ -44,12 +45,8 @@ class ScoreTranscripts(AnsweringCommand):
     speakers: Path | None = option(
         None, "Kaldi file utt2spk with the speakers (default: the speakers of the corpus REF)."
     )
-    phones: bool = option(False, "Count errors of phones, without silence, instead of words.")
-    lexicon: Path | None = option(
-        None,
-        "Pronunciation lexicon; with --phones, the words of REF are converted by their first "
-        "pronunciations.",
-    )
+    phones: options.Phones = False
+    lexicon: options.Lexicon = None
     speaker_pattern: options.SpeakerPattern = None
     mapping: str | None = option(
         None,
@@ -57,7 +54,7 @@ class ScoreTranscripts(AnsweringCommand):
         "timit-39, or a file with a phone and its replacement on each line.",
     )
     case: options.Case = "asis"
-    bootstrap: metrics.BootstrapOptions = options.options_of(
+    bootstrap: metrics.BootstrapOptions = options_of(
         metrics.BootstrapOptions, "n_bootstrap", "confidence", "seed"
     )
     confusions: int = option(20, "Number of confusions to list.", min=0)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from speakergmm import speakers
-from speakergmm.cli import options
-from speakergmm.cli.options import AnsweringCommand, argument, command, option
+from speakergmm.cli import shared_options as options
+from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
 from speakergmm.cli.printing import Table, counted, print_note, print_warnings
 from speakergmm.errors import StoreError
 from speakergmm.run_context import RunContext
@@ -18,6 +18,8 @@ from speakergmm.speakers import IdentificationOptions, VerificationOptions
 @command
 class Enroll(AnsweringCommand):
     """Enrol a speaker from recordings, or add recordings to an enrolled speaker.
+
+    A new store needs --ubm; with an older one, --ubm is compared with its background model.
 
     Examples:
 
@@ -29,10 +31,7 @@ class Enroll(AnsweringCommand):
     store: options.StoreArgument
     speaker: options.SpeakerArgument
     wavs: list[Path] = argument("One or more recordings of the speaker.")
-    ubm: Path | None = option(
-        None,
-        "Background model: required for a new store, and compared with that of an older one.",
-    )
+    ubm: options.OptionalUbm = None
     relevance_factor: float | None = option(
         None,
         "Relevance factor of a new store, in frames (default: 3): with so much speech of a "
@@ -83,7 +82,7 @@ class Verify(AnsweringCommand):
     store: options.StoreArgument
     speaker: options.SpeakerArgument
     wav: Path = argument("Recording to verify.")
-    verification: VerificationOptions = options.options_of(VerificationOptions, "threshold")
+    verification: VerificationOptions = options_of(VerificationOptions, "threshold")
     exact: options.Exact = False
 
     def run(self) -> None:
@@ -115,9 +114,7 @@ class Identify(AnsweringCommand):
 
     store: options.StoreArgument
     wavs: list[Path] = argument("One or more recordings of one unknown speaker.")
-    identification: IdentificationOptions = options.options_of(
-        IdentificationOptions, "top", "threshold"
-    )
+    identification: IdentificationOptions = options_of(IdentificationOptions, "top", "threshold")
     exact: options.Exact = False
 
     def run(self) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speakergmm import corpora, hmm, recognition
-from speakergmm.cli import options
+from speakergmm.cli import shared_options as options
+from speakergmm.cli.command_options import command, option, options_of
 from speakergmm.cli.corpus_options import location_text, print_transcript_notes
-from speakergmm.cli.options import command, option
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import Table, counted, print_first_notes, print_line, print_note
 from speakergmm.cli.training_commands import UnitTrainingCommand
@@ -35,14 +34,12 @@ class TrainHmm(UnitTrainingCommand):
     """
 
     corpus: options.CorpusArgument
-    lexicon: Path | None = option(None, "Pronunciation lexicon, in CMUdict format.")
-    graphemes: bool = option(
-        False, "Model letters in place of phones: words are spelled, and no lexicon is needed."
-    )
+    lexicon: options.Lexicon = None
+    graphemes: options.Graphemes = False
     transcripts: options.Transcripts = None
     stress: options.Stress = "fold"
     case: options.Case = "asis"
-    training: TrainingOptions = options.options_of(
+    training: TrainingOptions = options_of(
         TrainingOptions,
         *("unknown_words", "n_gaussians", "gaussians_per_state", "max_iter", "algorithm", "beam"),
         *("n_states", "variance_floor", "min_occupancy", "memory_gb", "normalisation"),
@@ -50,7 +47,7 @@ class TrainHmm(UnitTrainingCommand):
         # A short training adds Gaussians and is annealed in the same parts of its iterations.
         base=lambda: TrainingOptions(growth=0.75),
     )
-    silence: str = option("SIL", "Name of the silence unit.")
+    silence: options.Silence = "SIL"
     silence_probability: float = option(
         0.5, "Probability of silence between words and at both ends.", min=0, max=1
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speakergmm import hmm
-from speakergmm.cli import options
-from speakergmm.cli.options import AnsweringCommand, argument, command, option
+from speakergmm.cli import shared_options as options
+from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import counted, print_note
 from speakergmm.cli.transcript_inputs import letter_case, read_sentences
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 class TrainLm(AnsweringCommand):
     """Estimate an n-gram language model from text and write it in the ARPA format.
 
+    The words of --lexicon are added to those of the text. With --phones, words are replaced by
+    their first pronunciations in --lexicon, with the silence unit at both ends ('' adds none).
+
     Examples:
 
       speakergmm train-lm sentences.txt --order 3 --method kneser-ney --output lm.arpa
@@ -34,20 +37,14 @@ class TrainLm(AnsweringCommand):
     text: Path = argument(
         "A text with one sentence per line, a corpus, or a list with a column text."
     )
-    output: Path = option(..., "File to write, NAME.arpa or NAME.arpa.gz.", "-o")
-    ngrams: NgramOptions = options.options_of(NgramOptions, "order", "method", "unknown_word")
+    output: Path = options.output(..., "File to write, NAME.arpa or NAME.arpa.gz.")
+    ngrams: NgramOptions = options_of(NgramOptions, "order", "method", "unknown_word")
     ids: bool = option(
         False, "Skip the first word of each line, which is the name of an utterance."
     )
-    lexicon: Path | None = option(
-        None, "Pronunciation lexicon whose words are added to those of the text."
-    )
-    phones: bool = option(
-        False, "Model phones instead of words, by the first pronunciations of --lexicon."
-    )
-    silence: str = option(
-        "SIL", "Name of the silence unit, added to both ends with --phones; '' adds none."
-    )
+    lexicon: options.Lexicon = None
+    phones: options.Phones = False
+    silence: options.Silence = "SIL"
     case: options.Case = "asis"
     test: Path | None = option(
         None, "Further text, of the same form, to measure the perplexity on."

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from speakergmm.cli import options
+from speakergmm.cli import shared_options as options
+from speakergmm.cli.command_options import command, options_of
 from speakergmm.cli.corpus_options import CorpusCommand, corpus_report
-from speakergmm.cli.options import command
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import counted
 from speakergmm.cli.training_commands import train_background
@@ -27,10 +27,10 @@ class TrainUbm(CorpusCommand):
 
     corpus: options.CorpusArgument
     output: options.ModelOutput
-    background: BackgroundOptions = options.options_of(
+    background: BackgroundOptions = options_of(
         BackgroundOptions, "n_components", "seed", "features"
     )
-    context: RunContext = options.options_of(RunContext, "strict")
+    context: RunContext = options_of(RunContext, "strict")
 
     def run(self) -> None:
         """Train and write the model, and print a summary."""

@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from speakergmm import recognition
-from speakergmm.cli import options
-from speakergmm.cli.options import argument, command, option
+from speakergmm.cli.command_options import argument, command, option, options_of
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import counted, print_note, print_warnings
 from speakergmm.cli.training_commands import UnitTrainingCommand
@@ -34,7 +33,7 @@ class TrainWords(UnitTrainingCommand):
         "A folder with a folder of recordings for each word, a CSV/TSV list with the columns path "
         "and word (or text), or a Kaldi data directory."
     )
-    training: TrainingOptions = options.options_of(
+    training: TrainingOptions = options_of(
         TrainingOptions,
         *("n_states", "gaussians_per_state", "max_iter", "normalisation"),
         base=TrainingOptions.for_words,

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from speakergmm import speakers
-from speakergmm.cli import options
+from speakergmm.cli import shared_options as options
+from speakergmm.cli.command_options import command, option, options_of
 from speakergmm.cli.corpus_options import CorpusCommand, corpus_report, names_of
-from speakergmm.cli.options import command, option
 from speakergmm.cli.printing import counted
 from speakergmm.progress import status
 from speakergmm.recognition import TrainingOptions
@@ -67,7 +67,7 @@ class UnitTrainingCommand(CorpusCommand):
 
     output: options.ModelOutput
     training: TrainingOptions
-    features: str = option("hmm", options.FEATURES_HELP)
+    features: options.Features = "hmm"
     rate: int | None = option(
         None,
         "Sample rate of the features in Hz (default: 16000, or 8000 for telephone speech).",
@@ -75,7 +75,7 @@ class UnitTrainingCommand(CorpusCommand):
         min=4000,
     )
     seed: options.Seed = 0
-    context: RunContext = options.options_of(RunContext, "checkpoint", "strict")
+    context: RunContext = options_of(RunContext, "checkpoint", "strict")
 
     def features_of(self, corpus: Corpus) -> FeatureConfig:
         """Return the features, at the requested sample rate or one that suits a corpus."""

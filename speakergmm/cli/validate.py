@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import typer
 
 from speakergmm import corpora, recognition
-from speakergmm.cli import options
+from speakergmm.cli import shared_options as options
+from speakergmm.cli.command_options import command, option, options_of, values_of
 from speakergmm.cli.corpus_options import CorpusCommand, corpus_report, location_text
-from speakergmm.cli.options import command, option
 from speakergmm.cli.printing import Table, counted
 from speakergmm.cli.transcript_inputs import letter_case
 from speakergmm.corpora import ValidationOptions
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
+from speakergmm.recognition import TrainingOptions
 from speakergmm.run_context import RunContext
 
 
@@ -24,8 +25,9 @@ from speakergmm.run_context import RunContext
 class Validate(CorpusCommand):
     """Check every recording of a corpus, and list all problems.
 
-    With --check-transcripts, or an option about transcripts, these are checked, too. The exit code
-    is 1 if there is an error.
+    With --check-transcripts, or an option about transcripts, these are checked, too. A word
+    outside the lexicon is an error, with --unknown-words map a warning. The exit code is 1 if there
+    is an error.
 
     Examples:
 
@@ -39,23 +41,18 @@ class Validate(CorpusCommand):
     """
 
     corpus: options.CorpusArgument
-    validation: ValidationOptions = options.options_of(ValidationOptions, "sample_rate")
+    validation: ValidationOptions = options_of(ValidationOptions, "sample_rate")
     check_transcripts: bool = option(False, "Check the transcripts of the recordings, too.")
     transcripts: options.Transcripts = None
-    lexicon: Path | None = option(None, "Pronunciation lexicon that must contain all words.")
-    unknown_words: Literal["skip", "map", "graphemes"] = option(
-        "skip",
-        "For words outside the lexicon: report errors, report warnings (train-hmm maps the words), "
-        "or check that they can be spelled.",
-        "--unknown",
-    )
+    lexicon: options.Lexicon = None
+    treatment: dict[str, Any] = values_of(TrainingOptions, "unknown_words")
     stress: options.Stress = "fold"
     case: options.Case = "asis"
-    graphemes: bool = option(False, "Check that all words can be spelled; no lexicon is needed.")
+    graphemes: options.Graphemes = False
     unknown_word: str | None = option(
         None, "Word of the lexicon that stands for all words outside it, such as <unk>."
     )
-    lm: Path | None = option(None, "Language model (ARPA) to compare with the transcripts.")
+    lm: options.LanguageModel = None
     model: Path | None = option(None, "Acoustic model that must have all phones of the lexicon.")
 
     def run(self) -> None:
@@ -140,7 +137,7 @@ class Validate(CorpusCommand):
                 stress=self.stress,
                 case=case,
                 unknown=self.unknown_word,
-                unknown_words=self.unknown_words,
+                unknown_words=self.treatment["unknown_words"],
                 language_model=self.lm,
                 model=model,
                 n_jobs=self.jobs,

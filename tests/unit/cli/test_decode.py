@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from speakergmm.cli import decode, run_command
-from speakergmm.cli.options import add_command
+from speakergmm.cli.command_options import add_command
 from speakergmm.errors import CorpusError, InvalidInputError, SpeakerGmmError
 from speakergmm.features import FeatureConfig, cached_extractor
 from speakergmm.hmm import Lexicon, MixtureBank, PhoneModels, Topology, train_ngram

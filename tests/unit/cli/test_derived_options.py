@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from speakergmm.cli.options import add_command, command, options_of
+from speakergmm.cli.command_options import add_command, command, options_of
 from speakergmm.errors import InvalidInputError
 from speakergmm.options import Options, nested, one_of, real, whole, yes_no
 

@@ -2,8 +2,8 @@
 
 The options of a function that a command calls are derived from the class that declares them
 (`options_of`): name, default, range and help stand there, and nowhere else. Options of the command
-itself are declared here or by the command, with `option` and `argument`. Fields that several
-commands share are the annotated types below, or those of a class that the commands derive from.
+itself are declared by the command, with `option` and `argument`. Fields that several commands share
+are the annotated types of `shared_options`, or those of a class that the commands derive from.
 The docstring is the command's help, ``run`` does the work, and the class's name is the command's:
 `TrainUbm` is ``train-ubm``.
 """
@@ -11,11 +11,9 @@ The docstring is the command's help, ``run`` does the work, and the class's name
 from __future__ import annotations
 
 import inspect
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
-from pathlib import Path
 from typing import (
     Annotated,
     Any,
@@ -34,14 +32,6 @@ from speakergmm.cli.printing import Table, print_json, print_line
 from speakergmm.options import Declaration, Options
 
 C = TypeVar("C")
-
-LARGEST_SEED = (1 << 32) - 1
-"""The largest seed that every random generator accepts and every model file can store."""
-
-PRESET_NAMES = ("speaker", "hmm", "kaldi", "htk", "librosa")
-"""The names of `speakergmm.features.presets`, which help texts do not load; a test compares."""
-
-FEATURES_HELP = f"Preset of features ({', '.join(PRESET_NAMES)}), or a TOML or JSON file."
 
 
 class Command(Protocol):
@@ -200,86 +190,6 @@ def _described(name: str, hint: Any, settings: dict[str, Any]) -> Any:
         return Annotated[hint, typer.Argument(**settings)]
     names = (f"--{name.replace('_', '-')}", *settings.pop("names"))
     return Annotated[hint, typer.Option(*names, **settings)]
-
-
-def _at_most_cores(jobs: int) -> int:
-    if jobs == 0:
-        raise typer.BadParameter("0 processes do no work; give 1 or more, or -1 for all cores.")
-    return min(jobs, os.cpu_count() or 1)
-
-
-CorpusArgument = Annotated[
-    Path,
-    typer.Argument(
-        help="A folder of speaker folders, a Kaldi data directory, or a CSV/TSV list of recordings."
-    ),
-]
-StoreArgument = Annotated[Path, typer.Argument(help="Speaker store, a single SQLite file.")]
-SpeakerArgument = Annotated[str, typer.Argument(help="Name of the speaker.")]
-ModelOutput = Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")]
-SpeakerPattern = Annotated[
-    str | None,
-    typer.Option(
-        help="Where a file name contains the speaker, such as '{speaker}_*.wav'; with a slash, "
-        "where the path does, such as '{speaker}/*/*.wav'; or a regular expression whose group is "
-        "the speaker."
-    ),
-]
-Transcripts = Annotated[
-    Path | None,
-    typer.Option(
-        help="File with the transcripts (default: the file or column 'text', or the .txt and "
-        ".lab files of the corpus)."
-    ),
-]
-Lexicon = Annotated[
-    Path | None,
-    typer.Option(help="Pronunciation lexicon in CMUdict format, in place of the model's own."),
-]
-Stress = Annotated[
-    Literal["fold", "keep"],
-    typer.Option(help="Remove the stress digits from the phones of the lexicon, or keep them."),
-]
-Case = Annotated[
-    Literal["asis", "upper", "lower"],
-    typer.Option(help="Letter case that all words are converted to; 'asis' converts none."),
-]
-By = Annotated[
-    Literal["utterance", "recording"],
-    typer.Option(
-        help="Names in a CTM file: utterances, with times from the start of each, or "
-        "recordings, with times from the start of the recording, as sclite expects. With "
-        "'recording', a TextGrid covers a whole recording and has tiers for each speaker."
-    ),
-]
-Normalisation = Annotated[
-    Literal["speaker", "utterance", "none"],
-    typer.Option(help="Speech over which cepstral means and variances are normalised."),
-]
-Iterations = Annotated[
-    int,
-    typer.Option("--iterations", "--max-iter", min=1, help="Number of iterations of training."),
-]
-Exact = Annotated[
-    bool,
-    typer.Option(
-        "--exact", help="Score with all components, not only with the five best of each frame."
-    ),
-]
-Seed = Annotated[
-    int,
-    typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the random numbers."),
-]
-Jobs = Annotated[
-    int,
-    typer.Option(
-        "--jobs",
-        "-j",
-        "--n-jobs",
-        callback=_at_most_cores,
-        help="Number of processes that read recordings, at most one per core; -1 for all cores.",
-    ),
-]
 
 
 @command
