@@ -56,7 +56,7 @@ class Path(NamedTuple):
 
 @dataclass
 class Counts:
-    """What a pass fills in; `frame` is the one at which no path was left."""
+    """Results of a recursion; `frame` is the one at which no path was left."""
 
     posteriors: Floats
     arcs: Floats
@@ -304,7 +304,7 @@ def best_path(graph: Graph, log_emissions: Floats, beam: float) -> tuple:
 
 
 def _from_log(log_values: Floats) -> Pair:
-    """Give numbers as pairs from their logarithms."""
+    """Return numbers as pairs, given their logarithms."""
     finite = log_values > -np.inf
     logs = np.where(finite, log_values, 0.0)
     exponent = np.floor(logs / _LN2)

@@ -1,4 +1,4 @@
-"""What the kernels of banks of pdfs and of alignment compute, in plain NumPy."""
+"""The kernels of banks of pdfs and of alignment in plain NumPy."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def all_paths(words, lexicon, models, n_frames, **silences):
 
 @dataclass(frozen=True)
 class Expectations:
-    """What all paths together say."""
+    """Statistics of all paths together."""
 
     log_likelihood: float
     pdf_posteriors: np.ndarray  # (T, P), of all pdfs of the models

@@ -1,4 +1,4 @@
-"""What holds for every hidden Markov model of Gaussian mixtures, and every set of sequences."""
+"""Properties of dense hidden Markov models, for any model and any sequences."""
 
 import numpy as np
 import pytest

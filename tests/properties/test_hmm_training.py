@@ -1,4 +1,4 @@
-"""What holds of training phone models whatever the topologies, transcripts and counts."""
+"""Properties of the training of phone models, for any topologies, transcripts and counts."""
 
 import itertools
 import math

@@ -85,18 +85,7 @@ def build_decoding_graph(
     scale = options.language_scale
     ends = [scale * end if end > -math.inf else end for end in grammar.ends]
     final = {done: 0.0, first: ends[0]}
-    # Each history has a state where a word before it ends, and one where the next word begins.
-    # They are the same state if nothing can be between words.
-    after = {
-        history: builder.state()
-        for history in sorted({arc.target for state in grammar.states for arc in state.arcs})
-    }
-    ready = {
-        history: after[history]
-        if between == 0 and pauses.short_pause is None and history in after
-        else builder.state()
-        for history in range(len(grammar.states))
-    }
+    after, ready = _history_states(builder, grammar, has_pauses=pauses.between_words(between))
     # After a word, a sentence may end, or go on behind a pause.
     builder.join([(first, 0.0)], ready[0])
     for history, state in after.items():
@@ -227,6 +216,25 @@ def phone_graph(
     return replace(graph, acoustic_scale=PHONE_ACOUSTIC_SCALE)
 
 
+def _history_states(
+    builder: GraphBuilder, grammar: Grammar, *, has_pauses: bool
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Add the states of all histories: where a word before it ends, and where the next one begins.
+
+    Without pauses between words, both are the same state. No word ends before the histories that
+    are no target of an arc.
+    """
+    after = {
+        history: builder.state()
+        for history in sorted({arc.target for state in grammar.states for arc in state.arcs})
+    }
+    ready = {
+        history: after[history] if not has_pauses and history in after else builder.state()
+        for history in range(len(grammar.states))
+    }
+    return after, ready
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pauses:
     """Optional silence and short pauses, as they are added to a graph.
@@ -241,6 +249,10 @@ class _Pauses:
     builder: GraphBuilder
     silence: int | None
     short_pause: int | None
+
+    def between_words(self, probability: float) -> bool:
+        """Return whether there can be a pause between words, given the probability of silence."""
+        return probability > 0 or self.short_pause is not None
 
     def add(self, state: int, probability: float, *, with_short_pause: bool = False) -> int:
         """Add an optional pause after a state, and return the state after the pause.

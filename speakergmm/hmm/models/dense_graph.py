@@ -138,7 +138,7 @@ def stationary_distribution(transmat: ArrayLike) -> NDArray[np.float64]:
 
 
 def is_left_right(transmat: NDArray[np.float64]) -> bool:
-    """Tell whether no state leads back to an earlier one, and one at least leads on."""
+    """Return whether no transition leads back to an earlier state, and at least one leads on."""
     return bool(
         len(transmat) > 1 and not np.tril(transmat, -1).any() and np.triu(transmat, 1).any()
     )

@@ -12,7 +12,7 @@ from speakergmm.ranges import whole_number
 def sample_sequence(
     model: HiddenMarkovParameters,
     n_frames: int,
-    random_state: np.random.RandomState,
+    rng: np.random.RandomState,
     *,
     first: int | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -24,7 +24,7 @@ def sample_sequence(
         The model, in feature units.
     n_frames : int
         Number of frames T, at least 1.
-    random_state : numpy.random.RandomState
+    rng : numpy.random.RandomState
         Source of randomness.
     first : int, optional
         State of the first frame; by default it is drawn.
@@ -44,7 +44,7 @@ def sample_sequence(
         whole_number("currstate", first, least=0, most=model.n_states - 1)
     # The states, one after the other, by inversion of the cumulative probabilities.
     states = np.empty(n_frames, np.int64)
-    chance = random_state.random_sample(n_frames)
+    chance = rng.random_sample(n_frames)
     cumulative = _cumulative(model.transmat)
     beginning = _cumulative(model.startprob[None])[0]
     state = int(np.searchsorted(beginning, chance[0], side="right")) if first is None else first
@@ -54,10 +54,10 @@ def sample_sequence(
         states[t] = state
     # The components of all frames, and then the frames.
     shares = _cumulative(model.weights)[states]
-    components = (shares <= random_state.random_sample((n_frames, 1))).sum(axis=1)
+    components = (shares <= rng.random_sample((n_frames, 1))).sum(axis=1)
     flat = states * model.n_mix + components
     gaussians = model.gaussians
-    noise = random_state.standard_normal((n_frames, model.n_features))
+    noise = rng.standard_normal((n_frames, model.n_features))
     coloured = gaussians.kind.colour(gaussians.own_covariances, noise, flat)
     return np.asarray(gaussians.means[flat] + coloured), states
 

@@ -126,7 +126,7 @@ class Topology:
 
     @property
     def is_tee(self) -> bool:
-        """Whether the unit may take no frame."""
+        """Return whether the unit may take no frame."""
         return bool(((self.source == ENTRY) & (self.target == self.n_states)).any())
 
     @property

@@ -112,17 +112,17 @@ class PhoneTrainer:
 
     def run(
         self,
-        callback: Callable[[TrainingState], None] | None = None,
-        checkpoint: Callable[[TrainingState], None] | None = None,
+        on_iteration: Callable[[TrainingState], None] | None = None,
+        record: Callable[[TrainingState], None] | None = None,
     ) -> TrainingResult:
         """Run the remaining iterations and return the result.
 
         Parameters
         ----------
-        callback : callable, optional
+        on_iteration : callable, optional
             Called with the state after each iteration.
-        checkpoint : callable, optional
-            Called with the state before `callback`, except after the last iteration.
+        record : callable, optional
+            Called with the state before `on_iteration`, except after the last iteration.
 
         Raises
         ------
@@ -133,8 +133,8 @@ class PhoneTrainer:
             self.state,
             self.step,
             is_over=lambda state: state.iteration >= self.schedule.max_iter,
-            checkpoint=checkpoint,
-            callback=callback,
+            checkpoint=record,
+            callback=on_iteration,
         )
         return self.result()
 

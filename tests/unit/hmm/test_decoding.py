@@ -50,7 +50,7 @@ def make_models(rng):
 
 
 def make_grammar(rng):
-    """What follows depends on the word before; some sentences can't end."""
+    """A grammar in which words depend on the word before, and some sentences cannot end."""
     words = ("a", "ab", "b")
     states = []
     for history in range(4):
@@ -232,7 +232,7 @@ def ways_of_backing_off(grammar, sentence):
 
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_posteriors_with_n_grams_count_each_way_of_backing_off(order):
-    """What the notes of `Hypothesis` say; without backing off they are the model's own."""
+    """Posteriors as `Hypothesis` states; without back-off they are those of the model."""
     said = [["a", "b"], ["b"], ["a", "a", "b"], ["b", "ab", "a"], ["ab"]]
     language_model = train_ngram(said, order=order)
     rng = np.random.default_rng(order)

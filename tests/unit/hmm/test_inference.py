@@ -205,7 +205,7 @@ class TestRefusals:
 
 
 def test_a_path_far_below_another_one_that_comes_to_nothing_is_kept():
-    """Where numbers are scaled by the sum of each frame, the path that lasts is lost."""
+    """With numbers scaled by the sum of each frame, the path that lasts would be lost."""
     graph = Graph.from_arcs(
         [0, 1], [(0, 0, HALF), (0, 1, HALF), (1, 1, 0.0)], [(0, 0.0)], [(1, 0.0)]
     )

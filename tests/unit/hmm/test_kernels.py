@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from speakergmm.hmm import Graph, expected_counts, forward_backward, sequence_log_likelihood
+
+# The kernels are tested by themselves, down to their private parts.
 from speakergmm.hmm.inference import (
     forward_kernels,
     recursions,
@@ -123,7 +125,7 @@ def test_another_thread_runs_while_a_kernel_does():
 
 
 def seen_from_another_thread(work):
-    """Whether another thread gets a turn in the middle half of the time that the work takes."""
+    """Return whether another thread has a turn in the middle half of the time of the work."""
     seen = []
     done = threading.Event()
 

@@ -17,6 +17,8 @@ from speakergmm.hmm.decoding import (
     read_lattice,
     word_sequences,
 )
+
+# The kernels are compared with their plain Python.
 from speakergmm.hmm.decoding import lattice_kernels as kernels
 
 LEXICON = Lexicon.from_dict({"one": ["W AH N"], "two": ["T UW"], "won": ["W AH N", "W AH"]})

@@ -164,7 +164,7 @@ def test_frames_that_are_too_few_change_no_sum(method):
 
 
 def hard_utterance():
-    """What fits at first can only last for two frames; what lasts is far behind at first."""
+    """The unit that fits at first lasts for two frames only; the one that lasts is far behind."""
     once = Topology.from_arcs(1, [(-1, 0, 1.0), (0, 1, 1.0)])
     models = PhoneModels.flat(
         {"A": Topology.left_right(1), "X": once}, mean=np.zeros(1), variance=np.ones(1)

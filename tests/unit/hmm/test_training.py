@@ -131,7 +131,7 @@ def test_the_likelihood_never_falls(seed):
 
 
 def test_the_score_of_best_paths_never_falls():
-    """Whether paths are searched for or kept: both can only make it better."""
+    """Neither new paths nor new parameters lower the likelihood of Viterbi training."""
     models = make_models(1, sizes=(2,))
     transcripts, frames = make_utterances(make_models(11, sizes=(2,)), n=12)
     result = train_phone_models(
