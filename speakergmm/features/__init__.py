@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from speakergmm.features.normalisation import normalise_sliding as normalise_sliding
     from speakergmm.features.presets import PRESETS as PRESETS
     from speakergmm.features.rasta import RastaFilter as RastaFilter
-    from speakergmm.features.recording_mapping import HowToMap as HowToMap
     from speakergmm.features.recording_mapping import map_recordings as map_recordings
     from speakergmm.features.slopes import deltas as deltas
     from speakergmm.features.slopes import with_deltas as with_deltas

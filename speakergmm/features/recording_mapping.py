@@ -1,24 +1,15 @@
 """Application of a function to many recordings in parallel, leaving out those that are unusable."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-from typing import TypedDict, TypeVar
+from typing import TypeVar
 
 from speakergmm.corpora import Utterance
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.parallel import ONE_WORKER, Workers
-from speakergmm.run_context import OnSkip, RunContext, SkippedRecording, warn_of_skip
+from speakergmm.run_context import RunContext, SkippedRecording, warn_of_skip
 
 Result = TypeVar("Result")
-
-
-class HowToMap(TypedDict, total=False):
-    """Keywords of `map_recordings` in their older form; `workers` and `run` replace them."""
-
-    n_jobs: int
-    strict: bool
-    on_skip: OnSkip | None
 
 
 def map_recordings(
@@ -29,9 +20,6 @@ def map_recordings(
     run: RunContext | None = None,
     affected: Mapping[str, Sequence[str]] | None = None,
     description: str | None = None,
-    n_jobs: int | None = None,
-    strict: bool | None = None,
-    on_skip: OnSkip | None = None,
 ) -> Iterator[tuple[Utterance, Result]]:
     """Apply a function to each utterance in worker processes, and leave out those that it refuses.
 
@@ -61,13 +49,8 @@ def map_recordings(
     SpeakerGmmError
         The first error of `function`, if `run` is strict.
     """
-    if run is None:
-        run = RunContext(progress=description is not None)
-    if n_jobs is not None:
-        workers = Workers(n_jobs)
-    if strict is not None:
-        run = replace(run, strict=strict)
-    report = on_skip or run.on_skip or warn_of_skip
+    run = run or RunContext()
+    report = run.on_skip or warn_of_skip
     shown = None if description is None else run.description(description)
     results = workers.map_processes(
         partial(_result_or_error, function), utterances, description=shown
