@@ -224,7 +224,7 @@ def _read_columns(stream: TextIO, path: str | Path) -> tuple[list[Any], ...]:
 
     if tuple(header) not in (_COLUMNS, _COLUMNS[:3]):
         begins = f"a score file begins with the tab-separated columns {' | '.join(_COLUMNS)}"
-        raise wrong(1, f"{_found(path, header)}; {begins}")
+        raise wrong(1, f"{_describe_header(path, header)}; {begins}")
     columns: tuple[list[Any], ...] = ([], [], [], [])
     models, paths, values, labels = columns
     names: dict[str, str] = {}
@@ -254,7 +254,7 @@ def _read_columns(stream: TextIO, path: str | Path) -> tuple[list[Any], ...]:
         labels.append(label)
     if not values:
         only = "empty lines" if number > 1 else "a header"
-        raise InvalidInputError(f"{path}: holds no trials, only {only}")
+        raise InvalidInputError(f"{path}: contains no trials, only {only}")
     return columns
 
 
@@ -312,7 +312,7 @@ def _places(values: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.int32]:
     return np.fromiter(map(place.__getitem__, values), dtype=np.int32, count=len(values))
 
 
-def _found(path: str | os.PathLike[str], header: list[str]) -> str:
+def _describe_header(path: str | os.PathLike[str], header: list[str]) -> str:
     """Describe what was found in place of the header: another kind of file, or another line."""
     with contextlib.suppress(OSError, SpeakerGmmError):
         kind = describe_file(path)

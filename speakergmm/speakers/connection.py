@@ -18,7 +18,13 @@ from speakergmm.speakers.integrity import Ledger, check_small, check_whole
 from speakergmm.speakers.values import StoreFile
 
 # SQLite keeps a file of shared memory next to the store; these errors mean that it cannot be made.
-_NO_PLACE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR_SHM", "SQLITE_FULL", "SQLITE_PERM")
+_READ_ONLY_ERRORS = (
+    "SQLITE_CANTOPEN",
+    "SQLITE_READONLY",
+    "SQLITE_IOERR_SHM",
+    "SQLITE_FULL",
+    "SQLITE_PERM",
+)
 # Seconds to wait for readers of an older state before a removal reports them.
 _READERS_WAIT = 2.0
 
@@ -44,8 +50,8 @@ class StoreConnection:
         self.path = path
         self._busy_timeout = busy_timeout
         self._connection: StoreFile | None = None
-        self._stamp: tuple[int, ...] | None = None
-        self._why_not = ""
+        self._frozen_state: tuple[int, ...] | None = None
+        self._read_only_reason = ""
         self._written = False
         self._open()
 
@@ -67,14 +73,14 @@ class StoreConnection:
         """
         connection = self._opened()
         with database.translated_errors(self.path):
-            if self._stamp is not None and self._stamp != self._now():
+            if self._frozen_state is not None and self._frozen_state != self._file_state():
                 self.close()
                 self._open()
                 connection = self._opened()
             connection.execute("BEGIN")
             try:
                 yield connection
-                if self._stamp is not None and self._stamp != self._now():
+                if self._frozen_state is not None and self._frozen_state != self._file_state():
                     raise StoreError(f"{self.path}: was changed while it was read; try again")
             finally:
                 _roll_back(connection)
@@ -90,8 +96,8 @@ class StoreConnection:
             before the first change.
         """
         connection = self._opened()
-        if self._stamp is not None:
-            raise StoreError(self._why_not)
+        if self._frozen_state is not None:
+            raise StoreError(self._read_only_reason)
         with database.translated_errors(self.path):
             connection.execute("PRAGMA query_only = OFF")
             try:
@@ -148,13 +154,13 @@ class StoreConnection:
     def _open(self) -> None:
         database.check_header(self.path)
         with database.translated_errors(self.path):
-            self._stamp = None
+            self._frozen_state = None
             try:
                 connection = self._connected("mode=rw")
             except sqlite3.Error as error:
-                if not database.error_name(error).startswith(_NO_PLACE):
+                if not database.error_name(error).startswith(_READ_ONLY_ERRORS):
                     raise
-                self._why_not = str(database.describe_error(self.path, error))
+                self._read_only_reason = str(database.describe_error(self.path, error))
                 connection = self._connected_without_log()
             try:
                 connection.execute("BEGIN")
@@ -168,14 +174,14 @@ class StoreConnection:
     def _connected_without_log(self) -> StoreFile:
         # SQLite then neither locks the file nor notices changes: the stamp of the file is compared
         # before and after reading, and digests detect changes that the stamp does not show.
-        stamp = self._now()
+        stamp = self._file_state()
         if stamp[-1]:
             raise StoreError(
                 f"{self.path}: cannot be read in a read-only folder, because changes wait in "
                 f"{self.path.name}-wal; open it once where the file and its folder are writable"
             )
         connection = self._connected("mode=ro&immutable=1")
-        self._stamp = stamp
+        self._frozen_state = stamp
         return connection
 
     def _connected(self, mode: str) -> StoreFile:
@@ -197,7 +203,7 @@ class StoreConnection:
             raise
         return connection
 
-    def _now(self) -> tuple[int, ...]:
+    def _file_state(self) -> tuple[int, ...]:
         """Return numbers that change when the file does; the last is the size of its log."""
         place = Path(os.path.realpath(self.path))
         found = place.stat()

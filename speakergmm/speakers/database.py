@@ -17,7 +17,7 @@ from speakergmm.speakers.store_schema import SCHEMA
 from speakergmm.speakers.values import StoreFile
 from speakergmm.temporaries import CAN_LOCK, is_temporary, new_private_file, temporary_beside
 
-Filled = TypeVar("Filled")
+Result = TypeVar("Result")
 
 SCHEMA_VERSION = 3
 
@@ -75,8 +75,8 @@ def check_place(path: Path) -> None:
 
 
 def create_database(
-    path: Path, meta: dict[str, bytes | str], fill: Callable[[Ledger], Filled]
-) -> Filled:
+    path: Path, meta: dict[str, bytes | str], fill: Callable[[Ledger], Result]
+) -> Result:
     """Make a new store, completely or not at all, and never over an existing file.
 
     Only its owner can read it, whatever the umask of the process: it contains biometric data.
@@ -110,9 +110,9 @@ def create_database(
         try:
             connected = connect(path, os.fspath(temporary))
             with contextlib.closing(connected) as file:
-                filled = _build(file, meta, fill)
+                result = _build(file, meta, fill)
             _put_in_place(temporary, path)
-            return filled
+            return result
         finally:
             for suffix in ("-wal", "-shm"):
                 temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
@@ -126,8 +126,8 @@ def connect(path: Path, address: str, **options: Any) -> StoreFile:
 
 
 def _build(
-    file: StoreFile, meta: dict[str, bytes | str], fill: Callable[[Ledger], Filled]
-) -> Filled:
+    file: StoreFile, meta: dict[str, bytes | str], fill: Callable[[Ledger], Result]
+) -> Result:
     file.execute("PRAGMA page_size = 4096")
     file.execute("PRAGMA auto_vacuum = NONE")
     file.execute(f"PRAGMA application_id = {_UNFINISHED_ID}")
@@ -140,12 +140,12 @@ def _build(
     file.executescript("BEGIN IMMEDIATE;" + SCHEMA)
     file.execute("INSERT INTO meta VALUES ('background', ?)", (meta["background"],))
     ledger = Ledger(file, {key: value for key, value in meta.items() if key != "background"})
-    filled = fill(ledger)
+    result = fill(ledger)
     ledger.write()
     file.execute("COMMIT")
     file.execute(f"PRAGMA application_id = {STORE_APPLICATION_ID}")
     file.execute("PRAGMA journal_mode = WAL")
-    return filled
+    return result
 
 
 @contextlib.contextmanager

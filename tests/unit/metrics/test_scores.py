@@ -46,7 +46,7 @@ def test_the_label_column_may_be_absent(tmp_path):
         (HEADER + "ann\ta.wav\t1\timpostor\n", ":2: label 'impostor'; must be target or nontarget"),
         (HEADER + "\ta.wav\t1\ttarget\n", ":2: the model is empty"),
         (HEADER + "ann\t\t1\ttarget\n", ":2: the path is empty"),
-        (HEADER, ": holds no trials"),
+        (HEADER, ": contains no trials"),
         ("", ":1: the header is ''"),
         ("ann\ta.wav\t1\ttarget\n", ":1: the header is 'ann | a.wav | 1 | target'"),
         (
