@@ -14,7 +14,7 @@ from speakergmm.gaussians.covariances import Covariances
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.gaussians.statistics import MixtureStatistics
 
-# In float64 a variance below this part of the variance of the data is lost beside it.
+# A variance below this part of the variance of the data vanishes in the rounding of float64.
 _ROUNDING = 1e-14
 
 ILL_DEFINED = (

@@ -57,7 +57,7 @@ class MixtureMetaEstimator(Storable, BaseEstimator):  # type: ignore[misc]
     n_jobs: int = 1
     estimator_: BaseMixtureEstimator = field(init=False)
 
-    def __new__(cls, *given: Any, **named: Any) -> Self:
+    def __new__(cls, *arguments: Any, **named: Any) -> Self:
         """Raise an error that shows the right call if a parameter belongs to the mixture."""
         of_mixture = set(GaussianMixture().get_params()) & named.keys()
         misplaced = sorted(of_mixture - set(cls._get_param_names()))
@@ -67,7 +67,7 @@ class MixtureMetaEstimator(Storable, BaseEstimator):  # type: ignore[misc]
                 f"{name} is a parameter of the mixture; pass it as "
                 f"{cls.__name__}(estimator=GaussianMixture({name}={named[name]!r}))"
             )
-        return super().__new__(cls, *given, **named)
+        return super().__new__(cls, *arguments, **named)
 
     def set_params(self, **parameters: Any) -> Self:
         """Set parameters of this estimator, or of the mixture, as in ``estimator__max_iter=50``.

@@ -51,16 +51,16 @@ def invalid_parameter(owner: BaseEstimator, name: str, allowed: str) -> InvalidI
 
 
 def wrong_estimator(owner: BaseEstimator, wanted: str, *, library: str) -> InvalidTypeError:
-    """Return the error for an `estimator` that is not what is `wanted`, but perhaps a library's."""
-    given: Any = owner.estimator
-    kind = given if isinstance(given, type) else type(given)
+    """Return the error for an `estimator` that is not as `wanted`, with the right call."""
+    value: Any = owner.estimator
+    kind = value if isinstance(value, type) else type(value)
     found, remedy = f"{kind.__module__}.{kind.__name__}".removeprefix("builtins."), ""
-    if isinstance(given, type):
+    if isinstance(value, type):
         found = f"the class {found}"
         remedy = f"; call it, as in {kind.__name__}()"
-    elif isinstance(given, Integral):
-        found = f"the number {given}"
-        remedy = f"; the number of components is n_components={given}"
+    elif isinstance(value, Integral):
+        found = f"the number {value}"
+        remedy = f"; the number of components is n_components={value}"
     elif kind.__module__.startswith(library):
         remedy = "; that of speakergmm takes the same parameters"
     return InvalidTypeError(

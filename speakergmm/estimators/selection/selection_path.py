@@ -18,7 +18,7 @@ _TITLES = {
     "aic": "AIC (lower is better)",
     "held_out": "held-out log-likelihood, nats per frame (higher is better)",
 }
-# From the palette of Okabe and Ito, which colour-blind people can tell apart.
+# Colours of the palette of Okabe and Ito, which colour-blind people can distinguish.
 _BLUE, _VERMILION, _GREY = "#0072b2", "#d55e00", "#59626d"
 
 
