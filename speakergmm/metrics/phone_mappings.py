@@ -44,6 +44,15 @@ _TIMIT_FOLDED = {
 def fold_stress(phone: str) -> str:
     """Remove the stress digit of an ARPAbet vowel.
 
+    Parameters
+    ----------
+    phone : str
+
+    Returns
+    -------
+    str
+        The vowel without its digit; any other phone as it is.
+
     Examples
     --------
     >>> fold_stress("AH0"), fold_stress("a1"), fold_stress("T")
@@ -80,6 +89,15 @@ class PhoneMapping:
 
     def apply(self, phones: Iterable[str]) -> tuple[str, ...]:
         """Map a sequence of phones.
+
+        Parameters
+        ----------
+        phones : iterable of str
+
+        Returns
+        -------
+        tuple of str
+            The mapped phones, without those that are left out.
 
         Raises
         ------

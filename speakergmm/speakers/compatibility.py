@@ -66,6 +66,16 @@ def check_background(found: BackgroundModel, wanted: BackgroundModel, *, what: s
 def describe_difference(wanted: FeatureConfig, found: FeatureConfig) -> str:
     """Return the fields in which two feature configurations differ, as text.
 
+    Parameters
+    ----------
+    wanted, found : FeatureConfig
+        Their values are listed in this order.
+
+    Returns
+    -------
+    str
+        Names and both values of the fields, or "nothing".
+
     Examples
     --------
     >>> config = FeatureConfig.preset("speaker")

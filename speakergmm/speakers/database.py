@@ -34,6 +34,11 @@ _FIXED = ((44, 4), (52, 0), (56, 1), (64, 0))
 def is_store(path: str | os.PathLike[str]) -> bool:
     """Return whether a file is a speaker store, according to its first bytes.
 
+    Parameters
+    ----------
+    path : path
+        The file; False is returned if it cannot be read.
+
     Examples
     --------
     >>> is_store("no such file")

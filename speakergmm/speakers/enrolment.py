@@ -192,5 +192,15 @@ def adapt_speaker(
 
 
 def sum_statistics(sessions: Iterable[MixtureStatistics]) -> MixtureStatistics:
-    """Sum statistics from left to right; the order determines the last bits of the result."""
+    """Sum statistics from left to right; the order determines the last bits of the result.
+
+    Parameters
+    ----------
+    sessions : iterable of MixtureStatistics
+        At least one.
+
+    Returns
+    -------
+    MixtureStatistics
+    """
     return reduce(add, sessions)

@@ -94,6 +94,11 @@ def collect_sessions(
     run : RunContext, optional
         ``progress`` is used.
 
+    Returns
+    -------
+    list of EnrolmentSession
+        In the order of the paths.
+
     Raises
     ------
     StoreError

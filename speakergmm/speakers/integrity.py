@@ -73,7 +73,12 @@ class Ledger:
         return ledger
 
     def insert(self, row: Row) -> None:
-        """Write a row, and replace the row of the same number if there is one."""
+        """Write a row, and replace the row of the same number if there is one.
+
+        Parameters
+        ----------
+        row : Row
+        """
         self.delete(row.TABLE, row.id)
         values = [getattr(row, column) for column in row.columns()]
         digest = row_digest(row.TABLE, values)
@@ -81,7 +86,15 @@ class Ledger:
         self._count(row.TABLE, 1, digest)
 
     def delete(self, table: str, number: int) -> None:
-        """Delete a row by its number, if there is one."""
+        """Delete a row, if it exists.
+
+        Parameters
+        ----------
+        table : str
+            Name of the table.
+        number : int
+            Number of the row.
+        """
         digest = self.file.value(f"SELECT digest FROM {table} WHERE id = ?", number)
         if digest is not None:
             self.file.execute(f"DELETE FROM {table} WHERE id = ?", (number,))

@@ -156,7 +156,25 @@ def train_split_mixtures(
     run: RunContext | None = None,
     **changes: Any,
 ) -> dict[str, DiagonalMixture]:
-    """Train one mixture per model of a split; see `train_speaker_mixtures`."""
+    """Train one mixture per model of a split.
+
+    Parameters
+    ----------
+    split : Split
+        Its enrolment recordings are used.
+    options, n_jobs, run, **changes
+        As for `train_speaker_mixtures`.
+
+    Returns
+    -------
+    dict of str to DiagonalMixture
+        The mixtures by name of the model, sorted.
+
+    Raises
+    ------
+    InsufficientDataError, InvalidInputError
+        As for `train_speaker_mixtures`.
+    """
     options = SpeakerMixtureOptions.of(options, changes)
     groups = {model: whole_recordings(split.enrolment[model]) for model in split.models}
     return _train(groups, options, Workers(n_jobs), run or RunContext())

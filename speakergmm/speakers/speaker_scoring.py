@@ -161,11 +161,32 @@ class SpeakerScorer:
         return len(self.names)
 
     def terms(self, place: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the slopes and offsets of the speaker at one place of `names`."""
+        """Return the terms of one speaker.
+
+        Parameters
+        ----------
+        place : int
+            Place of the speaker in `names`.
+
+        Returns
+        -------
+        slopes : array, shape (K, D) or (K, 2 D)
+        offsets : array, shape (K,)
+        """
         return self._slopes[place], self._offsets[place]
 
     def subset(self, names: Sequence[str]) -> "SpeakerScorer":
-        """Return a scorer of some of the speakers, in the order of `names`."""
+        """Return a scorer of some of the speakers.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of the speakers, in the order of the new scorer.
+
+        Returns
+        -------
+        SpeakerScorer
+        """
         places = [self.names.index(name) for name in names]
         return self.from_terms(self.background, names, self._slopes[places], self._offsets[places])
 
@@ -240,7 +261,25 @@ class SpeakerScorer:
     def score_blocks(
         self, blocks: Iterable[NDArray[np.floating[Any]]], *, top_c: int | None = DEFAULT_TOP_C
     ) -> tuple[NDArray[np.float64], int]:
-        """Return the scores, shape (S,), as `score` does, and the number of frames."""
+        """Average the log-likelihood ratio over frames, and count the frames.
+
+        Parameters
+        ----------
+        blocks : iterable of array, shape (T, D)
+            Frames of speech.
+        top_c : int or None, default=5
+            As for `frame_scores`.
+
+        Returns
+        -------
+        scores : array, shape (S,)
+        n_frames : int
+
+        Raises
+        ------
+        InsufficientDataError, InvalidInputError
+            As for `score`.
+        """
         step = max(64, min(_SHORTLIST_FRAMES, _LARGEST_BLOCK // (len(self.names) or 1)))
         return average_over_frames(
             lambda X: self.frame_scores(X, top_c=top_c), blocks, len(self.names), step=step

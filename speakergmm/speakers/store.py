@@ -254,7 +254,23 @@ class SpeakerStore:
     def enroll_collected(
         self, name: str, collected: Sequence[enrolment_sessions.EnrolmentSession]
     ) -> store_results.EnrolmentReport:
-        """Enrol recordings whose statistics under this background model have been collected."""
+        """Enrol recordings whose statistics under this background model have been collected.
+
+        Parameters
+        ----------
+        name : str
+            Name of the speaker.
+        collected : sequence of EnrolmentSession
+
+        Returns
+        -------
+        EnrolmentReport
+
+        Raises
+        ------
+        StoreError
+            If the same audio is already enrolled for the speaker, or the store cannot be written.
+        """
         with self._file.writing() as ledger:
             report = enrolment_sessions.enroll_sessions(
                 ledger, name, collected, background=self.background, adaptation=self.adaptation
@@ -353,6 +369,15 @@ class SpeakerStore:
     def model(self, speaker: str) -> enrolment.SpeakerModel:
         """Return a speaker's adapted model.
 
+        Parameters
+        ----------
+        speaker : str
+            Name of the speaker.
+
+        Returns
+        -------
+        SpeakerModel
+
         Raises
         ------
         UnknownSpeakerError
@@ -363,7 +388,7 @@ class SpeakerStore:
             return self._adapted_model(file, store_queries.find_speaker(file, name))
 
     def speakers(self) -> tuple[store_results.EnrolledSpeaker, ...]:
-        """List the speakers, sorted by name."""
+        """Return the enrolled speakers, sorted by name."""
         with self._file.reading() as file:
             return store_queries.list_speakers(file)
 
@@ -371,6 +396,11 @@ class SpeakerStore:
         """Erase a speaker for good: statistics, model, name, and log entries that name the speaker.
 
         Afterwards, none of these data are left in the files of the store.
+
+        Parameters
+        ----------
+        speaker : str
+            Name of the speaker.
 
         Raises
         ------
