@@ -12,7 +12,7 @@ DESCRIPTION = CorpusDescription(
         "Becker, Ackermann, Lapuschkin, Mueller, Samek, 'Interpreting and explaining deep neural "
         "networks for classification of audio signals', arXiv:1807.03418 (2018)"
     ),
-    # data/SPEAKER/DIGIT_SPEAKER_INDEX.wav; the speaker's number stands twice.
+    # data/SPEAKER/DIGIT_SPEAKER_INDEX.wav; the speaker's number occurs twice.
     layout=r"(?:.*/)?(?P<speaker>\d\d)/\d_(?P=speaker)_\d+\.(?:wav|flac)",
     archives=(Archive("audiomnist", "https://github.com/soerenab/AudioMNIST/archive/HEAD.tar.gz"),),
     sizes={"": Size(60, 30000)},

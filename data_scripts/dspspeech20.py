@@ -9,7 +9,7 @@ DESCRIPTION = CorpusDescription(
     homepage="https://github.com/zhongyuchen/DSPSpeech-20",
     licence="MIT, (c) 2019 Zhongyu Chen",
     citation="Zhongyu Chen and others, 'DSPSpeech-20', 2019",
-    # speech_data/SPEAKER/SPEAKER-WORD-ROUND.wav; the speaker's number stands twice.
+    # speech_data/SPEAKER/SPEAKER-WORD-ROUND.wav; the speaker's number occurs twice.
     layout=r"(?:.*/)?(?P<speaker>[^/-]+)/(?P=speaker)-\d\d-\d\d\.(?:wav|flac)",
     archives=(
         Archive("dspspeech20", "https://github.com/zhongyuchen/DSPSpeech-20/archive/HEAD.tar.gz"),

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from speakergmm.errors import SpeakerGmmError
-from speakergmm.temporaries import CAN_LOCK, new_file, new_folder, temporary_beside
+from speakergmm.temporaries import CAN_LOCK, new_file, new_folder, temporary_sibling
 
 FileKind = Literal["file", "folder", "pipe", "device", "socket", "missing"]
 """Kind of a path; that of a link is the kind of its target."""
@@ -362,7 +362,7 @@ def atomic_writer(path: str | os.PathLike[str], *, durable: bool = True) -> Iter
             with os.fdopen(_opened_for_writing(given), "wb") as stream:
                 yield stream
             return
-        with temporary_beside(target, new_file) as (temporary, descriptor):
+        with temporary_sibling(target, new_file) as (temporary, descriptor):
             with os.fdopen(descriptor, "wb", closefd=not CAN_LOCK) as file:
                 yield file
                 file.flush()
@@ -399,7 +399,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         If the folder cannot be created, or `path` cannot be replaced.
     """
     target = Path(os.path.realpath(path))
-    with temporary_beside(target, new_folder) as (temporary, _):
+    with temporary_sibling(target, new_folder) as (temporary, _):
         yield temporary
         if target.exists():
             target.rmdir()

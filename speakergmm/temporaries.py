@@ -30,7 +30,7 @@ _live: set[Path] = set()
 
 
 @contextlib.contextmanager
-def temporary_beside(
+def temporary_sibling(
     target: Path, make: Callable[[Path], int | None]
 ) -> Iterator[tuple[Path, int]]:
     """Create a temporary file or folder beside `target`, and remove it if it was not renamed.

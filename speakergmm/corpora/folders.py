@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from speakergmm.corpora.corpus import Corpus, Utterance
-from speakergmm.corpora.names import Spellings, quoted, shown, told_apart, unlistable_character
+from speakergmm.corpora.names import (
+    Spellings,
+    distinguishable_pair,
+    quoted,
+    shown,
+    unlistable_character,
+)
 from speakergmm.corpora.walking import Parts, Walk, walk_folder
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.text_files import FaultList, and_more
@@ -97,7 +103,7 @@ def _utterances(
         utterance = Utterance(listed, folder.joinpath(*parts), speaker)
         earlier = utterances.setdefault(utterance.id, utterance)
         if earlier is not utterance:
-            one, other = told_apart(listed, earlier.path.relative_to(folder).as_posix())
+            one, other = distinguishable_pair(listed, earlier.path.relative_to(folder).as_posix())
             message = (
                 f"recording {one} differs only in Unicode normal form or invisible characters from "
                 f"{other}; rename it"

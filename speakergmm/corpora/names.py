@@ -56,14 +56,14 @@ def first_few(names: Sequence[str], *, most: int = 3, limit: int = 80) -> str:
     return shown_names + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
-def told_apart(first: str, second: str) -> tuple[str, str]:
+def distinguishable_pair(first: str, second: str) -> tuple[str, str]:
     r"""Return two names for a message, with code points if they would look the same.
 
     Examples
     --------
-    >>> print(*told_apart("Zo\u00eb", "Zoe\u0308"))
+    >>> print(*distinguishable_pair("Zo\u00eb", "Zoe\u0308"))
     'Zo\xeb' 'Zoe\u0308'
-    >>> print(*told_apart("Ana", "ANA"))
+    >>> print(*distinguishable_pair("Ana", "ANA"))
     'Ana' 'ANA'
     """
     if unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second):
@@ -270,7 +270,7 @@ class Spellings:
         if name not in self._taken:
             first, first_place = self._first.setdefault(comparison_key(name), (name, place))
             if first != name:
-                one, other = told_apart(name, first)
+                one, other = distinguishable_pair(name, first)
                 raise InvalidInputError(
                     f"{self._what} {one} differs only in letter case or Unicode normal form from "
                     f"{other} ({first_place}); spell both alike"

@@ -15,7 +15,7 @@ from speakergmm.files import UnreadableFileError, name_fault, open_regular, show
 from speakergmm.speakers.integrity import Ledger
 from speakergmm.speakers.store_schema import SCHEMA
 from speakergmm.speakers.values import StoreFile
-from speakergmm.temporaries import CAN_LOCK, is_temporary, new_private_file, temporary_beside
+from speakergmm.temporaries import CAN_LOCK, is_temporary, new_private_file, temporary_sibling
 
 Result = TypeVar("Result")
 
@@ -109,7 +109,7 @@ def create_database(
     check_place(path)
     # The store is built in a temporary file next to its place and linked there when it is complete:
     # a kill leaves no half-made store, and one of two programs that make the same store is refused.
-    with translated_errors(path), temporary_beside(path, new_private_file) as (temporary, handle):
+    with translated_errors(path), temporary_sibling(path, new_private_file) as (temporary, handle):
         if not CAN_LOCK:
             os.close(handle)
         try:

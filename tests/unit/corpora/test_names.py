@@ -86,3 +86,8 @@ def test_messages_show_any_text_on_one_short_line():
     assert shown("dir/list.tsv") == "dir/list.tsv"
     assert shown("dir\n/list.tsv").isprintable()
     assert quoted("x" * 1000) == repr("x" * 80) + "..."
+
+
+@pytest.mark.parametrize("odd", ["An\u00ada", "\ufeffAna", "A\u2060na"])
+def test_invisible_characters_make_no_other_name(odd):
+    assert comparison_key(odd) == comparison_key("ana")
