@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from speakergmm.gaussians.accumulate import FramesPass as FramesPass
     from speakergmm.gaussians.covariances import Covariances as Covariances
+    from speakergmm.gaussians.e_step_m_step import TrainingSteps as TrainingSteps
+    from speakergmm.gaussians.e_step_m_step import moment_rounding as moment_rounding
     from speakergmm.gaussians.em import EMState as EMState
     from speakergmm.gaussians.em import expectation_maximisation as expectation_maximisation
     from speakergmm.gaussians.em import run_training_loop as run_training_loop
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     from speakergmm.gaussians.statistics import MixtureStatistics as MixtureStatistics
     from speakergmm.gaussians.sums import GaussianSums as GaussianSums
     from speakergmm.gaussians.sums import SparsePosteriors as SparsePosteriors
-    from speakergmm.gaussians.training_steps import TrainingSteps as TrainingSteps
-    from speakergmm.gaussians.training_steps import moment_rounding as moment_rounding
     from speakergmm.gaussians.updates import GaussianPrior as GaussianPrior
     from speakergmm.gaussians.updates import update_gaussians as update_gaussians
 

@@ -231,7 +231,7 @@ def expectation_maximisation(
     callback: Callable[[int, Iteration], None] | None = None,
     final_update: bool = False,
     previous: float | None = None,
-    checkpoint: Callable[[EMState[Model]], None] | None = None,
+    record: Callable[[EMState[Model]], None] | None = None,
     resume: EMState[Model] | None = None,
 ) -> EMResult[Model]:
     """Train a model by expectation-maximisation.
@@ -263,10 +263,10 @@ def expectation_maximisation(
         Last objective per frame of an earlier training on the same frames, weights and options,
         which this one continues: if the first objective differs by no more than the tolerance, the
         loop ends. A first objective below it is not treated as an error.
-    checkpoint : callable, optional
-        Called as ``checkpoint(state)`` after each iteration but the last, before `callback`.
+    record : callable, optional
+        Called as ``record(state)`` after each iteration but the last, before `callback`.
     resume : EMState, optional
-        State that `checkpoint` received in a training that was interrupted. Training continues from
+        State that `record` received in a training that was interrupted. Training continues from
         it, in place of `model`, to the same result; `callback` is called for new iterations only.
 
     Returns
@@ -299,7 +299,7 @@ def expectation_maximisation(
     )
     start = resume or EMState(model, model, ())
     return em_result(
-        run_training_loop(start, step, checkpoint=checkpoint, callback=iteration_callback(callback))
+        run_training_loop(start, step, record=record, callback=iteration_callback(callback))
     )
 
 
@@ -328,7 +328,7 @@ def run_training_loop(
     step: Callable[[State], State],
     *,
     is_over: Callable[[State], bool] = has_converged,
-    checkpoint: Callable[[State], None] | None = None,
+    record: Callable[[State], None] | None = None,
     callback: Callable[[State], None] | None = None,
 ) -> State:
     """Take steps until the stop rule holds: the loop of every training, whatever its state is.
@@ -343,10 +343,10 @@ def run_training_loop(
     is_over : callable
         ``state -> bool``, the stop rule, called before each step. By default training is over when
         the state has a `convergence`.
-    checkpoint : callable, optional
+    record : callable, optional
         Called with each state but the last: the last is found again from the one before it.
     callback : callable, optional
-        Called with each state, after `checkpoint`.
+        Called with each state, after `record`.
 
     Returns
     -------
@@ -355,8 +355,8 @@ def run_training_loop(
     """
     while not is_over(state):
         state = step(state)
-        if checkpoint is not None and not is_over(state):
-            checkpoint(state)
+        if record is not None and not is_over(state):
+            record(state)
         if callback is not None:
             callback(state)
     return state

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.gaussians.basis_expansion import BasisExpander, bring_nearer, expand_exactly
 from speakergmm.gaussians.covariances import Array
 from speakergmm.gaussians.exact import NEGLIGIBLE, ExactGaussians
+from speakergmm.gaussians.frame_functions import FrameFunctions, bring_nearer, expand_exactly
 from speakergmm.gaussians.frame_sources import Frames
 from speakergmm.gaussians.prepare import LARGEST_ROUNDING, Prepared
 
@@ -152,7 +152,7 @@ class Evaluator:
 
             self._exponentiate, self._log_base = exponentiate, _LOG_2
         self._smallest_sum = _SMALLEST_SUM_PER_GAUSSIAN * prepared.n_gaussians
-        self._expander = BasisExpander(
+        self._expander = FrameFunctions(
             prepared, dtype=dtype, block_frames=self.block_frames, compiled=compiled
         )
         self._densities: NDArray[Any] = np.empty((0, prepared.n_gaussians), dtype)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.accumulate import FramesPass, check_frame_count
+from speakergmm.gaussians.e_step_m_step import TrainingSteps
 from speakergmm.gaussians.em import EMResult, EMState, EMStep
 from speakergmm.gaussians.frame_sources import (
     FrameSource,
@@ -25,7 +26,6 @@ from speakergmm.gaussians.frame_sources import (
 )
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.gaussians.training_steps import TrainingSteps
 from speakergmm.mixtures.fingerprint import frames_fingerprint
 from speakergmm.mixtures.maximum_likelihood import average_frame_weight, update_maximum_likelihood
 from speakergmm.mixtures.mixture import AnyMixture, DiagonalMixture, Mixture, mixture_of

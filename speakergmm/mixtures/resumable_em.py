@@ -49,7 +49,7 @@ def run_resumable_em(
         state: EMState[Model] = run_training_loop(
             file.state or EMState(start, start, ()),
             step,
-            checkpoint=file.record,
+            record=file.record,
             callback=iteration_callback(run.callback),
         )
     return em_result(state)

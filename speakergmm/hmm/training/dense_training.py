@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians.e_step_m_step import TrainingSteps
 from speakergmm.gaussians.em import run_training_loop
 from speakergmm.gaussians.frame_sources import frame_moments
 from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.gaussians.training_steps import TrainingSteps
 from speakergmm.hmm.inference.sequences import ImpossibleSequenceError, Sequences
 from speakergmm.hmm.models.dense import HiddenMarkovParameters, least_variances
 from speakergmm.hmm.models.dense_graph import state_graph, with_probabilities

@@ -133,7 +133,7 @@ class PhoneTrainer:
             self.state,
             self.step,
             is_over=lambda state: state.iteration >= self.schedule.max_iter,
-            checkpoint=record,
+            record=record,
             callback=on_iteration,
         )
         return self.result()

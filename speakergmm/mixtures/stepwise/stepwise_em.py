@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.accumulate import FramesPass
+from speakergmm.gaussians.e_step_m_step import TrainingSteps
 from speakergmm.gaussians.em import UpdateReport
 from speakergmm.gaussians.frame_sources import (
     FrameSource,
@@ -26,7 +27,6 @@ from speakergmm.gaussians.frame_sources import (
 )
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.gaussians.training_steps import TrainingSteps
 from speakergmm.gaussians.updates import check_statistics
 from speakergmm.mixtures.maximum_likelihood import average_frame_weight, update_maximum_likelihood
 from speakergmm.mixtures.mixture import Mixture, mixture_of

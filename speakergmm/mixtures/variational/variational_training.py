@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.choices import Precision
+from speakergmm.gaussians.e_step_m_step import TrainingSteps
 from speakergmm.gaussians.em import EMResult, EMState, EMStep, UpdateReport
 from speakergmm.gaussians.frame_sources import FrameSource, check_rereadable, frame_moments
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.gaussians.training_steps import TrainingSteps
 from speakergmm.mixtures.fingerprint import frames_fingerprint
 from speakergmm.mixtures.mixture_options import VariationalOptions
 from speakergmm.mixtures.resumable_em import run_resumable_em

@@ -161,9 +161,9 @@ def test_after_a_fall_of_the_objective_the_better_model_is_known_yet(tmp_path, r
     whole = run()
     assert (whole.convergence, whole.model.means.item()) == ("decreased", 2.0)
     with pytest.raises(Interrupted), opened() as file:
-        run(checkpoint=file.record, callback=interrupt_at(2))
+        run(record=file.record, callback=interrupt_at(2))
     with opened() as file:
-        assert_identical(run(checkpoint=file.record, resume=file.state), whole)
+        assert_identical(run(record=file.record, resume=file.state), whole)
 
 
 class Toy:

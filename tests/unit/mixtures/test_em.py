@@ -208,7 +208,7 @@ def test_an_interrupted_loop_ends_as_it_would_have():
     objectives = [-9.0, -7.0, -6.0, -5.5, -5.6, 0.0]
     for stop in (objectives, [*objectives[:4], -5.499, 0.0]):
         states = []
-        whole = run(stop, final_update=True, checkpoint=states.append)
+        whole = run(stop, final_update=True, record=states.append)
         # One for each update that another iteration follows; not for the end.
         assert [len(state.history) for state in states] == [1, 2, 3, 4]
         for state in states:
@@ -226,14 +226,14 @@ def test_an_interrupted_loop_ends_as_it_would_have():
 
 def test_no_checkpoint_where_the_limit_ends_the_loop():
     states = []
-    run([-5.0, -4.0, -3.0, -2.0], max_iter=3, checkpoint=states.append)
+    run([-5.0, -4.0, -3.0, -2.0], max_iter=3, record=states.append)
     assert [state.model for state in states] == [1, 2]
 
 
 def test_a_loop_that_has_gone_on_for_longer_than_allowed_ends_at_its_next_step():
     states = []
     objectives = [-9.0, -7.0, -6.0, -5.5, -5.0, -4.0]
-    run(objectives, max_iter=6, checkpoint=states.append)
+    run(objectives, max_iter=6, record=states.append)
     again = run(objectives, max_iter=2, resume=states[3])
     assert (again.convergence, len(again.history)) == ("iteration_limit", 5)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FARTHEST = 1e140
 
 
-class BasisExpander:
+class FrameFunctions:
     """Expansion of blocks of up to `block_frames` frames, in buffers of its own; one per thread.
 
     Parameters
@@ -130,7 +130,7 @@ def _scaling(
 
 def expand_exactly(prepared: Prepared, frames: Frames) -> NDArray[np.float64]:
     """Return the rows (B, T) of a few frames in float64; squares may overflow."""
-    expander = BasisExpander(prepared, dtype=np.dtype(np.float64), block_frames=len(frames))
+    expander = FrameFunctions(prepared, dtype=np.dtype(np.float64), block_frames=len(frames))
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(expander.expand(frames), np.float64)
 
