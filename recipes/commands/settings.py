@@ -1,4 +1,4 @@
-"""What the recipe chooses on the validation speakers, and what it chooses among."""
+"""Settings that the recipe chooses on the validation speakers, and the candidates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ WARPS = (0.9, 1.0, 1.1)
 
 @dataclass(frozen=True)
 class Settings:
-    """What is chosen; the defaults are what was chosen (RESULTS.md shows the tables)."""
+    """Settings of training; the defaults are what was chosen (RESULTS.md shows the tables)."""
 
     scope: Literal["none", "utterance", "speaker"] = "utterance"
     variance: bool = True
@@ -22,7 +22,7 @@ class Settings:
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def options(self, *, seed: int = 0) -> TrainingOptions:
-        """Return what training is told."""
+        """Return the options of training."""
         return TrainingOptions.for_words(
             features=FeatureConfig.preset("hmm").replace(**self.features),
             normalisation=FeatureNormalisation(self.scope, self.variance),
@@ -39,11 +39,11 @@ class Settings:
 
 CHOSEN = Settings()
 
-# In the order in which they were tried: around 2.5 Gaussians a state, of which 4 were better.
+# In the order in which they were tried: around 2.5 Gaussians per state, of which 4 were better.
 _FIRST = Settings(gaussians_per_state=2.5)
 FACTORS: dict[str, dict[str, Settings]] = {
-    "Gaussians a state": {f"{n:g}": Settings(gaussians_per_state=n) for n in (1.5, 2.5)},
-    "states, Gaussians a state": {
+    "Gaussians per state": {f"{n:g}": Settings(gaussians_per_state=n) for n in (1.5, 2.5)},
+    "states, Gaussians per state": {
         f"{n}, {g:g}": Settings(n_states=n, gaussians_per_state=g)
         for n, g in ((8, 4), (16, 2), (20, 2))
     },

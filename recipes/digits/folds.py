@@ -28,7 +28,7 @@ def without_and_with(
 def leave_one_out(
     material: WordCorpus, settings: Mapping[str, Settings], *, rate: int, seed: int, jobs: int
 ) -> WordEvaluation:
-    """Test on each speaker models of all the others, with the settings given for her."""
+    """Test on each speaker models of all the others, with the settings for that speaker."""
     total = WordEvaluation(())
     for speaker in material.corpus.speakers:
         train, test = without_and_with(material, (speaker,))
@@ -45,7 +45,7 @@ def without_each(
     seed: int,
     jobs: int,
 ) -> dict[str, float]:
-    """Estimate the error, in %, for each speaker without any recording of hers.
+    """Estimate the error, in %, for each speaker without any of that speaker's recordings.
 
     Models without both speakers of a pair are tested on both: what they do to one is the estimate
     for the other. Over all pairs this is, for each speaker, to leave each of the others out in

@@ -85,7 +85,7 @@ def nested(
     candidates = {name: replace(s, scope=scope) for name, s in CANDIDATES.items()}
     few, speakers = for_choice(material, step), material.corpus.speakers
     pairs = list(itertools.combinations(speakers, 2))
-    heading("Gaussians a state", *(f"without {s}" for s in speakers))
+    heading("Gaussians per state", *(f"without {s}" for s in speakers))
     estimates = {}
     for name, settings in candidates.items():
         found = without_each(few, pairs, settings, rate=8000, seed=seed, jobs=jobs)
@@ -95,8 +95,8 @@ def nested(
     row("chosen", *chosen.values())
     heading(f"{material.corpus.source}: normalised by", *HEADING)
     start = time.process_time()
-    told = {speaker: candidates[name] for speaker, name in chosen.items()}
-    tested = leave_one_out(material, told, rate=8000, seed=seed, jobs=jobs)
+    chosen_settings = {speaker: candidates[name] for speaker, name in chosen.items()}
+    tested = leave_one_out(material, chosen_settings, rate=8000, seed=seed, jobs=jobs)
     row(f"{scope}, chosen for each fold", *cells(tested, time.process_time() - start))
     describe_errors(f"{scope}, chosen for each fold", tested)
 
@@ -113,8 +113,8 @@ def choose(
     """Compare settings on training recordings; the usual test recordings are not touched.
 
     For known speakers, every fifth training recording is held out. For unknown ones, models of
-    four speakers are tested on the two others, pair by pair: the error for a speaker that is left
-    out is estimated on another one that is left out with her, without a recording of hers.
+    four speakers are tested on the two others, pair by pair: the error for a speaker who is left
+    out is estimated on the other one of the pair, without any recording of the first.
     """
     material = read_fsdd(data)
     inner = for_choice(material)

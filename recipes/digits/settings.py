@@ -1,4 +1,4 @@
-"""What the recipe chooses on training recordings, and what it chooses among."""
+"""Settings that the recipe chooses on training recordings, and the candidates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -29,7 +29,7 @@ PHONES = Lexicon.from_dict(
 
 @dataclass(frozen=True)
 class Settings:
-    """What is chosen; RESULTS.md shows the tables."""
+    """Settings of training; RESULTS.md shows the tables."""
 
     scope: Literal["none", "utterance", "speaker"]
     gaussians_per_state: float
@@ -44,7 +44,7 @@ class Settings:
         return PHONES if self.phones else None
 
     def options(self, *, sample_rate: int, seed: int = 0) -> TrainingOptions:
-        """Return what training is told."""
+        """Return the options of training."""
         features = {"sample_rate": sample_rate, **self.features}
         return TrainingOptions.for_words(
             features=FeatureConfig.preset("hmm").replace(**features),
@@ -73,7 +73,7 @@ KNOWN_FACTORS: dict[str, dict[str, Settings]] = {
         "speaker": replace(KNOWN, scope="speaker"),
         "utterance": replace(KNOWN, scope="utterance"),
     },
-    "Gaussians a state": {f"{n:g}": replace(KNOWN, gaussians_per_state=n) for n in (6.0, 18.0)},
+    "Gaussians per state": {f"{n:g}": replace(KNOWN, gaussians_per_state=n) for n in (6.0, 18.0)},
     "states": {str(n): replace(KNOWN, n_states=n) for n in (7, 14)},
 }
 
@@ -82,7 +82,7 @@ UNKNOWN_FACTORS: dict[str, dict[str, Settings]] = {
         "utterance": replace(UNKNOWN, scope="utterance"),
     },
     "frequency warps": {"none": UNKNOWN.but(frequency_warps=(1.0,))},
-    "Gaussians a state": {f"{n:g}": replace(UNKNOWN, gaussians_per_state=n) for n in (1.0, 4.0)},
+    "Gaussians per state": {f"{n:g}": replace(UNKNOWN, gaussians_per_state=n) for n in (1.0, 4.0)},
     "states": {str(n): replace(UNKNOWN, n_states=n) for n in (7, 14)},
     "variance floor": {"0.1": UNKNOWN.but(variance_floor=0.1)},
     "algorithm": {"viterbi": UNKNOWN.but(algorithm="viterbi")},
@@ -91,7 +91,7 @@ UNKNOWN_FACTORS: dict[str, dict[str, Settings]] = {
 
 # What `nested` chooses among for each speaker that is left out; of equals it takes the first.
 CANDIDATES: dict[str, Settings] = {
-    f"{n:g}{told}": replace(UNKNOWN, gaussians_per_state=n).but(frequency_warps=warps)
-    for told, warps in (("", (1.0,)), (", warps", WARPS))
+    f"{n:g}{suffix}": replace(UNKNOWN, gaussians_per_state=n).but(frequency_warps=warps)
+    for suffix, warps in (("", (1.0,)), (", warps", WARPS))
     for n in (1.0, 2.0)
 }

@@ -1,4 +1,4 @@
-"""Whether confidences tell wrong words: some are exchanged, and those that say so are counted."""
+"""Detection of wrong words by confidences, measured on words that were exchanged."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class JudgedWords:
-    """Aligned words, which of them are wrong, and what was said of them.
+    """Aligned words with their confidences, and whether they are wrong.
 
     All arrays have shape (N,); `speaker` counts from 0.
     """

@@ -1,4 +1,4 @@
-"""What is trained on and tested: the LibriSpeech subset, or synthetic speech."""
+"""Corpora of training and test: the LibriSpeech subset, or synthetic speech."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from speakergmm.metrics import TimedLabel
 
 @dataclass(frozen=True)
 class Material:
-    """Recordings, what is said in them, and what may be said.
+    """Recordings, their transcripts, and language models.
 
     A phone model of None is estimated from the alignment of the training part. Boundaries are
     exact, where they are known.
@@ -42,7 +42,7 @@ class Material:
         }
 
     def speakers(self, corpus: Corpus) -> dict[str, str]:
-        """Who speaks in each utterance."""
+        """Return the speaker of each utterance."""
         return {u.id: u.speaker or u.id for u in corpus}
 
 

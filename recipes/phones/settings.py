@@ -1,4 +1,4 @@
-"""What the recipe chooses on held-out speakers, and what it chooses among."""
+"""Settings that the recipe chooses on held-out speakers, and the candidates."""
 
 import tempfile
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ OutputOption = Annotated[Path, typer.Option(help="Where models and alignments ar
 
 @dataclass(frozen=True)
 class Search:
-    """How the decoder weighs acoustics against language, and how wide it searches."""
+    """Weights of acoustics and language in the decoder, and the width of its search."""
 
     acoustic_scale: float
     word_penalty: float = 0.0
@@ -38,7 +38,7 @@ ANNEALING = (0.1, 0.1, 0.1, 0.3, 0.3, 0.3)
 
 @dataclass(frozen=True)
 class Settings:
-    """What is chosen; the defaults are what was chosen (RESULTS.md shows the tables)."""
+    """Settings of training and search; the defaults were chosen (RESULTS.md has the tables)."""
 
     algorithm: str = "viterbi"
     seed: int = 0
@@ -50,7 +50,7 @@ class Settings:
     words: Search = Search(0.15, -1.0, beam=15.0)
 
     def options(self) -> TrainingOptions:
-        """Return what training is told."""
+        """Return the options of training."""
         schedule = {"algorithm": self.algorithm, "annealing": ANNEALING, **self.schedule}
         return TrainingOptions(
             features=FeatureConfig.preset("hmm").replace(**self.features),

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from speakergmm.recognition.ctm import read_ctm as read_ctm
     from speakergmm.recognition.ctm import write_ctm as write_ctm
     from speakergmm.recognition.decoder import Decoder as Decoder
-    from speakergmm.recognition.decoder import Recognition as Recognition
     from speakergmm.recognition.feature_archive import FeatureArchive as FeatureArchive
     from speakergmm.recognition.feature_archive import suited_rate as suited_rate
     from speakergmm.recognition.file_names import FileNames as FileNames
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from speakergmm.recognition.loudness import MeasureRecording as MeasureRecording
     from speakergmm.recognition.loudness import loud_frames as loud_frames
     from speakergmm.recognition.preparation_options import PreparationOptions as PreparationOptions
+    from speakergmm.recognition.recognised_utterance import Recognition as Recognition
     from speakergmm.recognition.silence_model import SilenceModel as SilenceModel
     from speakergmm.recognition.text_words import shortest_frames as shortest_frames
     from speakergmm.recognition.text_words import spelled_out as spelled_out

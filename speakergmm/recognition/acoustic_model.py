@@ -1,4 +1,4 @@
-"""An acoustic model as people keep it: one file with HMMs, lexicon and how features are made."""
+"""Acoustic models: HMMs, lexicon and configuration of the features, in one file."""
 
 from __future__ import annotations
 
@@ -39,28 +39,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AcousticModel(CompilesTranscripts, records.Filed):
-    """Phone or word models and everything needed to use them on recordings.
+    """Models of phones or words, and everything needed to use them on recordings.
 
     Parameters
     ----------
     models : PhoneModels
-        HMMs over the features' D dimensions.
+        HMMs of the units, over features of D dimensions.
     lexicon : Lexicon
-        Words by the units of `models`.
+        Pronunciations of words in units of `models`.
     features : FeatureConfig
-        How the features are made.
+        Configuration of the features.
     normalisation : FeatureNormalisation
-        Over a speaker or an utterance.
+        Cepstral normalisation, over a speaker or an utterance.
     silence : SilenceModel
+        Names and probabilities of pauses.
     unknown : str or None
-        Word of the lexicon that words outside it are taken for; None refuses them.
+        Word of the lexicon to which words outside it are mapped; if None, they are errors.
     provenance : dict
-        When, from what and how it was trained, as JSON can hold it; no part of the identity.
+        Time, data and options of training, as JSON can hold them; not part of the digest.
     confidence : WordConfidence or None
-        How probable it is that an aligned word was said; None where nobody fitted it, and aligned
-        words have no confidence.
+        Regression for the probability that an aligned word was said; if None, aligned words have
+        no confidence.
     unit_kind : {"phone", "word"}, default="phone"
-        What the units are; models of words come from `train_words`.
+        Kind of the units; see `TrainingOptions.units`.
 
     Raises
     ------
@@ -83,7 +84,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
     unit_kind: Literal["phone", "word"] = "phone"
 
     def __post_init__(self) -> None:
-        """Check that the parts belong together."""
+        """Raise an error if the parts do not fit together."""
         n_features = cached_extractor(self.features).n_features
         if n_features != self.models.n_features:
             raise IncompatibleModelError(
@@ -177,7 +178,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         )
 
     def with_lexicon(self, lexicon: Lexicon | AnyPath) -> AcousticModel:
-        """Return the model with other words.
+        """Return the model with another lexicon.
 
         Raises
         ------
@@ -189,7 +190,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
     def extract(
         self, utterances: CorpusLike, *, n_jobs: int = 1, run: RunContext | None = None
     ) -> FeatureArchive:
-        """Extract features of utterances, as the model was trained on; see `FeatureArchive.of`."""
+        """Extract the features that the model was trained on; see `FeatureArchive.of`."""
         config, normalisation = self.features, self.normalisation
         listed = as_utterances(utterances)
         return FeatureArchive.of(listed, config, normalisation, n_jobs=n_jobs, run=run)
@@ -199,8 +200,8 @@ class AcousticModel(CompilesTranscripts, records.Filed):
     ) -> Iterator[tuple[Utterance, NDArray[np.float32], FrameGrid]]:
         """Yield each utterance with its normalised features (T, D) and their times.
 
-        All recordings are read before the first is yielded, since features are normalised over all
-        utterances of a speaker; until then they are kept in a temporary file.
+        All recordings are read before the first is yielded, since features may be normalised over
+        all utterances of a speaker; until then they are kept in a temporary file.
 
         Parameters
         ----------
@@ -215,13 +216,13 @@ class AcousticModel(CompilesTranscripts, records.Filed):
 
     @classmethod
     def record_types(cls) -> dict[str, Any]:
-        """Return the types of the fields; a lexicon is stored as one long text."""
+        """Return the types of the stored fields; the lexicon is stored as text."""
         hints = get_type_hints(cls)
         types = {each.name: hints[each.name] for each in fields(cls)}
         return types | {"lexicon": NDArray[np.uint8], "lexicon_source": str}
 
     def record_parts(self) -> dict[str, Any]:
-        """Return the fields that are stored."""
+        """Return the fields as they are stored."""
         lexicon = {"lexicon": _packed_lexicon(self.lexicon), "lexicon_source": self.lexicon.source}
         return {each.name: getattr(self, each.name) for each in fields(self)} | lexicon
 
@@ -229,11 +230,11 @@ class AcousticModel(CompilesTranscripts, records.Filed):
     def of_record(
         cls, *, lexicon: NDArray[np.uint8], lexicon_source: str, **parts: Any
     ) -> AcousticModel:
-        """Build the model from stored fields, checked anew."""
+        """Return the model of stored fields, which are checked again."""
         return cls(lexicon=_unpacked_lexicon(lexicon, lexicon_source), **parts)
 
     def info(self) -> dict[str, Any]:
-        """Say what the model is, as JSON can hold it."""
+        """Return a description of the model, as JSON can hold it."""
         return {
             "kind": self.file_kind,
             "unit_kind": self.unit_kind,
@@ -256,7 +257,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
 
 
 def _packed_lexicon(lexicon: Lexicon) -> NDArray[np.uint8]:
-    """Lexicon as bytes of UTF-8 text: word, probability and phones a line."""
+    """Return a lexicon as UTF-8 text, a pronunciation per line: word, probability, phones."""
     lines = [
         f"{word}\t{way.probability!r}\t{' '.join(way.phones)}\n"
         for word in lexicon
@@ -269,7 +270,7 @@ def _unpacked_lexicon(packed: NDArray[np.uint8], source: str) -> Lexicon:
     ways: dict[str, list[Pronunciation]] = {}
     *lines, rest = packed.tobytes().decode().split("\n")
     if rest:
-        raise InvalidInputError(f"its lexicon breaks off at {rest[:40]!r}")
+        raise InvalidInputError(f"its lexicon ends in the middle of a line, at {rest[:40]!r}")
     for line in lines:
         word, probability, phones = line.split("\t")
         ways.setdefault(word, []).append(Pronunciation(tuple(phones.split()), float(probability)))
@@ -280,12 +281,12 @@ train_acoustic_model = AcousticModel.train
 
 
 def as_model(given: AcousticModel | AnyPath) -> AcousticModel:
-    """Return an acoustic model, or read the one that lies at a path.
+    """Return an acoustic model, or read the one at a path.
 
     Raises
     ------
     InvalidTypeError
-        If it is neither; names the right call.
+        If it is neither; the message names the right call.
     """
     if is_path(given):
         return AcousticModel.load(given)

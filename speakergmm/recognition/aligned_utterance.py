@@ -22,28 +22,28 @@ class AlignedUtterance:
     """An utterance with its words, phones and states in seconds.
 
     All times count from the beginning of the recording, of which an utterance may be a stretch.
-    Between two frames lies the middle of their centres: that is where the edge between them is
-    put. The first label begins with the utterance and the last ends with it, to the sample.
+    The boundary between two frames lies in the middle between their centres. The first label begins
+    with the utterance and the last one ends with it, to the sample.
 
     Parameters
     ----------
     utterance : Utterance
     transcript : tuple of str
-        As it was given.
+        The words as they were given.
     alignment : Alignment
-        In frames.
+        The alignment in frames.
     grid : FrameGrid
         Times of the frames, from the beginning of the utterance.
     recording_duration : float
-        Seconds of the whole recording.
+        Length of the whole recording, in seconds.
     edges : {"expected", "path"}
-        Whether phones meet where they are expected to, between frames, or where the best path
-        changes, which is between two frames always.
+        Boundaries of phones lie at their expected times, between frames, or where the best path
+        changes, which is always the boundary of two frames.
     loud : array of bool, shape (n_frames,), or None
-        Frames that are loud against the recording's background; None where that was not asked
-        for, or loudness doesn't tell speech from background.
+        Frames that are loud against the recording's background; None if that was not asked for, or
+        if loudness does not separate speech from background.
     has_speech : bool or None
-        Whether anything is louder than silence can be; None where that was not asked for.
+        Whether there is any speech, by energy alone; None if that was not asked for.
     """
 
     utterance: Utterance
@@ -57,25 +57,25 @@ class AlignedUtterance:
 
     @property
     def start(self) -> float:
-        """Where the utterance begins in the recording, in seconds."""
+        """Start of the utterance in the recording, in seconds."""
         return self.utterance.start
 
     @property
     def end(self) -> float:
-        """Where it ends, in seconds."""
+        """End of the utterance in the recording, in seconds."""
         end = self.utterance.end
         return self.recording_duration if end is None else min(end, self.recording_duration)
 
     def phones(self) -> tuple[TimedLabel, ...]:
-        """Return phones and silences, without a gap from start to end; with posteriors."""
+        """Return phones and silences with posteriors, without gaps from start to end."""
         times = self._phone_times()
         return tuple(map(_timed, times, times[1:], self.alignment.phones))
 
     def words(self) -> tuple[TimedLabel, ...]:
-        """Return words as the transcript has them, with silence left out between them.
+        """Return the words of the transcript, without the silences between them.
 
-        Each has a posterior, of the place where it lies, and where the model can tell a confidence
-        that it was said at all.
+        Each word has the posterior of its place and, if the model has a `WordConfidence`, the
+        confidence that it was said at all.
         """
         times = self._phone_times()
         phones: dict[int | None, list[int]] = {}
@@ -83,7 +83,7 @@ class AlignedUtterance:
             phones.setdefault(phone.parent, []).append(place)
         words = self.alignment.words
         if len(self.transcript) == len(words):
-            # Those outside the lexicon were aligned as the unknown word, which nobody said.
+            # Words outside the lexicon were aligned as the unknown word: restore them.
             words = tuple(map(_relabelled, words, self.transcript))
         return tuple(
             _timed(times[phones[place][0]], times[phones[place][-1] + 1], word)
@@ -91,7 +91,7 @@ class AlignedUtterance:
         )
 
     def states(self) -> tuple[TimedLabel, ...]:
-        """States, without a gap; where the best path changes, but within their phones' times."""
+        """Return states without gaps, which change on the best path within their phone's times."""
         phone_times = self._phone_times()
         labels: list[TimedLabel] = []
         starts = [state.start_frame for state in self.alignment.states]
@@ -100,13 +100,13 @@ class AlignedUtterance:
             assert phone is not None
             times, states = zip(*members, strict=True)
             start, end = phone_times[phone], phone_times[phone + 1]
-            # A phone that expectation made shorter has its states pushed together, not turned.
+            # If the expected phone is shorter than on the path, its states are cut, not reordered.
             edges = [start, *(min(max(time, start), end) for time in times[1:]), end]
             labels += map(_timed, edges, edges[1:], states)
         return tuple(label for label in labels if label.end > label.start)
 
     def to_dict(self, *, states: bool = False) -> dict[str, Any]:
-        """Return everything as JSON can hold it; what nobody computed is None."""
+        """Return all times as JSON can hold them; values that were not computed are None."""
         word_of = [phone.parent for phone in self.alignment.phones]
         document: dict[str, Any] = {
             "utterance": self.utterance.id,

@@ -1,4 +1,4 @@
-"""Which utterances of an aligned corpus have a wrong transcript or bad audio, and why."""
+"""Diagnosis of aligned utterances: wrong transcripts and bad audio, with reasons."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from speakergmm.ranges import wrong_type
 from speakergmm.recognition.corpus_alignment import AlignedUtterance
 from speakergmm.recognition.timelines import known
 
-# Deviations from the corpus from which on something is said. Tails are heavy: on the training part
-# of the synthetic corpus 6 remarks on 3 % of good utterances and on all with a wrong, missing or
-# added word; 3.5 on 12 % of good ones.
+# Least deviation from the corpus that makes a reason. Tails are heavy: on the training part
+# of the synthetic corpus, 6 names 3 % of the good utterances and all with a wrong, missing or added
+# word; 3.5 names 12 % of the good ones.
 _REMARKABLE = 6.0
-# What any indicator but confidence adds to suspicion at most. Where a model has seen little but
-# digital silence, another silence is thousands of deviations from the usual.
+# Most that an indicator other than confidence adds to suspicion: to a model of digital silence,
+# another silence is thousands of deviations from the usual.
 _MOST = _REMARKABLE
-# Seconds of speech outside words, and a word's confidence, that are remarkable by themselves:
-# their indicators exceed the limit there.
+# Seconds of speech outside words, and confidence of a word, that are reasons by themselves.
 _OUTSIDE_SECONDS = 0.3
 _LOW_CONFIDENCE = 0.5
-# Fewer utterances, or phones of a kind, say little of what is usual.
+# Smallest number of utterances, or of phones of a kind, from which the usual value is estimated.
 _LEAST_UTTERANCES = 8
-# What is remarkable in itself where there are fewer: nats a frame by which other phones fit better
-# all along, and frames of one phone. With a model of 200 Gaussians trained on 100 utterances of
+# Limits for fewer utterances: nats per frame by which other phones fit better in the whole
+# utterance, and frames of one phone. With a model of 200 Gaussians trained on 100 utterances of
 # LibriSpeech, 30 of those have 1.5 to 2.6 nats, 21 of other speakers 1.6 to 3.4, with the next
 # utterance's transcript 5.3 to 21, and with a third of their own 2.8 to 12; their longest phone has
 # 15 to 73 frames with the right words, and over 78 in half of them with a third.
@@ -38,11 +37,11 @@ _LONG_PHONE = 100
 _LEAST_PHONES = 10
 # Confidences nearer to 0 or 1 than this are no surer.
 _CLIPPED = 1e-6
-# Weight of a recording in which there is nothing to align: before all others.
+# Indicator of a recording without speech: it is ranked before all others.
 _NO_SPEECH = 100.0
-# Seconds beside a word that may be loud: its onset and what rings on.
+# Seconds before and after a word that may be loud: its onset and its reverberation.
 _MARGIN = 0.05
-# Of each indicator its weight in suspicion, and the most of it that counts.
+# Weight of each indicator in suspicion, and the largest value that counts.
 _WEIGHTS = {
     **dict.fromkeys(("likelihood", "goodness", "worst_word", "silence", "duration"), (1.0, _MOST)),
     "loud_outside": (1.0, _MOST),
@@ -50,19 +49,19 @@ _WEIGHTS = {
     "no_speech": (1.0, math.inf),
 }
 _SPEECH = {None: math.nan, True: 0.0, False: _NO_SPEECH}
-# MAD to standard deviation of a Gaussian.
+# Ratio of the standard deviation to the median absolute deviation, for a Gaussian.
 _GAUSSIAN = 1.4826
 
 
 @dataclass(frozen=True, slots=True)
 class WordEvidence:
-    """What an alignment says of one word.
+    """Evidence from an alignment for one word.
 
     Parameters
     ----------
     label : str
     start : float
-        Seconds in the recording.
+        Start in the recording, in seconds.
     goodness, confidence, posterior : float
         See `speakergmm.hmm.decoding.forced_alignment.Segment`.
     """
@@ -76,7 +75,7 @@ class WordEvidence:
 
 @dataclass(frozen=True, slots=True)
 class UtteranceEvidence:
-    """What an alignment says of an utterance; small, so that a corpus's is kept.
+    """Evidence from an alignment for one utterance, small enough to be kept for a whole corpus.
 
     Parameters
     ----------
@@ -88,17 +87,17 @@ class UtteranceEvidence:
     log_likelihood : float
         Mean log-density of the frames of words, in nats.
     goodness : float
-        Mean log-likelihood ratio of the same frames; NaN where not computed.
+        Mean log-likelihood ratio per frame of the same frames, in nats; NaN if not computed.
     words : tuple of WordEvidence
     phones : tuple of (str, float, int)
-        Label, frames, and place of the word; without silence.
+        Label, number of frames, and number of the word; without silence.
     silence_misfit : float
-        Greatest sum over a silence of the log-likelihood ratio to the best state, turned positive,
-        in nats; NaN where not computed.
+        Largest sum over a silence of the negative log-likelihood ratio to the best state, in nats;
+        NaN if not computed.
     loud_outside : float
-        Seconds of loud frames farther than 50 ms from any word; NaN where loudness is unknown.
+        Seconds of loud frames more than 50 ms away from any word; NaN if loudness is unknown.
     has_speech : bool or None, default=None
-        Whether there is any speech, by energy alone; None where that was not looked at.
+        Whether there is any speech, by energy alone; None if unknown.
     """
 
     utterance: str
@@ -116,20 +115,20 @@ class UtteranceEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """How suspicious an utterance is.
+    """Suspicion that the transcript or the audio of an utterance is bad.
 
     Parameters
     ----------
     utterance, recording, transcript : str
     suspicion : float
-        Sum over the indicators of the deviations by which each exceeds what is usual, 0 where all
-        is usual; for ranking. Confidence counts twice and whole, the others up to 6.
+        Sum over the indicators of the deviations by which each exceeds the usual, for ranking; 0 if
+        all are usual. Confidence counts twice and without limit, the others up to 6.
     reasons : tuple of str
-        In words, the strongest first; empty where nothing is remarkable.
+        Reasons in words, the strongest first; empty if nothing is remarkable.
     indicators : dict of str to float
         Deviations from the corpus, positive towards suspicion: ``likelihood``, ``goodness``,
         ``worst_word``, ``silence``, ``duration``, ``loud_outside``, ``confidence`` and
-        ``no_speech``. NaN where unknown.
+        ``no_speech``. NaN if unknown.
     """
 
     utterance: str
@@ -147,12 +146,12 @@ class Diagnosis:
 
 
 def gather_evidence(aligned: AlignedUtterance) -> UtteranceEvidence:
-    """Take from an alignment what `diagnose` looks at.
+    """Extract from an alignment the evidence that `diagnose` needs.
 
     Parameters
     ----------
     aligned : AlignedUtterance
-        With goodness and loudness, or those indicators stay unknown.
+        An alignment with goodness and loudness; otherwise those indicators are unknown.
 
     Returns
     -------
@@ -189,7 +188,7 @@ def gather_evidence(aligned: AlignedUtterance) -> UtteranceEvidence:
 def diagnose(
     evidence: Iterable[UtteranceEvidence | AlignedUtterance],
 ) -> tuple[Diagnosis, ...]:
-    """Rank utterances by how suspicious they are against all of them.
+    """Rank utterances by suspicion, compared with all others.
 
     Parameters
     ----------
@@ -218,11 +217,11 @@ def diagnose(
     utterance says less than a stretch of them.
     """
     if not isinstance(evidence, Iterable) or isinstance(evidence, str):
-        raise wrong_type(evidence, "what align_recordings(...) gives")
+        raise wrong_type(evidence, "the utterances of align_recordings(...)")
     gathered = []
     for item in evidence:
         if not isinstance(item, UtteranceEvidence | AlignedUtterance):
-            raise wrong_type(item, "an aligned utterance, as align_recordings(...) gives,")
+            raise wrong_type(item, "an aligned utterance of align_recordings(...)")
         gathered.append(item if isinstance(item, UtteranceEvidence) else gather_evidence(item))
     columns = _indicators(gathered)
     found = []
@@ -240,17 +239,17 @@ def diagnose(
 
 
 def robust_deviations(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance of each value from the median, in robust deviations.
+    """Return the distance of each value from the median, in robust deviations.
 
     Parameters
     ----------
     values : array, shape (N,)
-        NaN where there is none.
+        Values; NaN if unknown.
 
     Returns
     -------
     array, shape (N,)
-        NaN where the value is NaN; 0 where all values are one, or fewer than 8 are known.
+        NaN if the value is NaN; 0 if all values are equal or fewer than 8 are known.
 
     Examples
     --------
@@ -264,13 +263,13 @@ def robust_deviations(values: NDArray[np.float64]) -> NDArray[np.float64]:
     middle = np.median(known)
     spread = _GAUSSIAN * np.median(np.abs(known - middle))
     if spread == 0:
-        # More than half are equal: what is left of the others' spread.
+        # More than half of the values are equal: take the standard deviation.
         spread = float(np.std(known))
     return np.asarray((values - middle) / spread if spread > 0 else result)
 
 
 def _indicators(items: Sequence[UtteranceEvidence]) -> dict[str, NDArray[np.float64]]:
-    """Deviations of all utterances, positive towards suspicion."""
+    """Return the indicators of all utterances as deviations, positive towards suspicion."""
 
     def column(name: str) -> NDArray[np.float64]:
         return np.array([getattr(item, name) for item in items], np.float64)
@@ -300,7 +299,7 @@ def _indicators(items: Sequence[UtteranceEvidence]) -> dict[str, NDArray[np.floa
 
 
 def _doubts(items: Sequence[UtteranceEvidence]) -> NDArray[np.float64]:
-    """Words expected to be wrong, and how much less sure words are than other utterances'."""
+    """Return doubts about words: expected wrong words, or lower confidence than elsewhere."""
     expected, mean_logit, least_sure = np.full((3, len(items)), np.nan)
     for place, item in enumerate(items):
         sure = np.array([word.confidence for word in item.words], np.float64)
@@ -309,7 +308,7 @@ def _doubts(items: Sequence[UtteranceEvidence]) -> NDArray[np.float64]:
             sure = np.clip(sure, _CLIPPED, 1.0 - _CLIPPED)
             mean_logit[place] = np.mean(np.log(sure / (1.0 - sure)))
         else:
-            # Nearly all places are so sure that a small doubt would be many deviations.
+            # Nearly all posteriors are near 1, where a small doubt would be many deviations.
             least_sure[place] = min((word.posterior for word in item.words), default=math.nan)
     relative = np.maximum(-robust_deviations(mean_logit), 0.0)
     absolute = np.where(np.isnan(expected), 1.0 - least_sure, expected) / (1.0 - _LOW_CONFIDENCE)
@@ -317,7 +316,7 @@ def _doubts(items: Sequence[UtteranceEvidence]) -> NDArray[np.float64]:
 
 
 def _odd_durations(items: Sequence[UtteranceEvidence]) -> NDArray[np.float64]:
-    """Sum of the three greatest deviations beyond 2 of each utterance's phones."""
+    """Sum the three largest deviations beyond 2 of the durations of each utterance's phones."""
     by_phone: dict[str, list[float]] = {}
     for item in items:
         for label, frames, _ in item.phones:
@@ -332,7 +331,7 @@ def _odd_durations(items: Sequence[UtteranceEvidence]) -> NDArray[np.float64]:
 
 
 def _centre(values: list[float]) -> tuple[float, float]:
-    """Median and robust deviation of log durations; infinite where there are too few."""
+    """Return median and robust deviation of log durations; infinite if there are too few."""
     if len(values) < _LEAST_PHONES:
         return 0.0, math.inf
     middle = float(np.median(values))
@@ -351,10 +350,10 @@ def _loud_outside(aligned: AlignedUtterance, inside: NDArray[np.bool_]) -> float
 
 
 def _remarks(item: UtteranceEvidence, values: dict[str, float]) -> list[tuple[float, str]]:
-    """Reasons in words, each with its weight."""
+    """Return the reasons in words, each with its weight."""
     texts = {
         "no_speech": f"no speech found in {item.seconds:.2f} s",
-        "likelihood": f"log-likelihood {item.log_likelihood:.1f} a frame is low",
+        "likelihood": f"log-likelihood {item.log_likelihood:.1f} per frame is low",
         "goodness": f"other phones fit better all along ({-item.goodness:.1f} nats)",
         "silence": "a silence sounds like phones",
         "duration": "phones of unusual length",

@@ -58,9 +58,9 @@ class AlignmentFiles:
     Raises
     ------
     InvalidInputError
-        If a format is unknown, or a file stands in the way that isn't an older one of its kind.
+        If a format is unknown, or a file stands in the way that is not an older one of its kind.
     SpeakerGmmError
-        If the folder can't be written.
+        If the folder cannot be written.
     """
 
     folder: Path
@@ -71,7 +71,7 @@ class AlignmentFiles:
     by: By = "utterance"
 
     def __post_init__(self) -> None:
-        """Refuse what can't be written, or stands in the way."""
+        """Refuse what cannot be written, or stands in the way."""
         for name in self.formats or ("none",):
             choice("formats", name, FORMATS)
         if self.folder.exists() and not self.folder.is_dir():
@@ -118,9 +118,9 @@ class AlignmentFiles:
         Raises
         ------
         InvalidInputError
-            If a file stands in the way that isn't a TextGrid.
+            If a file stands in the way that is not a TextGrid.
         SpeakerGmmError
-            If a file can't be written.
+            If a file cannot be written.
         """
         tiers = {"words": aligned.words(), "phones": aligned.phones()}
         if self.states:
@@ -163,15 +163,15 @@ class AlignmentFiles:
         self._textgrids.add(path)
 
     def textgrid_path(self, utterance: str) -> Path:
-        """Say where the TextGrid of an utterance, or of a recording, goes; see `name_of`."""
+        """Return the path of the TextGrid of an utterance or recording; see `name_of`."""
         return self.folder / "textgrids" / f"{self.name_of(utterance)}.TextGrid"
 
     def name_of(self, utterance: str) -> str:
-        """Say what an utterance's own files are called, without the ending; see `FileNames`."""
+        """Return the name of an utterance's files without the ending; see `FileNames`."""
         return self._names.of(utterance)
 
     def left_over(self) -> list[Path]:
-        """List TextGrids in the folder that this run didn't write."""
+        """Return the TextGrids in the folder that were not written by this run."""
         if "textgrid" not in self.formats:
             return []
         folder = self.folder / "textgrids"
@@ -193,7 +193,7 @@ def write_diagnoses(path: Path, diagnoses: Sequence[Diagnosis]) -> None:
     Raises
     ------
     SpeakerGmmError
-        If the file can't be written.
+        If the file cannot be written.
     """
     check_kind(path)
     indicators = list(diagnoses[0].indicators) if diagnoses else []
@@ -213,7 +213,7 @@ def write_diagnoses(path: Path, diagnoses: Sequence[Diagnosis]) -> None:
 
 
 def check_kind(path: Path) -> None:
-    """Refuse to write over anything but an older file of the kind that the name says.
+    """Raise an error if a file would be overwritten that is not of the kind of its name.
 
     Raises
     ------

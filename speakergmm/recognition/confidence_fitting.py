@@ -1,4 +1,4 @@
-"""Fitting of word confidences: utterances are aligned with some words exchanged for others."""
+"""Fitting of word confidences on utterances with some words exchanged for others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from speakergmm.hmm.decoding.forced_alignment import Aligner
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.training.phone_training import train_phone_models
 from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.parallel import threaded_map
+from speakergmm.parallel import Workers
 from speakergmm.recognition.feature_archive import FeatureArchive
 from speakergmm.recognition.transcript_graphs import CompilesTranscripts
 from speakergmm.recognition.word_confidence import EVIDENCE, WordConfidence, word_evidence
@@ -24,11 +24,11 @@ from speakergmm.recognition.word_confidence import EVIDENCE, WordConfidence, wor
 _EXCHANGED = 0.1
 # Parts of the utterances that are held out in turn.
 _N_FOLDS = 4
-# Passes over the utterances, words aligned and words exchanged after which there is enough.
+# Limits: passes over the utterances, words aligned, and words exchanged.
 _MOST_PASSES = 10
 _MOST_WORDS = 5000
 _ENOUGH = 400
-# Fewer wrong words tell nothing.
+# Smallest number of wrong words to fit on.
 _LEAST = 5
 
 
@@ -43,48 +43,47 @@ def fit_confidence(
 ) -> WordConfidence | None:
     """Fit confidences on utterances of which some words are exchanged for others.
 
-    One word of ten is exchanged, for a word drawn from all that is said in the transcripts, so
-    that neither length nor frequency gives it away. Where the utterances are few they are aligned
-    again, with other words exchanged.
+    One word in ten is exchanged for a word drawn from all words of the transcripts, so that neither
+    its length nor its frequency gives it away. If there are few utterances, they are aligned
+    several times, with other words exchanged.
 
     Parameters
     ----------
     model : AcousticModel
     frames : FeatureArchive
-        What the model was trained on, normalised as the model has it.
+        Features that the model was trained on, normalised as for the model.
     transcripts : mapping of str to sequence of str
-        What is said, by utterance.
+        Words by utterance.
     schedule : TrainingSchedule, optional
-        Floors, and the memory that an utterance may take.
+        Floors, and the memory that one utterance may take.
     seed : int, default=0
-        Of the choice.
+        Seed of the choice of words and speakers.
     n_jobs : int, default=1
         Threads; changes nothing but the time.
 
     Returns
     -------
     WordConfidence or None
-        None where there are too few words to exchange, or none to exchange them for.
+        None if there are too few words to exchange, or no words to exchange them for.
 
     Notes
     -----
-    What a model was trained on fits it better than anything else will. So a quarter of the
-    speakers is aligned with models that were estimated once more, by one iteration of Viterbi
-    training, without it: their parameters are sums over the others' frames. Further quarters
-    follow until 400 words are exchanged. Of fewer than four speakers none can be spared: their
-    speech is aligned with models estimated once more on it and the exchanged words, as they are of
-    transcripts with such faults, and confidences are for that speech; elsewhere right words get
-    too little.
+    Training data fit a model better than other data do. A quarter of the speakers is therefore
+    aligned with models that were estimated again without them, by one iteration of Viterbi
+    training. Further quarters follow until 400 words have been exchanged. With fewer than four
+    speakers none can be held out: their speech is aligned with models that were estimated again on
+    it with the exchanged words, as from transcripts with such errors. The confidences then hold for
+    that speech; right words of other speech get too low ones.
     """
     usable = _usable(model, frames, transcripts)
     pool = [word for said in usable for word in said.words if word != model.unknown]
     if not pool:
         return None
-    rng = np.random.default_rng(seed)
+    workers, rng = Workers(n_jobs), np.random.default_rng(seed)
     folds = _folds([frames.utterances[said.place] for said in usable], rng)
 
     def aligner(trained_on: Sequence[_Said]) -> Aligner:
-        models = _estimated_on(model, frames, trained_on, schedule, n_jobs)
+        models = _estimated_on(model, frames, trained_on, schedule, workers)
         return Aligner(models, goodness=True)
 
     aligners: dict[int, Aligner] = {}
@@ -103,10 +102,10 @@ def fit_confidence(
             n_words += len(said.words)
             chosen.append(_exchanged(said, pool, model, rng))
         if len(folds) == 1:
-            # As wrong transcripts are that the model was trained on.
+            # The model is trained on the wrong words, too.
             aligners[number] = aligner(chosen)
         align = partial(_evidence, model, aligners[number], frames)
-        for said, found in zip(chosen, threaded_map(align, chosen, n_jobs=n_jobs), strict=True):
+        for said, found in zip(chosen, workers.map_threads(align, chosen), strict=True):
             if found is not None:
                 rows, wrong = np.vstack([rows, found]), np.append(wrong, said.wrong)
     kept = np.isfinite(rows).all(axis=1)
@@ -118,7 +117,7 @@ def fit_confidence(
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """The words of an utterance, and which of them are exchanged."""
+    """The words of an utterance, some of which are exchanged."""
 
     place: int
     words: tuple[str, ...]
@@ -128,7 +127,7 @@ class _Said:
 def _usable(
     model: CompilesTranscripts, frames: FeatureArchive, transcripts: Mapping[str, Sequence[str]]
 ) -> list[_Said]:
-    """Find utterances with transcripts, all of whose words the model can say."""
+    """Return the utterances with transcripts whose words are all in the lexicon."""
     said = [
         _Said(place, model.known_words(transcripts[utterance.id]))
         for place, utterance in enumerate(frames.utterances)
@@ -138,7 +137,7 @@ def _usable(
 
 
 def _folds(utterances: Sequence[Utterance], rng: np.random.Generator) -> list[NDArray[np.intp]]:
-    """Share out places of utterances by speakers; all are one part where these are too few."""
+    """Divide the utterances into folds by speaker; one fold if there are too few speakers."""
     groups = [u.speaker if u.speaker is not None else u.id for u in utterances]
     if len({u.speaker for u in utterances} - {None}) < _N_FOLDS:
         return [np.arange(len(utterances))]
@@ -152,9 +151,9 @@ def _estimated_on(
     frames: FeatureArchive,
     others: Sequence[_Said],
     schedule: TrainingSchedule | None,
-    n_jobs: int,
+    workers: Workers,
 ) -> PhoneModels:
-    """Estimate the models once more, on these alone; as they are where that can't be."""
+    """Estimate the models again on some utterances; unchanged if that is impossible."""
     once = replace(
         schedule or TrainingSchedule(),
         algorithm="viterbi",
@@ -170,7 +169,7 @@ def _estimated_on(
             [model.compile(said.words) for said in others],
             _Part(frames, [said.place for said in others]),
             schedule=once,
-            n_jobs=n_jobs,
+            n_jobs=workers.count,
             flat=False,
         ).models
     except SpeakerGmmError:
@@ -179,7 +178,7 @@ def _estimated_on(
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Frames of some of the utterances."""
+    """The features of some of the utterances of an archive."""
 
     frames: FeatureArchive
     places: Sequence[int]
@@ -194,7 +193,7 @@ class _Part:
 def _evidence(
     model: CompilesTranscripts, aligner: Aligner, frames: FeatureArchive, said: _Said
 ) -> NDArray[np.float64] | None:
-    """Align an utterance; None with longer words than it has room for, or where it is too long."""
+    """Return the evidence of an utterance's words; None if it cannot be aligned with them."""
     try:
         return word_evidence(aligner.align(model.compile(said.words), frames[said.place]))
     except SpeakerGmmError:
@@ -204,7 +203,7 @@ def _evidence(
 def _exchanged(
     said: _Said, pool: Sequence[str], model: CompilesTranscripts, rng: np.random.Generator
 ) -> _Said:
-    """Exchange some words for others that are not pronounced alike; say which."""
+    """Exchange some words for others that are pronounced differently, and mark them."""
     result = list(said.words)
     wrong = rng.random(len(result)) < _EXCHANGED
     for place in np.flatnonzero(wrong):

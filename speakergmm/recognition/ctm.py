@@ -97,7 +97,7 @@ def write_ctm(
     InvalidInputError
         As `ctm_lines`.
     SpeakerGmmError
-        If the file can't be written.
+        If the file cannot be written.
     """
     if not isinstance(alignments, Mapping):
         raise wrong_type(
@@ -130,7 +130,7 @@ def read_ctm(
     Raises
     ------
     CorpusError
-        If the file can't be read or a line is wrong; it is named. So is one that has another
+        If the file cannot be read or a line is wrong; it is named. So is one that has another
         channel than those before of the same name: those are two speakers, not one.
     """
     channels: dict[str, str] = {}

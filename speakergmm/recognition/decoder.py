@@ -1,117 +1,41 @@
-"""Recognise words or phones in recordings with an acoustic model."""
+"""Recognition of words, phones or isolated words in recordings."""
 
 from __future__ import annotations
 
 import math
 import os
 import uuid
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import AnyPath, CorpusLike, Utterance, as_utterances
+from speakergmm.corpora import AnyPath, CorpusLike, as_utterances
 from speakergmm.corpora.names import escaped_name, unescaped_name
 from speakergmm.errors import InvalidInputError, InvalidTypeError
-from speakergmm.features import FrameGrid, cached_extractor
+from speakergmm.features import cached_extractor
 from speakergmm.hmm.decoding.beam_search import DecodingResult, decode
 from speakergmm.hmm.decoding.decoding_graph import phone_graph, word_graph
 from speakergmm.hmm.decoding.decoding_options import DecodingOptions
 from speakergmm.hmm.decoding.transducer import DecodingGraph
 from speakergmm.hmm.inference.graph import NoPathError
-from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.parallel import Workers
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.language_arguments import as_language_model
-from speakergmm.recognition.timelines import edge_times, known, label_dict
+from speakergmm.recognition.recognised_utterance import Recognition
 from speakergmm.recognition.utterance_skips import UtteranceSkips
 from speakergmm.run_context import RunContext
 from speakergmm.words import words_of
 
 if TYPE_CHECKING:
-    from speakergmm.hmm.decoding.forced_alignment import Segment
-    from speakergmm.hmm.decoding.hypotheses import Hypothesis
     from speakergmm.hmm.decoding.isolated import IsolatedWords, WordScore
     from speakergmm.hmm.language.language_model import BackoffLanguageModel
     from speakergmm.hmm.models.phone_models import PhoneModels
 
-_SCORES = (
-    "posterior",
-    "score",
-    "acoustic_log_likelihood",
-    "transition_log_probability",
-    "language_log_probability",
-)
 _CHUNK = 16
 """Utterances that travel to a worker at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recognition:
-    """What was recognised in an utterance.
-
-    Parameters
-    ----------
-    utterance : Utterance
-        The recording.
-    result : DecodingResult
-        Hypotheses, the best first.
-    grid : FrameGrid
-        Times of the frames.
-    lattice_text : str or None
-        The lattice in Kaldi's text format, where lattices were asked for.
-    """
-
-    utterance: Utterance
-    result: DecodingResult
-    grid: FrameGrid
-    lattice_text: str | None = field(default=None, repr=False)
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Words of the best hypothesis, as they were given for training."""
-        return _words(self.result.best)
-
-    def word_labels(self, hypothesis: Hypothesis | None = None) -> tuple[TimedLabel, ...]:
-        """Words and their times in seconds from the beginning of the recording."""
-        return self._labels((hypothesis or self.result.best).word_segments)
-
-    def phone_labels(self, hypothesis: Hypothesis | None = None) -> tuple[TimedLabel, ...]:
-        """Phones, silence among them, and their times."""
-        return self._labels((hypothesis or self.result.best).phone_segments)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything but the lattice as JSON has it; what is unknown is None."""
-        return {
-            "utterance": self.utterance.id,
-            "path": str(self.utterance.path),
-            "start": self.utterance.start,
-            "end": self.utterance.end,
-            "n_frames": self.result.n_frames,
-            "beam": known(self.result.beam),
-            "hypotheses": [self._hypothesis_dict(h) for h in self.result.hypotheses],
-        }
-
-    def _labels(self, segments: Sequence[Segment]) -> tuple[TimedLabel, ...]:
-        frames = [(segment.start_frame, segment.end_frame) for segment in segments]
-        times = edge_times(self.utterance, self.grid, frames, end=self.utterance.end)
-        return tuple(
-            TimedLabel(start, end, unescaped_name(segment.label), segment.confidence)
-            for (start, end), segment in zip(times, segments, strict=True)
-        )
-
-    def _hypothesis_dict(self, hypothesis: Hypothesis) -> dict[str, Any]:
-        def times(labels: Sequence[TimedLabel]) -> list[dict[str, Any]]:
-            return [label_dict(item) | {"confidence": known(item.confidence)} for item in labels]
-
-        return {
-            "words": list(_words(hypothesis)),
-            **{name: known(getattr(hypothesis, name)) for name in _SCORES},
-            "word_times": times(self.word_labels(hypothesis)),
-            "phone_times": times(self.phone_labels(hypothesis)),
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,15 +45,15 @@ class Decoder:
     Parameters
     ----------
     model : AcousticModel
-        Says how features are made, too.
+        The model, with the configuration of its features.
     search : DecodingGraph or IsolatedWords
-        What can be said: a graph to search, or a list of words of which each recording is one.
+        A graph of possible words or phones, or a list of words of which each recording is one.
     options : DecodingOptions
-        How to search.
+        Options of the search.
 
     Notes
     -----
-    `for_words`, `for_phones` and `for_isolated_words` build what is searched.
+    `for_words`, `for_phones` and `for_isolated_words` build the graph or list.
     """
 
     model: AcousticModel
@@ -137,17 +61,17 @@ class Decoder:
     options: DecodingOptions = field(default_factory=DecodingOptions)
 
     def __new__(cls, *given: Any, **named: Any) -> Decoder:
-        """Name the right call where only a model is given."""
+        """Raise an error that names the right call if only a model is given."""
         if len(given) + len(named) == 1 and "search" not in named:
             raise InvalidTypeError(
-                "a decoder needs to know what can be said: Decoder.for_words(model), "
+                "a decoder needs words or phones to recognise, as of Decoder.for_words(model), "
                 "Decoder.for_phones(model) or Decoder.for_isolated_words(model)"
             )
         return super().__new__(cls)
 
     @property
     def omitted_words(self) -> tuple[str, ...]:
-        """Words of the language model that the lexicon doesn't have."""
+        """Words of the language model that are not in the lexicon."""
         search = self.search
         return search.grammar.omitted if isinstance(search, DecodingGraph) else ()
 
@@ -161,33 +85,36 @@ class Decoder:
         options: DecodingOptions | None = None,
         language_scale: float = 1.0,
         word_penalty: float = 0.0,
+        **changes: Any,
     ) -> Decoder:
         """Recognise sentences of a language model, or of a loop over words.
 
         Parameters
         ----------
         model : AcousticModel or path
-            With the words' pronunciations in its lexicon.
+            Model with pronunciations of the words in its lexicon.
         language_model : BackoffLanguageModel or path of an ARPA file, optional
-            An n-gram model. Its words that the lexicon doesn't have stand in
-            `omitted_words`.
+            An n-gram model. Its words that are not in the lexicon are listed in `omitted_words`.
         words : iterable of str, optional
-            Words of the loop, or those the language model is limited to; by default the lexicon's.
+            Words of the loop, or words to which the language model is limited; by default those of
+            the lexicon.
         options : DecodingOptions, optional
-            How to search.
+            Options of the search.
         language_scale, word_penalty
-            See `build_decoding_graph`.
+            See `DecodingGraphOptions`.
+        **changes
+            Options of the search by name, in place of those of `options`.
 
         Notes
         -----
         Silences are as probable as in training: `SilenceModel.probability` between words,
-        `edge_probability` before the first and after the last one. Whole-word models of recordings
-        of a word each, whose `probability` is 0, get `edge_probability` between words, too.
+        `edge_probability` before the first and after the last one. Models of isolated words, whose
+        `probability` is 0, have `edge_probability` between words, too.
 
         Raises
         ------
         InvalidInputError
-            If words have no pronunciation, or there is none.
+            If words have no pronunciation, or there are no words.
         """
         model = as_model(model)
         graph = word_graph(
@@ -200,7 +127,7 @@ class Decoder:
             word_penalty=word_penalty,
             **_silence(model),
         )
-        return cls(model, graph, options or DecodingOptions())
+        return cls(model, graph, DecodingOptions.of(options, changes))
 
     @classmethod
     def for_phones(
@@ -211,6 +138,7 @@ class Decoder:
         options: DecodingOptions | None = None,
         language_scale: float = 1.0,
         word_penalty: float = 0.0,
+        **changes: Any,
     ) -> Decoder:
         """Recognise phones: those of an n-gram model of phones, or any in any order.
 
@@ -219,9 +147,9 @@ class Decoder:
         model : AcousticModel or path
             Models of the phones.
         language_model : BackoffLanguageModel or path of an ARPA file, optional
-            Silence may be one of its words, and then comes out as one.
-        options, language_scale, word_penalty
-            As `for_words`.
+            An n-gram model of phones. If silence is one of its words, it is recognised as one.
+        options, language_scale, word_penalty, **changes
+            As `for_words` takes them.
         """
         model = as_model(model)
         ngrams = as_language_model(language_model)
@@ -232,7 +160,7 @@ class Decoder:
             word_penalty=word_penalty,
             **_silence(model),
         )
-        return cls(model, graph, options or DecodingOptions())
+        return cls(model, graph, DecodingOptions.of(options, changes))
 
     @classmethod
     def for_isolated_words(
@@ -241,20 +169,24 @@ class Decoder:
         words: Iterable[str] | Mapping[str, float] | None = None,
         *,
         options: DecodingOptions | None = None,
+        **changes: Any,
     ) -> Decoder:
         """Recognise recordings of one word each, by likelihoods summed over all paths.
 
         Parameters
         ----------
         model : AcousticModel or path
-            With the words' pronunciations in its lexicon.
+            Model with pronunciations of the words in its lexicon.
         words : iterable of str, or mapping of str to float, optional
-            The words, with prior probabilities if they are not the same; by default the lexicon's.
+            The words, with prior probabilities if they differ; by default those of the lexicon.
         options : DecodingOptions, optional
-            Only the acoustic scale (for posteriors) and the number of alternatives count.
+            Options, of which the acoustic scale (of posteriors) and the number of alternatives
+            count.
+        **changes
+            Options by name, in place of those of `options`.
         """
         model = as_model(model)
-        return cls(model, isolated_words(model, words), options or DecodingOptions())
+        return cls(model, isolated_words(model, words), DecodingOptions.of(options, changes))
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -336,9 +268,10 @@ class Decoder:
         Parameters
         ----------
         corpus : Corpus, path, or sequence of Utterance or path
-            Where features are normalised by speaker, all that a speaker says here counts.
+            The recordings. If features are normalised by speaker, all utterances of a speaker among
+            them count.
         n_jobs : int, default=1
-            Processes; they change nothing but the time.
+            Number of processes. It changes nothing but the time.
         run : RunContext, optional
             Uses `strict`, `on_skip` and `progress`. Recordings that cannot be read and those in
             which no path was found are left out.
@@ -348,7 +281,7 @@ class Decoder:
         Yields
         ------
         Recognition
-            In order, without those that were skipped.
+            In order, without the utterances that were left out.
         """
         if lattices and (
             self.options.lattice_beam is None or not isinstance(self.search, DecodingGraph)
@@ -362,6 +295,7 @@ class Decoder:
             n_jobs=jobs,
             run=replace(run, on_skip=skips),
         ) as archive:
+            # Utterances are sent to the workers in chunks, and results come back in order.
             work = _Work(uuid.uuid4().hex, os.getpid(), self._search, lattices)
             size = 1 if jobs == 1 else min(_CHUNK, math.ceil(len(archive) / jobs))
             chunks = [range(i, min(i + size, len(archive))) for i in range(0, len(archive), size)]
@@ -378,7 +312,7 @@ class Decoder:
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """The function from normalised features to what was said; travels between processes."""
+    """Recognition of normalised features, as a function that can be pickled."""
 
     models: PhoneModels
     search: DecodingGraph | IsolatedWords
@@ -393,41 +327,41 @@ class _Search:
 
 _Outcome = tuple[DecodingResult | NoPathError, str | None]
 _kept: _Work | None = None
-"""In a worker process: the work it did last, whose search graph the engine has built already."""
+"""In a worker process: its last work, whose search graph has been built already."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """Recognise some utterances; travels between processes."""
+    """Recognition of some utterances, as a function that can be pickled."""
 
     token: str
-    home: int  # process that made this
+    home: int  # number of the process that created this
     search: _Search
     lattices: bool
 
     def __call__(self, items: list[tuple[str, NDArray[np.float32]]]) -> list[_Outcome]:
-        global _kept  # one read and one write, each whole: threads may come together
+        global _kept  # one read and one write, both atomic: several threads may call this
         work = self if os.getpid() == self.home else _kept
-        if work is None or work.token != self.token:  # a copy comes with each chunk
+        if work is None or work.token != self.token:  # each chunk brings a copy of the work
             work = _kept = self
         return [work.one(name, X) for name, X in items]
 
     def one(self, name: str, X: NDArray[np.float32]) -> _Outcome:
-        """Recognise an utterance: the result, or why there is none, and its lattice as text."""
+        """Recognise an utterance; return the result or the error, and the lattice as text."""
         try:
             result = self.search(X)
         except NoPathError as error:
             return error, None
         lattice = result.lattice if self.lattices else None
         text = None if lattice is None else lattice.to_text(escaped_name(name))
-        # A lattice holds the graph: too much to send home with each utterance.
+        # A lattice contains the graph, which is too large to be returned for each utterance.
         return replace(result, lattice=None), text
 
 
 def isolated_words(
     model: AcousticModel, words: Iterable[str] | Mapping[str, float] | None
 ) -> IsolatedWords:
-    """Build the search of recordings that are one word each, with silence at their edges."""
+    """Return the search for isolated words, with silence before and after them."""
     from speakergmm.hmm.decoding.isolated import IsolatedWords
 
     return IsolatedWords(
@@ -442,7 +376,7 @@ def isolated_words(
 def _lexicon_words(
     words: Iterable[str] | Mapping[str, float] | str | None, lexicon: Container[str]
 ) -> list[str] | dict[str, float] | None:
-    """Write words as a lexicon has them: a word that was trained as one may hold white space."""
+    """Return words as they are spelled in a lexicon, where white space is escaped."""
 
     def known(word: str) -> str:
         return word if word in lexicon else escaped_name(word)
@@ -455,10 +389,10 @@ def _lexicon_words(
 
 
 def _silence(model: AcousticModel) -> dict[str, Any]:
-    """Say where silence may stand, as in training.
+    """Return the options of silence in decoding graphs, as in training.
 
-    Whole-word models trained on recordings of a word each know silence at the edges only; where
-    such words follow one another, there is as much between them.
+    Models of isolated words have been trained with silence at the edges only; between several such
+    words silence is as probable as at the edges.
     """
     silence, between = model.silence, model.silence.probability
     ways = (way for word in model.lexicon for way in model.lexicon[word])
@@ -469,8 +403,3 @@ def _silence(model: AcousticModel) -> dict[str, Any]:
         "silence_probability": between,
         "edge_silence_probability": silence.edge_probability,
     }
-
-
-def _words(hypothesis: Hypothesis) -> tuple[str, ...]:
-    """Give words as people have them: in a lexicon their white space is escaped."""
-    return tuple(map(unescaped_name, hypothesis.words))

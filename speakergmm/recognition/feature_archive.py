@@ -1,6 +1,6 @@
-"""Features of a corpus for acoustic models: normalised by speaker or utterance, never all held.
+"""Features of a corpus for acoustic models, normalised by speaker or utterance.
 
-Static features are kept in a temporary file, from which training reads an utterance at a time.
+They are kept in a temporary file, from which training reads one utterance at a time.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from speakergmm.moments import Moments
 from speakergmm.parallel import Workers
 from speakergmm.run_context import RunContext
 
-# Two frames of sound are never so near each other: what repeats is a constant signal.
+# Two frames of sound always differ by more: repeated frames are a constant signal.
 _SAME = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
 class _Extract:
-    """The function from an utterance to its features; travels between processes."""
+    """Extraction of the features of one utterance, as a function that can be pickled."""
 
     config: FeatureConfig
 
@@ -42,16 +42,16 @@ class _Extract:
 class FeatureArchive(Sequence[NDArray[np.float32]]):
     """Normalised features of many utterances, read from a temporary file one at a time.
 
-    Made by `FeatureArchive.of`; a context manager that removes its file.
+    `FeatureArchive.of` returns one; it is a context manager that removes its file.
 
     Attributes
     ----------
     utterances : tuple of Utterance
-        Those whose recordings could be read, in order.
+        The utterances whose recordings could be read, in order.
     grids : tuple of FrameGrid
-        Times of their frames, from the beginning of each utterance.
+        Times of the frames, from the beginning of each utterance.
     n_constant : int
-        Frames of digital silence among them.
+        Number of frames of digital silence.
     """
 
     def __init__(self, normalisation: FeatureNormalisation) -> None:
@@ -61,7 +61,7 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         self.n_constant = 0
         self._first = [0]
         self._moments: dict[str, Moments] = {}
-        # Without a name where the system can do that: nothing is left behind by a kill.
+        # A file without a name, where the system has such, is not left behind by a kill.
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._map: NDArray[np.float32] | None = None
 
@@ -108,7 +108,7 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
                 archive.n_constant += count_constant(values, config)
                 used.append((utterance, grid))
             if not used:
-                raise InsufficientDataError("no recording can be used; see the warnings above")
+                raise InsufficientDataError("no recording can be used; see the warnings")
             archive.utterances, archive.grids = zip(*used, strict=True)
             archive._file.flush()
             shape = (archive.n_frames, cached_extractor(config).n_features)
@@ -120,7 +120,7 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
 
     @property
     def n_frames(self) -> int:
-        """Frames of all utterances."""
+        """Number of frames of all utterances."""
         return self._first[-1]
 
     def __len__(self) -> int:
@@ -156,7 +156,7 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
 
 
 class JoinedFeatures(Sequence[NDArray[np.float32]]):
-    """Features of several archives, one after the other; and whose they are."""
+    """Features of several archives, one after the other."""
 
     def __init__(self, archives: Sequence[FeatureArchive]) -> None:
         self.utterances = tuple(u for archive in archives for u in archive.utterances)
@@ -182,14 +182,14 @@ def as_normalisation(given: FeatureNormalisation | str) -> FeatureNormalisation:
 
 
 def count_constant(values: NDArray[np.floating[Any]], config: FeatureConfig) -> int:
-    """Count the frames that repeat the one before: those of digital silence.
+    """Count the frames that repeat the frame before them: those of digital silence.
 
     Parameters
     ----------
     values : array, shape (T, D)
-        Features as they are extracted.
+        Features before normalisation.
     config : FeatureConfig
-        Tells the static features from their deltas.
+        Configuration, which determines the static features among them.
 
     Returns
     -------
@@ -205,15 +205,15 @@ def count_constant(values: NDArray[np.floating[Any]], config: FeatureConfig) -> 
 
 
 def suited_rate(utterances: Sequence[Utterance]) -> int:
-    """Return the rate at which features lose nothing that most recordings have: 8 or 16 kHz.
+    """Return the sample rate of features that suits most recordings: 8 or 16 kHz.
 
-    Filters above the band of a recording hold nothing but the floor of the logarithm: telephone
-    speech is best kept at its own rate.
+    Filters above the band of a recording contain nothing but the floor of the logarithm, so
+    telephone speech is best kept at its own rate.
 
     Parameters
     ----------
     utterances : sequence of Utterance
-        Up to a hundred of them are looked at; those that can't be read say nothing.
+        About a hundred of them are probed; those that cannot be read are ignored.
     """
     step = max(1, len(utterances) // 100)
     rates = []

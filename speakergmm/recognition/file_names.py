@@ -9,23 +9,23 @@ from pathlib import PurePosixPath
 from speakergmm.audio import AUDIO_SUFFIXES
 from speakergmm.corpora.names import comparison_key
 
-# What some file system or shell gives a meaning of its own.
+# Characters with a special meaning in some file system or shell.
 _UNSAFE = re.compile(r'[<>:"\\|?*\x00-\x1f]')
 _LONGEST = 120
-# Of a recording, or before the seconds of a stretch of one, as in "one.flac#2.79-14.52".
+# The ending of a recording, also before the seconds of an excerpt, as in "one.flac#2.79-14.52".
 _AUDIO_ENDING = re.compile(
     rf"(?<=[^/])(?:{'|'.join(map(re.escape, AUDIO_SUFFIXES))})(?=#[^/]*$|$)", re.IGNORECASE
 )
-# Devices of Windows, whatever ending follows.
+# Names of devices in Windows, with any ending.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)", re.IGNORECASE)
 
 
 class FileNames:
-    """Gives each utterance a name for its files, which no other utterance gets on any file system.
+    """Names for the files of utterances, distinct on every file system.
 
-    Slashes of an id make folders, of an absolute path the last one only; the ending of a recording
-    is left out. Where that is another utterance's name already, but for letter case or the Unicode
-    normal form, more is kept, in the end with a digest of the id.
+    Slashes of an id become folders, of an absolute path only the last one; the ending of a
+    recording is removed. If another utterance has that name already, apart from letter case or
+    Unicode normal form, more of the id is kept, and at last a digest of the id is added.
 
     Examples
     --------
@@ -51,7 +51,7 @@ class FileNames:
 
 
 def _short_names(utterance: str) -> list[str]:
-    """Names for an utterance, the shortest first; the last one is the whole id."""
+    """Return names for an utterance, the shortest first; the last one is the whole id."""
     short = utterance
     if utterance.startswith("/"):
         short = "/".join(PurePosixPath(utterance).parts[1:][-2:])

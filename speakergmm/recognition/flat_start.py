@@ -1,4 +1,4 @@
-"""Models that know nothing yet, but for what digital silence sounds like where there is any."""
+"""Initial models without any knowledge but the sound of digital silence, if there is any."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from speakergmm.recognition.feature_archive import JoinedFeatures
 from speakergmm.recognition.silence_model import SilenceModel
 from speakergmm.recognition.training_options import NOISE_UNIT, TrainingOptions
 
-# Part of all frames that is digital silence from which on silence starts from quiet frames. In
+# Share of digital silence among all frames from which silence starts from quiet frames. In
 # LibriSpeech's training part it is 0.0014, in 2 of 251 recordings more than a tenth of a second.
 _LEAST_SHARE = 0.01
-# Part of each utterance that is taken for quiet.
+# Part of each utterance that counts as quiet.
 _QUIET = 0.1
 # Least variance of silence at the start, as a part of that of all frames: as narrow as digital
 # silence is, it would take nothing else. On short synthetic sentences between zeros, 0.5 left fewer
@@ -66,20 +66,20 @@ def flat_models(
     *,
     silences: Sequence[str],
 ) -> PhoneModels:
-    """Start from nothing: each pdf one Gaussian with the moments of all frames.
+    """Return initial models whose pdfs are one Gaussian each, with the moments of all frames.
 
-    Where at least one frame of a hundred is digital silence, silence has the moments of each
-    utterance's quietest tenth instead. Such frames are all alike, and the first states that take
-    them become so narrow that no others are ever taken for the same: from a start at which
-    everything is alike these are as often those of phones as those of silence.
+    If at least one frame in a hundred is digital silence, silence starts from the moments of the
+    quietest tenth of each utterance instead. Such frames are all alike, and the first states that
+    are aligned with them become so narrow that they fit nothing else. From a flat start these are
+    as often states of phones as states of silence.
 
     Parameters
     ----------
     frames : JoinedFeatures
     topologies : mapping of str to Topology
-        Of each unit.
+        Topology of each unit.
     config : FeatureConfig
-        Says where the energy is; without one the start is flat.
+        Configuration of the features; without an energy among them the start is flat.
     silences : sequence of str
         Units of silence.
 
@@ -111,5 +111,5 @@ def flat_models(
 
 
 def starts_from_quiet(frames: JoinedFeatures, config: FeatureConfig) -> bool:
-    """Whether there is so much digital silence that `flat_models` tells silence its sound."""
+    """Return whether `flat_models` starts from quiet frames, for so much is digital silence."""
     return config.energy != "none" and frames.n_constant >= _LEAST_SHARE * max(frames.n_frames, 1)

@@ -1,4 +1,4 @@
-"""What people give where transcripts, a lexicon or a language model is wanted: often a path."""
+"""Conversion of arguments to transcripts, lexicons and language models, many from paths."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def as_lexicon(
     units: Iterable[str] = (),
     case: Case | None = None,
 ) -> Lexicon:
-    """Return a lexicon, read the one that lies at a path, or make one of a dictionary.
+    """Return a lexicon, read the one at a path, or make one of a dictionary.
 
     Parameters
     ----------
     given : Lexicon, path, or mapping
-        A mapping as `Lexicon.from_dict` takes it.
+        The lexicon; a mapping is passed to `Lexicon.from_dict`.
     units : iterable of str
-        Names of a model's units, whose stress digits a file's phones then keep, too.
+        Units of a model. If some have stress digits, the phones of a file keep theirs.
     case : {"upper", "lower"}, optional
-        That a file's words are brought to.
+        Letter case to which the words of a file are brought.
     """
     if isinstance(given, Lexicon):
         return given
@@ -47,7 +47,7 @@ def keeps_stress(units: Iterable[str]) -> bool:
 
 
 def as_language_model(given: BackoffLanguageModel | AnyPath | None) -> BackoffLanguageModel | None:
-    """Return a language model, or read the ARPA file that lies at a path; None stays None."""
+    """Return a language model, or read the ARPA file at a path; None stays None."""
     if is_path(given):
         return BackoffLanguageModel.read_arpa(given)
     if not isinstance(given, BackoffLanguageModel | None):
@@ -59,7 +59,7 @@ def as_language_model(given: BackoffLanguageModel | AnyPath | None) -> BackoffLa
 def as_transcripts(
     given: TranscriptsLike,
 ) -> Transcripts:
-    """Return transcripts by utterance, or read those that lie at a path; texts become words."""
+    """Return transcripts by utterance, or read those at a path; texts are split into words."""
     if is_path(given):
         return read_transcripts(given)
     said: Any = given  # what is no transcript yet becomes one

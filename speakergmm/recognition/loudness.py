@@ -1,4 +1,4 @@
-"""What is heard of a recording without any model of phones: its length, and speech by energy."""
+"""Length, loud frames and speech of a recording, by energy alone."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from speakergmm.features.voice_activity import (
 
 
 def loud_frames(utterance: Utterance, config: FeatureConfig) -> NDArray[np.bool_] | None:
-    """Tell loud frames from the background of a recording by two Gaussians over log energy.
+    """Separate loud frames from the background of a recording by two Gaussians over log energy.
 
     Parameters
     ----------
     utterance : Utterance
-        The recording, or the stretch of one.
+        The recording, or an excerpt of one.
     config : FeatureConfig
-        Gives the frames, so that they are those of the features.
+        Configuration of the features, whose frames are classified.
 
     Returns
     -------
     array of bool, shape (n_frames,), or None
-        None where the two Gaussians are too near each other (2 nats) to tell anything.
+        None if the means of the two Gaussians are less than 2 nats apart.
 
     Raises
     ------
     AudioError
-        If the recording can't be read.
+        If the recording cannot be read.
 
     Notes
     -----
-    A vote among five neighbours takes out single frames, such as a click.
+    A vote among five adjacent frames removes single loud frames, such as clicks.
     """
     log_energy = log_energies(utterance, config)
     if not len(log_energy):
@@ -61,7 +61,7 @@ def log_energies(utterance: Utterance, config: FeatureConfig) -> NDArray[np.floa
     Raises
     ------
     AudioError
-        If the recording can't be read.
+        If the recording cannot be read.
     """
     blocks = iter_audio(
         utterance.path, sample_rate=config.sample_rate, start=utterance.start, end=utterance.end
@@ -71,7 +71,7 @@ def log_energies(utterance: Utterance, config: FeatureConfig) -> NDArray[np.floa
 
 
 def speech_found(log_energy: NDArray[np.float32], config: FeatureConfig) -> bool:
-    """Tell whether there is any speech, by the rule of a feature configuration."""
+    """Return whether there is any speech, by the rule of a feature configuration."""
     if not len(log_energy):
         return False
     rule = SpeechRule(config)
@@ -81,22 +81,22 @@ def speech_found(log_energy: NDArray[np.float32], config: FeatureConfig) -> bool
 
 @dataclass(frozen=True, slots=True)
 class RecordingMeasurement:
-    """What was found of an utterance's recording.
+    """Measurements of the recording of an utterance.
 
     Attributes
     ----------
     sample_rate : int
-        That of the file, in Hz.
+        Sample rate of the file, in Hz.
     seconds : float
-        Length of the utterance.
+        Length of the utterance, in seconds.
     recording_seconds : float
-        Length of the whole recording.
+        Length of the whole recording, in seconds.
     n_frames : int
-        Frames of features.
+        Number of frames of the features.
     has_speech : bool or None
-        None where the samples weren't looked at.
+        Whether there is any speech; None if the samples were not read.
     refusal : str or None
-        Why the recording can't be read; then nothing else counts.
+        Reason why the recording cannot be read; the other values are then meaningless.
     """
 
     sample_rate: int = 0
@@ -109,15 +109,14 @@ class RecordingMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class MeasureRecording:
-    """The function from an utterance to what was found of it; travels between processes.
+    """Measurement of one utterance, as a function that can be pickled.
 
     Attributes
     ----------
     config : FeatureConfig
-        Rate and frames are taken from it.
+        Configuration of the features, which determines sample rate and frames.
     listen : bool
-        Read the samples, and look for speech in them; without it the header says how long the
-        recording is.
+        Read the samples and look for speech; otherwise only the header is read.
     """
 
     config: FeatureConfig
@@ -133,7 +132,7 @@ class MeasureRecording:
                 n_frames = self.config.count_frames(round(seconds * self.config.sample_rate))
                 return RecordingMeasurement(info.sample_rate, seconds, info.duration, n_frames)
             with warnings.catch_warnings():
-                # A low rate is a problem of its own.
+                # Low sample rates are reported by the caller.
                 warnings.simplefilter("ignore", AudioWarning)
                 rule = FeatureConfig.preset("speaker")
                 heard = self.config.replace(vad_floor=rule.vad_floor)

@@ -1,4 +1,4 @@
-"""Words of transcripts: which a lexicon or a model lacks, and how long they take at the least."""
+"""Words of transcripts: those without a pronunciation or a model, and their least duration."""
 
 from __future__ import annotations
 
@@ -22,9 +22,17 @@ PUNCTUATION = ".,;:!?\"'()[]{}-\u2018\u2019\u201c\u201d\u00ab\u00bb\u2026\u2013\
 def spelled_out(
     lexicon: Lexicon, transcripts: Sentences, *, modelled: Set[str] | None = None
 ) -> Lexicon:
-    """Give words outside the lexicon their letters, where there is a model of each.
+    """Return a lexicon in which the words outside it are spelled, one unit per letter.
 
-    Those that can't be spelled stay outside.
+    Words that cannot be spelled, or for which a letter has no model, are not added.
+
+    Parameters
+    ----------
+    lexicon : Lexicon
+    transcripts : sentences
+        Mapping or sequence of texts or sequences of words.
+    modelled : set of str, optional
+        Units that have a model; by default any letter may be used.
     """
     spelled = {word: spell(word) for word in lexicon.unknown(transcripts)}
     return lexicon.extended(
@@ -63,7 +71,7 @@ def unknown_words(texts: Texts) -> Iterator[Problem]:
 
 
 def _hint(outside: Iterable[str], lexicon: Lexicon) -> str:
-    """Say which words would be known without punctuation, or in another letter case."""
+    """Return a hint at words that are known without punctuation or in another letter case."""
     words = sorted(outside)
     known = {fold(word, "lower") for word in lexicon} if words else set()
     stripped = {word: word.strip(PUNCTUATION) for word in words}
@@ -81,18 +89,17 @@ def shortest_frames(
     frames_of: Callable[[str], int] = lambda _: 3,
     unknown: str | None = None,
 ) -> int:
-    """Count the frames that the shortest way to say some words takes.
+    """Return the least number of frames that a sequence of words takes.
 
     Parameters
     ----------
     words : iterable of str
     lexicon : Lexicon, optional
-        Without it words are spelled, and those that can't be are taken for one letter.
+        Without it words are spelled; a word that cannot be spelled counts as one letter.
     frames_of : callable, optional
         Least number of frames of a phone; by default 3, for three states in a row.
     unknown : str, optional
-        Word of the lexicon that others are taken for. Without it words outside the lexicon take
-        no time.
+        Word of the lexicon to which words outside it are mapped. Without it they take no time.
 
     Returns
     -------
@@ -116,13 +123,13 @@ def shortest_frames(
 
 
 def with_counts(counts: Mapping[str, int]) -> str:
-    """Write words with their counts, the most frequent first."""
+    """Return words with their counts as text, the most frequent first."""
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{word} ({count})" for word, count in ranked)
 
 
 def missing_phones(texts: Texts, units: Set[str] | None) -> Iterator[Problem]:
-    """Find phones or letters without a model among these units."""
+    """Find utterances with phones or letters that are not among some units."""
     lexicon = texts.lexicon
     if units is None or lexicon is None:
         return
@@ -145,7 +152,7 @@ def _phones_of(word: str, lexicon: Lexicon) -> set[str]:
 def language_model_words(
     texts: Texts, given: BackoffLanguageModel | AnyPath | None
 ) -> list[Problem]:
-    """Read a language model, and compare its words with the text and the lexicon."""
+    """Compare the words of a language model with the transcripts and the lexicon."""
     try:
         model = as_language_model(given)
     except FaultyFileError as error:
@@ -156,13 +163,13 @@ def language_model_words(
     counts = Counter(word for said in texts.used.values() for word in said if word not in known)
     if counts:
         found.append(
-            f"words of the text that the language model lacks: {with_counts(counts)}"
+            f"words of the transcripts that are not in the language model: {with_counts(counts)}"
             + case_hint(counts, known)
         )
     unsaid = [word for word in model.vocabulary if lexicon is not None and word not in lexicon]
     if unsaid:
         found.append(
-            f"{len(unsaid)} words of the language model are not in the lexicon, and can't be "
+            f"{len(unsaid)} words of the language model are not in the lexicon, and cannot be "
             f"recognised: {', '.join(unsaid[:20])}{', ...' if len(unsaid) > 20 else ''}"
             + case_hint(unsaid, lexicon or (), "train it with --case {case}")
         )

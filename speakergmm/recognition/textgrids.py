@@ -27,18 +27,18 @@ def write_textgrid(
     path : path
         File to write; its folder must exist.
     tiers : mapping of str to sequence of TimedLabel
-        In the order in which Praat shall show them. Labels of a tier must not overlap; where they
-        leave time out, an empty interval is put. A label that ends beyond the recording by less
-        than a microsecond ends with it.
+        Tiers in the order in which Praat shows them. Labels of a tier must not overlap; gaps are
+        filled with empty intervals. A label that ends less than a microsecond after the recording
+        is cut.
     duration : float
-        Seconds of the recording: every tier goes from 0 to there.
+        Length of the recording in seconds, which is the length of every tier.
 
     Raises
     ------
     InvalidInputError
-        If labels overlap, are empty of time, or leave the recording; the first is named.
+        If labels overlap, have no duration, or leave the recording; the first one is named.
     SpeakerGmmError
-        If the file can't be written.
+        If the file cannot be written.
     """
     text = textgrid_text(tiers, duration=duration)
     with atomic_writer(path, durable=False) as file:
@@ -46,7 +46,7 @@ def write_textgrid(
 
 
 def textgrid_text(tiers: Mapping[str, Sequence[TimedLabel]], *, duration: float) -> str:
-    """Lay out what `write_textgrid` writes.
+    """Return the text of the file that `write_textgrid` writes.
 
     Examples
     --------
@@ -91,13 +91,13 @@ def read_textgrid(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, .
     Returns
     -------
     dict of str to tuple of TimedLabel
-        Tiers in the file's order, with empty intervals where nothing is said. Labels are taken in
-        as `speakergmm.words.clean` has them.
+        Tiers in the order of the file, with empty intervals in the gaps. Labels are normalised by
+        `speakergmm.words.clean`.
 
     Raises
     ------
     CorpusError
-        If the file can't be read or is no TextGrid, or two tiers have one name.
+        If the file cannot be read or is not a TextGrid, or two tiers have the same name.
     """
     from praatio.utilities import textgrid_io
 
@@ -121,7 +121,7 @@ def read_textgrid(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, .
         # Whatever the library trips over (it raises IndexError, ValueError and its own).
         raise CorpusError(f"{path}: is not a TextGrid ({type(error).__name__})") from error
     if len(set(names)) < len(names):
-        raise CorpusError(f"{path}: two tiers have one name: {', '.join(names)}")
+        raise CorpusError(f"{path}: two tiers have the same name: {', '.join(names)}")
     return tiers
 
 
@@ -135,7 +135,7 @@ def _seconds(text: str) -> float:
 def _entries(
     name: str, labels: Sequence[TimedLabel], duration: float
 ) -> list[tuple[float, float, str]]:
-    """Fill a tier from 0 to the end without a gap; refuse what Praat would."""
+    """Return the intervals of a tier from 0 to the end without gaps."""
     entries: list[tuple[float, float, str]] = []
     at = 0.0
     for item in labels:

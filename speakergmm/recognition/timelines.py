@@ -1,4 +1,4 @@
-"""Labels by utterance, with times of its own, or by recording, with all that is said in it."""
+"""Times of labels by utterance, or by recording with all of its utterances."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from speakergmm.features import FrameGrid
 from speakergmm.metrics.boundaries import TimedLabel
 
 By = Literal["utterance", "recording"]
-"""What files are of: utterances by their names, or recordings by theirs, as sclite has them."""
+"""Unit of files: utterances, or recordings, as sclite expects them."""
 
 _ROUNDING = 1e-6
-"""Seconds by which one utterance may end after the next begins, and not overlap it."""
+"""Overlap of two utterances, in seconds, that is ignored."""
 
 Labels = tuple[TimedLabel, ...]
 
@@ -28,23 +28,23 @@ Labels = tuple[TimedLabel, ...]
 def edge_times(
     utterance: Utterance, grid: FrameGrid, edges: ArrayLike, *, end: float | None
 ) -> list[Any]:
-    """Return when edges between frames are, in seconds of the recording.
+    """Return the times of boundaries between frames, in seconds of the recording.
 
     Parameters
     ----------
     utterance : Utterance
-        The first frame begins with it.
+        The utterance, whose start is that of the first frame.
     grid : FrameGrid
-        Times of its frames.
+        Times of the frames.
     edges : array_like, of any shape
-        Numbers of frames before each edge, which expectation may put between two frames.
+        Number of frames before each boundary, not necessarily an integer.
     end : float or None
-        Where the utterance ends, and so its last frame.
+        End of the utterance, and so of its last frame.
 
     Returns
     -------
     list
-        As the edges are nested.
+        Times, nested as `edges` is.
     """
     frames = np.asarray(edges, np.float64)
     times = np.where(frames == 0, utterance.start, utterance.start + grid.edges(frames))
@@ -52,17 +52,17 @@ def edge_times(
 
 
 def label_dict(label: TimedLabel) -> dict[str, Any]:
-    """Return what is said and when, as JSON has it."""
+    """Return a label and its times, as JSON can hold them."""
     return {"label": label.label, "start": round(label.start, 7), "end": round(label.end, 7)}
 
 
 def known(value: float) -> float | None:
-    """Return a number as JSON has it: None where it is not finite."""
+    """Return a number as JSON can hold it: None if it is not finite."""
     return value if math.isfinite(value) else None
 
 
 def own_times(utterance: Utterance, labels: Iterable[TimedLabel]) -> Labels:
-    """Count the times of labels from where the utterance begins, not from where its recording does.
+    """Return labels with times from the start of the utterance, not of the recording.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def own_times(utterance: Utterance, labels: Iterable[TimedLabel]) -> Labels:
 
 @dataclass(frozen=True, slots=True)
 class _Spoken:
-    """An utterance and its tiers, in times of the recording."""
+    """An utterance and its tiers, with times in the recording."""
 
     utterance: Utterance
     tiers: Mapping[str, Sequence[TimedLabel]]
@@ -88,12 +88,12 @@ class _Spoken:
 
 @dataclass(slots=True, eq=False)
 class Timelines:
-    """What is said in each recording, gathered from its utterances.
+    """The tiers of each recording, collected from its utterances.
 
     Parameters
     ----------
     spoken : dict of Path to list
-        What was added, by recording.
+        Utterances that were added, by recording.
     """
 
     spoken: dict[Path, list[_Spoken]] = field(default_factory=dict)
@@ -107,14 +107,14 @@ class Timelines:
         ----------
         utterance : Utterance
         tiers : mapping of str to sequence of TimedLabel
-            By name, with times from the beginning of the recording.
+            Labels by name of tier, with times from the beginning of the recording.
         duration : float
-            Seconds of the whole recording.
+            Length of the whole recording, in seconds.
         """
         self.spoken.setdefault(utterance.path, []).append(_Spoken(utterance, tiers, duration))
 
     def names(self) -> dict[Path, str]:
-        """Name recordings as the corpus does, else as their files, by path where two are alike."""
+        """Return the names of recordings in the corpus or of their files, or paths if ambiguous."""
         called = {
             path: parts[0].utterance.recording or path.stem for path, parts in self.spoken.items()
         }
@@ -122,7 +122,7 @@ class Timelines:
         return {path: name if times[name] == 1 else str(path) for path, name in called.items()}
 
     def tier(self, name: str) -> dict[str, Labels]:
-        """Return the labels of a tier by recording, sorted by name and time, as sclite wants."""
+        """Return the labels of a tier by recording, sorted by name and time, as sclite expects."""
         found: dict[str, Labels] = {}
         for path, recording in self.names().items():
             labels = (label for part in self.spoken[path] for label in part.tiers[name])
@@ -130,10 +130,10 @@ class Timelines:
         return dict(sorted(found.items()))
 
     def by_speaker(self) -> Iterator[tuple[str, dict[str, Labels], float]]:
-        """Yield for each recording its name, tiers of each speaker, and seconds.
+        """Yield the name of each recording, the tiers of its speakers, and its length in seconds.
 
-        Tiers are called ``SPEAKER - TIER``, or as they are where nobody is named. Where utterances
-        of a speaker overlap there are further ones, ``SPEAKER - TIER (2)``.
+        Tiers are called ``SPEAKER - TIER``, or ``TIER`` if the speaker is unknown. If utterances of
+        a speaker overlap, there are further tiers, ``SPEAKER - TIER (2)``.
         """
         for path, recording in self.names().items():
             tiers: dict[str, Labels] = {}
@@ -153,6 +153,6 @@ class Timelines:
 
 
 def _extent(part: _Spoken) -> tuple[float, float]:
-    """Say where the first label begins and the last one ends."""
+    """Return the start of the first label and the end of the last one."""
     times = [time for labels in part.tiers.values() for item in labels for time in item[:2]]
     return min(times, default=0.0), max(times, default=0.0)

@@ -1,4 +1,4 @@
-"""How transcripts become graphs: words by their units, and the silences between them."""
+"""Graphs of transcripts: words as sequences of units, with optional silences between them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from speakergmm.recognition.silence_model import SilenceModel
 
 
 class CompilesTranscripts:
-    """Models that say the words of a lexicon; a base of what has the four attributes."""
+    """Base of classes with models, a lexicon and silences, which compile transcripts to graphs."""
 
     models: PhoneModels
     lexicon: Lexicon
@@ -20,7 +20,7 @@ class CompilesTranscripts:
     unknown: str | None
 
     def known_words(self, words: Sequence[str]) -> tuple[str, ...]:
-        """Replace words outside the lexicon by the unknown word, where there is one."""
+        """Map words outside the lexicon to the unknown word, if there is one."""
         if self.unknown is None:
             return tuple(words)
         return tuple(word if word in self.lexicon else self.unknown for word in words)
@@ -33,7 +33,7 @@ class CompilesTranscripts:
         UnknownWordError
             If a word is not in the lexicon and there is no unknown word.
         InvalidInputError
-            If there is no word.
+            If there are no words.
         """
         return compile_transcript(
             self.known_words(words),
@@ -48,7 +48,7 @@ class CompilesTranscripts:
 
 @dataclass(frozen=True)
 class TranscriptModels(CompilesTranscripts):
-    """Nothing but what speaks words: an acoustic model in the making, without features."""
+    """An acoustic model without features and provenance, while it is trained."""
 
     models: PhoneModels
     lexicon: Lexicon

@@ -1,4 +1,4 @@
-"""How probable it is that an aligned word was said: a logistic regression on its alignment."""
+"""Probability that an aligned word was said, by logistic regression on its alignment."""
 
 from __future__ import annotations
 

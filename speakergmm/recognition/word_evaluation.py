@@ -18,17 +18,19 @@ from speakergmm.run_context import RunContext
 
 @dataclass(frozen=True, slots=True)
 class RecognisedWord:
-    """A recording, the word in it, and the word that was recognised.
+    """A recording of one word, and the word that was recognised.
 
     Parameters
     ----------
     utterance : str
     speaker : str or None
     said : str
+        The word that was spoken.
     heard : str or None
-        None where the recording could not be used, which counts as an error.
+        The word that was recognised; None if the recording could not be used, which counts as an
+        error.
     posterior : float
-        Of the word heard; NaN where there is none.
+        Posterior probability of the recognised word; NaN if there is none.
     """
 
     utterance: str
@@ -39,13 +41,13 @@ class RecognisedWord:
 
     @property
     def is_error(self) -> bool:
-        """Whether another word was heard, or none."""
+        """True if another word or none was recognised."""
         return self.heard != self.said
 
 
 @dataclass(frozen=True, slots=True)
 class WordEvaluation:
-    """Recognised words, which can be pooled by ``+``.
+    """Recognised words with their error rate; evaluations are pooled by ``+``.
 
     Parameters
     ----------
@@ -67,7 +69,7 @@ class WordEvaluation:
 
     @property
     def errors(self) -> tuple[RecognisedWord, ...]:
-        """What was not recognised."""
+        """The recordings that were not recognised correctly."""
         return tuple(item for item in self.recognised if item.is_error)
 
     @property
@@ -77,33 +79,33 @@ class WordEvaluation:
 
     @property
     def error_rate(self) -> float:
-        """Errors by recordings; NaN without recordings."""
+        """Errors per recording; NaN without recordings."""
         return self.n_errors / len(self.recognised) if self.recognised else math.nan
 
     @property
     def confusions(self) -> tuple[tuple[str, str, int], ...]:
-        """Word said, word heard (empty where none was), and how often; the most frequent first."""
+        """Spoken word, recognised word (empty if none) and count; the most frequent first."""
         counts = Counter((item.said, item.heard or "") for item in self.errors)
         ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         return tuple((said, heard, count) for (said, heard), count in ordered)
 
     def by_speaker(self) -> dict[str, tuple[int, int]]:
-        """Errors and recordings of each named speaker, sorted."""
+        """Return the numbers of errors and recordings of each named speaker, sorted by name."""
         totals = Counter(item.speaker for item in self.recognised if item.speaker is not None)
         errors = Counter(item.speaker for item in self.errors)
         return {speaker: (errors[speaker], totals[speaker]) for speaker in sorted(totals)}
 
     def wilson_interval(self, *, confidence: float = 0.95) -> Interval:
-        """Interval of the error rate if recordings were independent; see `wilson_interval`."""
+        """Return the error rate's interval for independent recordings; see `wilson_interval`."""
         return wilson_interval(self.n_errors, len(self.recognised), confidence=confidence)
 
     def speaker_interval(
         self, *, confidence: float = 0.95, n_bootstrap: int = 1000, seed: int = 0
     ) -> Interval | None:
-        """Interval of the error rate by drawing speakers with replacement.
+        """Return the bootstrap interval of the error rate over speakers.
 
         A recording without a speaker is drawn by itself. With few speakers the interval is too
-        narrow; None with fewer than two named.
+        narrow; it is None with fewer than two named speakers.
         """
         named = list(self.by_speaker().values())
         if len(named) < 2:
@@ -123,15 +125,16 @@ def evaluate_words(
     n_jobs: int = 1,
     run: RunContext | None = None,
 ) -> WordEvaluation:
-    """Recognise recordings of one word each, any of the model's, and compare.
+    """Recognise recordings of one word each and compare with the spoken words.
 
     Parameters
     ----------
     model : AcousticModel or path
     corpus : Corpus or path
-        Where the model normalises by speaker, all recordings of a speaker here count.
+        The recordings. If the model normalises features by speaker, all recordings of a speaker in
+        it count.
     words : mapping of str to str
-        What each utterance is.
+        The word spoken in each utterance, by its id.
     n_jobs : int, default=1
         Processes.
     run : RunContext, optional
@@ -140,12 +143,12 @@ def evaluate_words(
     Raises
     ------
     InvalidInputError
-        If a word is not given.
+        If the word of an utterance is missing.
     """
     model, corpus, words = as_model(model), as_corpus(corpus), as_single_words(words)
     missing = [u.id for u in corpus if u.id not in words]
     if missing:
-        raise InvalidInputError(f"nothing says what word {missing[0]!r} is")
+        raise InvalidInputError(f"the word of utterance {missing[0]!r} is missing")
     decoder = Decoder.for_isolated_words(model)
     heard = {
         found.utterance.id: (found.words[0], found.result.best.posterior)

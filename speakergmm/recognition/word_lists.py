@@ -1,4 +1,4 @@
-"""Recordings of single words: a folder for each word, or a list with a column that names it."""
+"""Corpora of isolated words: one folder per word, or a list with a column for the word."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from speakergmm.text_files import FaultList, reopened
 from speakergmm.words import clean, split_words, words_of
 
 COLUMNS = ("word", "text")
-"""Columns of a list, the first of which that it has says what word a recording is."""
+"""Columns of a list that may contain the word of a recording, in order of preference."""
 _ONE_EACH = "models of words need recordings of one each"
 
 
@@ -41,7 +41,7 @@ class WordCorpus:
     corpus : Corpus
         The recordings; speakers are named where they are known.
     words : dict of str to str
-        Word of each utterance, by its id.
+        The word spoken in each utterance, by its id.
 
     Raises
     ------
@@ -53,12 +53,12 @@ class WordCorpus:
     words: dict[str, str]
 
     def __post_init__(self) -> None:
-        """Check that there is a word for each recording."""
+        """Raise an error if the word of a recording is missing."""
         object.__setattr__(self, "words", {clean(u): clean(w) for u, w in self.words.items()})
         for utterance in self.corpus:
             if utterance.id not in self.words:
                 raise CorpusError(
-                    f"{self.corpus.source}: nothing says what word {quoted(utterance.id)} is"
+                    f"{self.corpus.source}: the word of {quoted(utterance.id)} is missing"
                 )
 
     @property
@@ -89,10 +89,11 @@ def read_words(
         ``word``. Folders of speakers are taken where each recording has its word beside it, in a
         ``.txt`` or ``.lab``.
     data_dir : path, optional
-        Where relative paths in a list begin.
+        Folder to which relative paths in a list refer.
     speaker_pattern : str, optional
-        How file names say who speaks, as `read_corpus` has it; for folders of words, which do not
-        name speakers. Where it has a part ``{word}`` too, names say the word, and folders nothing.
+        Pattern of the speaker in file names, as `read_corpus` takes it, for folders of words, which
+        do not name speakers. If it has a part ``{word}`` as well, the word is taken from the file
+        name, not from the folder.
 
     Raises
     ------
@@ -192,7 +193,7 @@ def _only_word(
 def cut_words(
     corpus: Corpus, table: str | os.PathLike[str], *, most_frequent: int | None = None
 ) -> WordCorpus:
-    """Take the words of running speech, whose times are known, as recordings of their own.
+    """Return words of running speech, whose times are known, as recordings of their own.
 
     Parameters
     ----------
@@ -200,9 +201,9 @@ def cut_words(
         Recordings of running speech.
     table : path
         CSV or TSV with the columns ``utterance``, ``start``, ``duration`` (in seconds from where
-        the utterance begins) and ``word``; rows of other utterances are passed over.
+        the utterance begins) and ``word``; rows of other utterances are ignored.
     most_frequent : int, optional
-        Keep only so many words, those with the most recordings.
+        Number of words to keep: those with the most recordings.
 
     Returns
     -------
@@ -212,7 +213,7 @@ def cut_words(
     Raises
     ------
     CorpusError
-        If the table can't be read or none of its rows is of the corpus.
+        If the table cannot be read, or none of its rows belongs to the corpus.
     """
     known = {utterance.id: utterance for utterance in corpus}
     path = Path(table)
@@ -237,12 +238,12 @@ def cut_words(
 
 
 def as_single_words(words: Mapping[str, str | Sequence[str]]) -> dict[str, str]:
-    """Return the word of each utterance, which transcripts of one word each may give, too.
+    """Return the word of each utterance, from words or from transcripts of one word each.
 
     Raises
     ------
     InvalidTypeError
-        If it is no mapping; names the right call.
+        If it is not a mapping; the message names the right call.
     InvalidInputError
         If an utterance has no word or several.
     """

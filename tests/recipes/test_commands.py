@@ -48,7 +48,7 @@ def test_settings_are_each_offered_once(recipe):
 
 
 def test_report_prints_all_figures(recipe, material, monkeypatch, tmp_path):
-    small = dataclasses.replace(recipe.CHOSEN, n_states=3, n_gaussians=1.0).but(max_iter=3)
+    small = dataclasses.replace(recipe.CHOSEN, n_states=3, gaussians_per_state=1.0).but(max_iter=3)
     monkeypatch.setattr(recipe, "CHOSEN", small)
     monkeypatch.setattr(recipe, "make_synthetic", lambda *_, **__: material)
     found = CliRunner().invoke(recipe.app, ["report", "--synthetic", str(tmp_path)])

@@ -51,7 +51,7 @@ def quick(recipe, monkeypatch, material):
     few = recipe.part(material, lambda u, _: u.speaker in speakers)
     small = {"max_iter": 3, "frequency_warps": (1.0,)}
     for name in ("KNOWN", "UNKNOWN"):
-        settings = dataclasses.replace(getattr(recipe, name), n_states=3, n_gaussians=1.0)
+        settings = dataclasses.replace(getattr(recipe, name), n_states=3, gaussians_per_state=1.0)
         monkeypatch.setattr(recipe, name, settings.but(**small))
     monkeypatch.setattr(recipe, "make_synthetic", lambda *_, **__: few)
     return few

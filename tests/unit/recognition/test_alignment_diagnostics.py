@@ -147,7 +147,7 @@ def evidence(name, **changes):
 
 
 CASES = {
-    "likelihood": ({"log_likelihood": -80.0}, "log-likelihood -80.0 a frame is low"),
+    "likelihood": ({"log_likelihood": -80.0}, "log-likelihood -80.0 per frame is low"),
     "goodness": ({"goodness": -5.0}, "other phones fit better all along"),
     "worst_word": (
         {"words": (WordEvidence("A", 0.25, -9.0, 0.99),)},

