@@ -37,7 +37,7 @@ def run(
     intervals = found.wilson_interval(), found.speaker_interval()
     shown = ["-" if i is None else f"{100 * i.low:.2f} to {100 * i.high:.2f}" for i in intervals]
     cells = [f"{found.n_errors}", f"{len(found.recognised)}", f"{100 * found.error_rate:.2f}"]
-    return found, [*cells, *shown, f"{model.models.n_components}", f"{seconds:.0f}"]
+    return found, [*cells, *shown, f"{model.models.n_gaussians}", f"{seconds:.0f}"]
 
 
 @app.command()

@@ -62,7 +62,7 @@ def train(
     for run in _runs(data, synthetic, output, algorithm, jobs):
         model = run.model()
         last = model.provenance["history"][-1]["log_likelihood"]
-        print(f"{run.file('safetensors')}: {model.models.n_components} Gaussians, {last:.3f}")
+        print(f"{run.file('safetensors')}: {model.models.n_gaussians} Gaussians, {last:.3f}")
         print_times(run)
 
 

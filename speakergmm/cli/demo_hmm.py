@@ -64,7 +64,7 @@ class HmmDemonstration:
         model_file = self.output / "acoustic-model.safetensors"
         model.save(model_file)
         self.step(
-            f"phone models from a flat start: {model.models.n_components} Gaussians -> {model_file}"
+            f"phone models from a flat start: {model.models.n_gaussians} Gaussians -> {model_file}"
         )
         sentences = [said[u.id] for u in training]
         bigram = hmm.train_ngram(sentences, order=2, vocabulary=lexicon.words)

@@ -108,7 +108,7 @@ class UnitTrainingCommand(CorpusCommand):
                 **more,
                 **model.info(),
             },
-            f"{self.output}: {modelled}, {counted(model.models.n_components, 'Gaussian')}, trained "
+            f"{self.output}: {modelled}, {counted(model.models.n_gaussians, 'Gaussian')}, trained "
             f"on {counted(n_used, item)} ({facts['seconds'] / 60:.1f} minutes) of "
             f"{counted(facts['n_speakers'], 'named speaker')}; log-likelihood "
             f"{facts['history'][-1]['log_likelihood'] or float('nan'):.3f} per frame, "

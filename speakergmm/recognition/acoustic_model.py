@@ -164,7 +164,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
 
     def __repr__(self) -> str:
         return (
-            f"AcousticModel({len(self.models.units)} units, {self.models.n_components} Gaussians, "
+            f"AcousticModel({len(self.models.units)} units, {self.models.n_gaussians} Gaussians, "
             f"{len(self.lexicon)} words, digest={self.digest[:12]!r})"
         )
 
@@ -242,7 +242,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
             "n_units": len(self.models.units),
             "units": list(self.models.units),
             "n_pdfs": self.models.n_pdfs,
-            "n_components": self.models.n_components,
+            "n_gaussians": self.models.n_gaussians,
             "n_features": self.models.n_features,
             "n_words": len(self.lexicon),
             "n_pronunciations": self.lexicon.n_pronunciations,

@@ -159,7 +159,7 @@ def _estimated_on(
         algorithm="viterbi",
         annealing=(),
         max_iter=1,
-        n_gaussians=model.models.n_components,
+        n_gaussians=model.models.n_gaussians,
         grow_until=0,
         acoustic_scale=1.0,
     )

@@ -145,7 +145,7 @@ def speed(name, model, corpus, text, *, to_reach) -> list[Figure]:
         }
         spent = interleaved_medians(rates, rounds=_ROUNDS)
     note = (
-        f"{seconds / 60:.1f} minutes, {model.models.n_components} Gaussians, median of {_ROUNDS} "
+        f"{seconds / 60:.1f} minutes, {model.models.n_gaussians} Gaussians, median of {_ROUNDS} "
         "runs"
     )
     return [

@@ -100,7 +100,7 @@ def digits(data: Path, *, rounds: int) -> list[Figure]:
     )
     spoken = _seconds(strings)
     case = (
-        f"loop of 10 digits, {len(models.units)} phones, {models.n_components} Gaussians, strings "
+        f"loop of 10 digits, {len(models.units)} phones, {models.n_gaussians} Gaussians, strings "
         "of 10 recordings"
     )
     note = f"log-densities {seconds['densities'] / spoken:.5f} of it; {spoken:.0f} s of speech"

@@ -55,7 +55,7 @@ def training(*, quick: bool = False) -> list[Figure]:
             Figure(
                 "training",
                 f"monophones from a flat start, {algorithm}, 40 iterations, {minutes:.0f} minutes, "
-                f"{model.models.n_components} Gaussians: CPU seconds, features included",
+                f"{model.models.n_gaussians} Gaussians: CPU seconds, features included",
                 seconds,
                 "" if quick else f"<= {factor * KALDI_SECONDS:g}",
                 f"features and graphs {clock.first - started:.1f} s, "

@@ -80,8 +80,8 @@ class PhoneModels:
         return self.bank.n_pdfs
 
     @property
-    def n_components(self) -> int:
-        """Number of Gaussians of all pdfs."""
+    def n_gaussians(self) -> int:
+        """Number of Gaussians of all pdfs, G."""
         return self.bank.n_gaussians
 
     @property

@@ -181,7 +181,7 @@ class PhoneTrainer:
         done = TrainingIteration(
             iteration,
             float("nan") if first else per_frame,
-            models.n_components,
+            models.n_gaussians,
             report.n_floored,
             report.n_removed,
             len(failed),
@@ -223,7 +223,7 @@ class PhoneTrainer:
         schedule, iteration = self.schedule, self.state.iteration
         wanted = schedule.gaussians_after(iteration, models.n_pdfs)
         # No split after the last update: no iteration would move the halves apart.
-        if wanted <= models.n_components or iteration + 1 >= schedule.max_iter:
+        if wanted <= models.n_gaussians or iteration + 1 >= schedule.max_iter:
             return models
         sizes = allot_gaussians(
             occupancy,

@@ -12,7 +12,7 @@ class Untrained:
     """In place of a model: training is not what is looked at."""
 
     def __init__(self):
-        self.models = type("Models", (), {"n_components": 300})()
+        self.models = type("Models", (), {"n_gaussians": 300})()
 
     def save(self, path):
         path.write_bytes(b"")

@@ -27,7 +27,7 @@ def test_flat_models_are_one_gaussian_everywhere():
     mean, variance = [1.0, -2.0], [4.0, 0.25]
     models = PhoneModels.flat(TOPOLOGIES, mean=mean, variance=variance, same_pdf=SAME)
     assert models.units == ("A", "SIL", "sp", "B")
-    assert (models.n_pdfs, models.n_components, models.n_features) == (9, 9, 2)
+    assert (models.n_pdfs, models.n_gaussians, models.n_features) == (9, 9, 2)
     assert models.tying.pdfs(2).tolist() == [models.tying.pdfs(1)[1]]
     np.testing.assert_array_equal(models.bank.gaussians.means, [mean] * 9)
     np.testing.assert_array_equal(models.bank.gaussians.variances(), [variance] * 9)

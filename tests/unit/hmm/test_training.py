@@ -484,7 +484,7 @@ def test_mixtures_grow_on_schedule():
     result = train_phone_models(models, graphs_of(models, transcripts), frames, schedule=schedule)
     # 6 pdfs to begin with, 18 after iteration 4, and none in between that is not linear.
     assert [h.n_gaussians for h in result.history] == [6, 9, 12, 15, 18, 18, 18, 18]
-    assert result.models.n_components == 18
+    assert result.models.n_gaussians == 18
     assert result.models.bank.sizes.min() >= 1
 
 
@@ -498,7 +498,7 @@ def test_the_last_update_is_not_followed_by_growth():
     assert [h.n_gaussians for h in result.history] == [12, 12]
     once = TrainingSchedule(**{**schedule.to_dict(), "max_iter": 1})
     result = train_phone_models(models, graphs_of(models, transcripts), frames, schedule=once)
-    assert result.models.n_components == 6
+    assert result.models.n_gaussians == 6
 
 
 def test_seeds_fix_what_grows():
@@ -531,10 +531,10 @@ def test_each_iteration_splits_in_directions_of_its_own():
         trainer.state = dataclasses.replace(trainer.state, iteration=iteration)
         trainer.step(trainer.state)
         grown.append(trainer.state.models.bank.gaussians.means)
-        assert len(grown[-1]) > models.n_components
+        assert len(grown[-1]) > models.n_gaussians
     np.testing.assert_array_equal(grown[0], grown[1])
     moved = (grown[0] != grown[2]).all(axis=1)
-    assert moved.sum() >= len(grown[0]) - models.n_components
+    assert moved.sum() >= len(grown[0]) - models.n_gaussians
 
 
 def test_floors_and_removals_are_counted():
@@ -542,7 +542,7 @@ def test_floors_and_removals_are_counted():
     transcripts, frames = make_utterances(make_models(9), n=6)
     schedule = TrainingSchedule(max_iter=3, n_gaussians=1, min_occupancy=5.0, variance_floor=0.5)
     result = train_phone_models(models, graphs_of(models, transcripts), frames, schedule=schedule)
-    assert sum(h.n_removed for h in result.history) == 24 - result.models.n_components > 0
+    assert sum(h.n_removed for h in result.history) == 24 - result.models.n_gaussians > 0
     assert result.history[0].n_floored > 0
     _, variance, _ = utterance_moments(frames)
     assert (result.models.bank.gaussians.variances() >= 0.5 * variance * 0.999).all()

@@ -121,7 +121,7 @@ def test_info_is_json():
     assert json.loads(json.dumps(info)) == info
     assert (info["n_units"], info["n_pdfs"], info["n_words"]) == (5, 11, 4)
     assert info["n_pronunciations"] == 5
-    assert info["n_components"] == make_models().n_components
+    assert info["n_gaussians"] == make_models().n_gaussians
 
 
 def test_graphs_have_the_silences_of_the_model():

@@ -89,7 +89,7 @@ def test_models_are_of_what_was_said(model, corpus, said, lexicon):
     assert model.models.topology("SIL") == Topology.silence(5)
     assert all(model.models.topology(p) == Topology.left_right(3) for p in phones)
     assert model.models.n_pdfs == 3 * len(phones) + 5
-    assert model.models.n_pdfs < model.models.n_components <= 150
+    assert model.models.n_pdfs < model.models.n_gaussians <= 150
     assert spoken <= set(model.lexicon)
     assert model.normalisation == FeatureNormalisation("speaker", True)
 

@@ -96,7 +96,7 @@ def test_units_are_words(model):
     assert model.models.units == ("down", "left", "up", "SIL")
     assert [t.n_states for t in model.models.topologies] == [4, 4, 4, 3]
     assert model.lexicon["up"][0].phones == ("up",)
-    assert model.models.n_components == round(1.5 * 15)
+    assert model.models.n_gaussians == round(1.5 * 15)
     history = [h["log_likelihood"] for h in model.provenance["history"]]
     assert history[-1] > history[1]
     assert (model.provenance["n_utterances"], model.provenance["n_speakers"]) == (18, 2)
