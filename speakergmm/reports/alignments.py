@@ -1,4 +1,4 @@
-"""A picture of an alignment: waveform, spectrogram, and tiers of words and phones under them."""
+"""Pictures of alignments: waveform and spectrogram above tiers of words and phones."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES = (".svg", ".png", ".pdf")
-"""Endings of the files that a picture can be written to."""
+"""Endings of the picture files that can be written."""
 
-# Six milliseconds resolve single pulses of a voice, and so show formants as bands.
+# Six milliseconds resolve single glottal pulses, so that formants appear as bands.
 _WINDOW_SECONDS = 0.006
 _RANGE_DB = 60.0
 _TOP_HZ = 8000.0
 _MOST_COLUMNS = 4000
 _INCHES_PER_SECOND = 2.6
 _NARROWEST, _WIDEST = 7.0, 60.0
-# Confidence from nothing to one: from orange to a light blue that black letters stand out on.
+# Colours of confidences from 0 to 1: orange to a light blue on which black letters are legible.
 _UNSURE, _SURE = np.array([0.90, 0.42, 0.10]), np.array([0.84, 0.91, 0.97])
 _UNKNOWN = (0.94, 0.94, 0.94)
 _POINT = 1 / 72
-# Lines at the edges of the first tier, and of the second.
+# Lines at the boundaries of the first tier and of the second one.
 _STRONG: dict[str, Any] = {"color": "#c0392b", "linewidth": 1.1, "alpha": 0.9, "zorder": 3}
 _WEAK: dict[str, Any] = {"color": "#2471a3", "linewidth": 0.6, "alpha": 0.75, "zorder": 2}
 
@@ -49,42 +49,42 @@ def draw_alignment(
     start: float = 0.0,
     inches_per_second: float = _INCHES_PER_SECOND,
 ) -> Figure:
-    """Draw waveform and spectrogram with the labels of some tiers under them.
+    """Draw a waveform and a spectrogram above the labels of some tiers.
 
     Parameters
     ----------
     samples : array of float, shape (n,)
-        The stretch to draw, full scale at 1.
+        The segment to draw; full scale is 1.
     sample_rate : int
-        Hz.
+        Sample rate, in Hz.
     tiers : mapping of str to sequence of TimedLabel
-        From top to bottom. The edges of the first are drawn as strong lines through the
-        spectrogram, those of the second as thin ones. A label's colour shows its confidence, or
-        where it has none the posterior of its place; the number is written below where there is
-        room.
+        The tiers from top to bottom. The boundaries of the first tier are drawn through the
+        spectrogram as thick lines, those of the second as thin ones. The colour of a label shows
+        its confidence or, if it has none, the posterior of its position; the number is written
+        below the label if there is room.
     title : str
-        Stands above; by default nothing does.
+        Title above the picture; none by default.
     start : float, default=0.0
-        Time of the first sample, in seconds, as the labels count.
+        Time of the first sample, in seconds, on the time axis of the labels.
     inches_per_second : float, default=2.6
-        Scale of the time axis, between 7 and 60 inches in all.
+        Scale of the time axis; the picture is between 7 and 60 inches wide.
 
     Returns
     -------
     matplotlib.figure.Figure
-        To be shown or saved; `write_picture` and `picture_svg` do it.
+        The picture, for `write_picture` or `picture_svg`.
 
     Raises
     ------
     InvalidInputError
-        If there are fewer samples than a window of 6 ms, or no tiers.
+        If there are less than 12 ms of samples, or no tiers.
     """
     from matplotlib.figure import Figure
 
     signal = np.asarray(samples, dtype=np.float64)
     if signal.ndim != 1 or len(signal) < 2 * _WINDOW_SECONDS * sample_rate or not tiers:
         raise InvalidInputError(
-            "a picture needs one-dimensional samples of at least 12 ms and a tier, got shape "
+            "a picture needs one-dimensional samples of at least 12 ms and a tier, found shape "
             f"{signal.shape} at {sample_rate} Hz and {len(tiers)} tiers"
         )
     seconds = len(signal) / sample_rate
@@ -104,7 +104,7 @@ def draw_alignment(
                 for axes in panels[:2]:
                     axes.axvline(time, **line)
         if title:
-            # No markup: a dollar sign in a file's name is a dollar sign.
+            # A dollar sign in a file name is not the beginning of a formula.
             figure.suptitle(title, fontsize=11, parse_math=False)
         panels[-1].set_xlim(start, start + seconds)
         panels[-1].set_xlabel("time in seconds; colour and number: posterior probability")
@@ -112,27 +112,27 @@ def draw_alignment(
 
 
 def write_picture(path: str | Path, figure: Figure, *, dots_per_inch: int = 130) -> None:
-    """Write a figure to a file whose ending says of which kind, whole or not at all.
+    """Write a figure to a file in the format of its ending, completely or not at all.
 
     Parameters
     ----------
     path : path
-        Ends in .svg, .png or .pdf.
+        The file, which ends in .svg, .png or .pdf.
     figure : matplotlib.figure.Figure
     dots_per_inch : int, default=130
-        Of a PNG, and of the spectrogram in the others.
+        Resolution of a PNG, and of the spectrogram in the other formats.
 
     Raises
     ------
     InvalidInputError
-        If the ending is another.
+        If the file name has another ending.
     SpeakerGmmError
-        If the file can't be written.
+        If the file cannot be written.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
-        raise InvalidInputError(f"{path}: a picture's name must end in {', '.join(SUFFIXES)}")
-    # The same picture gives the same bytes: no date is written.
+        raise InvalidInputError(f"{path}: the name of a picture must end in {', '.join(SUFFIXES)}")
+    # No date is written, so that the same picture has the same bytes.
     date: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
     with _plain_style():
         picture = render_figure(figure, format=suffix[1:], dpi=dots_per_inch, metadata=date)
@@ -141,16 +141,16 @@ def write_picture(path: str | Path, figure: Figure, *, dots_per_inch: int = 130)
 
 
 def picture_svg(figure: Figure, *, prefix: str = "alignment", dots_per_inch: int = 130) -> str:
-    """Return a figure as an ``<svg>`` element to be placed in a page.
+    """Return a figure as an ``<svg>`` element for an HTML page.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
     prefix : str
-        Begins all ids, which must differ from those of other figures of the page.
+        Prefix of all ids, which must differ from those of other figures of the page.
     dots_per_inch : int, default=130
-        Of the spectrogram, which is a picture inside it: the page's content policy must allow
-        ``img-src data:``.
+        Resolution of the spectrogram, which is an embedded image: the content policy of the page
+        must allow ``img-src data:``.
 
     Returns
     -------
@@ -168,19 +168,18 @@ def spectrogram(
     Parameters
     ----------
     samples : array of float, shape (n,)
-        At least 6 ms.
+        The samples, at least 6 ms.
     sample_rate : int
-        Hz.
+        Sample rate, in Hz.
 
     Returns
     -------
     levels : array, shape (F, T)
-        Decibels below the loudest point, at least -60.
+        Level relative to the loudest point, in dB, at least -60.
     frequencies : array, shape (F,)
-        Hz, to 8 kHz at most.
+        Frequencies in Hz, at most 8 kHz.
     times : array, shape (T,)
-        Centres of the windows, in seconds from the first sample; at most 4,000 of them, evenly
-        spaced.
+        Centres of the windows, in seconds from the first sample: at most 4,000, evenly spaced.
     """
     signal = np.asarray(samples, dtype=np.float64)
     length = max(4, round(_WINDOW_SECONDS * sample_rate))
@@ -200,7 +199,7 @@ def spectrogram(
 
 
 def _draw_waveform(axes: Axes, signal: NDArray[np.float64], sample_rate: int, start: float) -> None:
-    """Draw the range of samples in each of some thousand columns."""
+    """Draw the range of the samples in each column of the waveform."""
     step = max(1, len(signal) // _MOST_COLUMNS)
     edges = np.arange(0, len(signal), step)
     low, high = np.minimum.reduceat(signal, edges), np.maximum.reduceat(signal, edges)
@@ -240,7 +239,7 @@ def _draw_tier(
     end: float,
     inches_per_second: float,
 ) -> None:
-    """Draw a box for each label, coloured by confidence."""
+    """Draw a box for each label in the colour of its confidence."""
     for item in labels:
         if item.end <= start or item.start >= end:
             continue
@@ -269,7 +268,7 @@ def _draw_tier(
 
 
 def confidence_colour(confidence: float) -> tuple[float, ...]:
-    """Return the colour of a box: light blue where sure, orange where not, grey where unknown.
+    """Return the colour of a confidence: light blue for 1, orange for 0, grey for NaN.
 
     >>> confidence_colour(float("nan"))
     (0.94, 0.94, 0.94)
@@ -281,14 +280,14 @@ def confidence_colour(confidence: float) -> tuple[float, ...]:
 
 
 def _fitting(label: str, room: float) -> tuple[float, bool]:
-    """Choose the size of letters, in points, and whether they stand on their side; 0 for none."""
+    """Return the font size of a label in points, 0 if nothing fits, and whether it is rotated."""
     if not label:
         return 0.0, False
     needed = 0.62 * len(label) * _POINT
     for size in (9.0, 8.0, 7.0, 6.0):
         if needed * size <= room:
             return size, False
-    # On its side a line takes its height of the width, and its length of the box's height.
+    # A rotated line needs its height in the width of the box, and its length in the height.
     for size in (7.0, 6.0, 5.0):
         if 1.15 * size * _POINT <= room and needed * size <= 0.48:
             return size, True

@@ -1,4 +1,4 @@
-"""Who is taken for whom: the rows of the report's confusion tables."""
+"""Speakers who are confused with one another: the rows of the tables of the report."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,18 @@ from speakergmm.metrics import ClosedSetIdentification, Scores, SpeakerClusters,
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConfusionTable:
-    """Part of the confusion matrix: the speakers with the most errors.
+    """The part of a confusion matrix with the most errors.
 
     Attributes
     ----------
     names : tuple of str
-        Speakers, the most confused first.
+        Speakers, the most often confused first.
     counts : array of int, shape (S, S)
         Tests by true speaker (rows) and chosen speaker (columns).
     others : array of int, shape (S,)
-        Tests of each row's speaker that went to speakers not shown.
+        Tests of the speaker of each row that were identified as speakers outside the table.
     n_confused : int
-        Speakers involved in any error.
+        Number of speakers involved in any error.
     """
 
     names: tuple[str, ...]
@@ -32,14 +32,14 @@ class ConfusionTable:
 
 @dataclass(frozen=True, slots=True)
 class FalseAcceptance:
-    """Nontarget trials of one model and one test speaker that reach a threshold.
+    """The nontarget trials of a model and a test speaker that reach a threshold.
 
     Attributes
     ----------
     model, speaker : str
-        The model, and who spoke (by the name of the speaker's own model, or the recording's name).
+        The model and the test speaker (the name of the speaker's own model, or of the recording).
     accepted, n_trials : int
-        Trials with ``score >= threshold``, and all.
+        Number of trials with ``score >= threshold``, and of all trials.
     """
 
     model: str
@@ -51,25 +51,25 @@ class FalseAcceptance:
 def most_confused(
     identification: ClosedSetIdentification, *, n_speakers: int = 12
 ) -> ConfusionTable:
-    """Pick the speakers with the most identification errors.
+    """Return the confusion matrix of the speakers with the most identification errors.
 
     Parameters
     ----------
     identification : ClosedSetIdentification
-        Its confusions are counted for both speakers, the true one and the chosen one.
+        The identification; a confusion counts for the true speaker and for the chosen one.
     n_speakers : int, default=12
-        At most this many.
+        Largest number of entries.
 
     Returns
     -------
     ConfusionTable
-        Without rows where there is no error.
+        The table, without rows of speakers without errors.
     """
     names = identification.model_names
     wrong = identification.true != identification.chosen
     errors = np.bincount(identification.true[wrong], minlength=len(names))
     errors = errors + np.bincount(identification.chosen[wrong], minlength=len(names))
-    # A stable sort: equal counts stay in the order of the names.
+    # Equal counts keep the order of the names.
     shown = np.argsort(-errors, kind="stable")[:n_speakers]
     shown = shown[errors[shown] > 0]
     place = np.full(len(names), len(shown))
@@ -88,21 +88,21 @@ def most_confused(
 def most_falsely_accepted(
     scores: Scores, *, threshold: float, n_pairs: int = 10
 ) -> tuple[FalseAcceptance, ...]:
-    """List the pairs of model and test speaker with the most false alarms.
+    """Return the pairs of model and test speaker with the most false alarms.
 
     Parameters
     ----------
     scores : Scores
         Labelled trials.
     threshold : float
-        Accept when ``score >= threshold``.
+        Trials with ``score >= threshold`` are accepted.
     n_pairs : int, default=10
-        At most this many.
+        Largest number of entries.
 
     Returns
     -------
     tuple of FalseAcceptance
-        The most false alarms first, then the greater share, then by name.
+        Pairs in the order of false alarms, then of their share, then of names.
     """
     clusters = speaker_clusters(scores)
     rows = np.flatnonzero(scores.is_nontarget)
@@ -129,7 +129,7 @@ def _speaker_names(scores: Scores, clusters: SpeakerClusters) -> list[str]:
     names = [""] * clusters.n_speakers
     owned = (scores.path_names, clusters.paths), (scores.model_names, clusters.models)
     for known, members in owned:
-        # From the last to the first: the first name in order remains, and models' names win.
+        # Backwards, so that the first name remains; names of models replace those of recordings.
         for name, member in zip(reversed(known), members[::-1].tolist(), strict=True):
             names[member] = name
     return names

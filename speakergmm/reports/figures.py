@@ -1,8 +1,8 @@
-"""Figures for the report, as SVG that takes its colours from the page.
+"""Figures of the report as SVG in the colours of the page.
 
-Matplotlib draws with placeholder colours, which are then replaced by CSS variables: the same
-figure is dark on a dark screen and black on white on paper. Text stays text, in the page's font.
-The same input gives the same bytes: ids are salted with a constant and no date is written.
+Matplotlib draws with placeholder colours, which are replaced by CSS variables: the same figure is
+dark on a dark screen and black on white on paper. Text remains text, in the font of the page. Equal
+input gives equal bytes: ids are salted with a constant, and no date is written.
 """
 
 import re
@@ -24,38 +24,37 @@ _VARIABLES = (
     *("ink", "muted", "rule", "surface", "target", "nontarget"),
     *("mark-1", "mark-2", "mark-3"),
 )
-# Placeholder colours; each occurs nowhere else and stands for a variable of the page's style.
+# Placeholder colours, which occur nowhere else, for the variables of the style of the page.
 _COLOUR = {name: f"#010a{number:02d}" for number, name in enumerate(_VARIABLES, start=1)}
 _LOW_TICKS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2)
 _HIGH_TICKS = (0.4, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 _TICKS = np.array([*_LOW_TICKS, *_HIGH_TICKS])
 _MARKERS = ("D", "^", "s", "v", "P")
-# Corners nearer than this, in points, can't be told apart on the page.
+# Corners that are closer than this, in points, look the same on the page.
 _RESOLUTION = 0.25
 _N_BINS = 80
-# Beyond this, sums of an axis' coordinates may leave the range of a float.
+# Sums of larger coordinates may overflow.
 _LARGEST = 1e100
 
 
 def draw_det_curve(evaluation: Evaluation) -> str:
-    """Draw the DET curve on probit axes, with the operating points marked.
+    """Draw the DET curve on probit axes, with its operating points.
 
     Parameters
     ----------
     evaluation : Evaluation
-        Its curve, its EER by linear interpolation (with the interval along the diagonal) and its
-        minDCF points.
+        The evaluation: its curve, its EER by linear interpolation (with the interval along the
+        diagonal) and its minDCF points are drawn.
 
     Returns
     -------
     str
-        An ``<svg>`` element to be placed in a page that defines the colour variables.
+        An ``<svg>`` element for a page that defines the colour variables.
 
     Notes
     -----
-    An error rate of 0 or 1 lies infinitely far out on such axes: the curve then runs out of the
-    frame, and an operating point is drawn on its edge. Corners closer than a quarter of a point
-    are merged.
+    Error rates of 0 and 1 are infinite on such axes: the curve leaves the frame, and an operating
+    point is drawn on its edge. Corners that are closer than a quarter of a point are merged.
     """
     with _style("det"):
         figure = _figure(5.6, 5.4)
@@ -84,19 +83,19 @@ def draw_det_curve(evaluation: Evaluation) -> str:
 def draw_histograms(
     target: ArrayLike, nontarget: ArrayLike, *, threshold: float | None = None
 ) -> str | None:
-    """Draw how target and nontarget scores are distributed.
+    """Draw histograms of the target and nontarget scores.
 
     Parameters
     ----------
     target, nontarget : array_like of float, shape (T,) and (N,)
-        Scores. The outermost 0.05 % at either end are counted in the outermost bins.
+        Scores. The outermost 0.05 % at both ends are counted in the outermost bins.
     threshold : float, optional
-        Marked by a line, if finite: that of the EER.
+        The threshold of the EER, which is marked by a line if it is finite.
 
     Returns
     -------
     str or None
-        An ``<svg>`` element; None where no two finite scores can be drawn on one axis.
+        An ``<svg>`` element; None if there are no finite scores that fit on one axis.
     """
     parts = [np.asarray(target, dtype=np.float64), np.asarray(nontarget, dtype=np.float64)]
     edges = histogram_edges(*parts)
@@ -128,7 +127,7 @@ def draw_histograms(
 def thin_curve(
     curve: DetCurve, *, points_per_unit: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Keep the corners of a DET curve that can be told apart on the page.
+    """Return the corners of a DET curve that can be distinguished on the page.
 
     Parameters
     ----------
@@ -140,10 +139,10 @@ def thin_curve(
     Returns
     -------
     tuple of array of float, shape (P,)
-        Probit of P_fa and of P_miss; no corner left out lies farther than a quarter of a point
-        (along each axis) from the one kept before it.
+        Probits of P_fa and of P_miss; no omitted corner is farther than a quarter of a point
+        (along each axis) from the corner that is kept before it.
     """
-    # Rates of 0 and 1 go far outside of any frame instead of to infinity.
+    # Rates of 0 and 1 become finite points far outside of any frame.
     x, y = (_probit(np.clip(rate, 1e-12, 1 - 1e-12)) for rate in (curve.p_fa, curve.p_miss))
     cells = np.stack([x, y]) * (points_per_unit / _RESOLUTION)
     cells = np.floor(cells).astype(np.int64)
@@ -155,7 +154,7 @@ def thin_curve(
 def histogram_edges(
     target: NDArray[np.float64], nontarget: NDArray[np.float64]
 ) -> NDArray[np.float64] | None:
-    """Choose one set of bins for both kinds of trial.
+    """Return common bins for both kinds of trial.
 
     Parameters
     ----------
@@ -165,8 +164,8 @@ def histogram_edges(
     Returns
     -------
     array of float, shape (B + 1,) or None
-        Edges of equal bins, between 10 and 80 of them by the rule of Freedman and Diaconis; None
-        where there is no finite score or one is too large to be drawn (above 1e100).
+        Edges of 10 to 80 equal bins, by the rule of Freedman and Diaconis; None if there is no
+        finite score or one is too large to be drawn (above 1e100).
     """
     parts = [values[np.isfinite(values)] for values in (target, nontarget)]
     parts = [values for values in parts if len(values)]
@@ -180,7 +179,7 @@ def histogram_edges(
         return None
     span = high - low
     if span <= 1e-9 * largest or largest < 1 / _LARGEST:
-        # All but one value: a bar in the middle of the axis.
+        # A single value: a bar in the middle of the axis.
         margin = 0.5 * max(1.0, largest)
         return np.linspace(low - margin, high + margin, 12)
     widths = [
@@ -192,25 +191,25 @@ def histogram_edges(
 
 
 def histogram_counts(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Count scores per bin; what lies outside goes to the outermost bins.
+    """Count scores per bin; scores outside are counted in the outermost bins.
 
     Parameters
     ----------
     values : array of float, shape (N,)
-        Scores, infinite ones included.
+        Scores, which may be infinite.
     edges : array of float, shape (B + 1,)
-        Rising.
+        Edges in ascending order.
 
     Returns
     -------
     array of int, shape (B,)
-        Sums to N.
+        Counts, whose sum is N.
     """
     return np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)[0]
 
 
 def _det_limits(evaluation: Evaluation) -> tuple[list[float], list[float]]:
-    """Choose the least and greatest (P_fa, P_miss) shown: ticks around what can be resolved."""
+    """Return the lower and upper limits of (P_fa, P_miss): ticks around the resolvable rates."""
     points = [measure.point for measure in evaluation.metrics if measure.point is not None]
     low, high = [], []
     for n_trials, rates in (
@@ -224,7 +223,7 @@ def _det_limits(evaluation: Evaluation) -> tuple[list[float], list[float]]:
 
 
 def _spaced_ticks(start: float, end: float) -> NDArray[np.float64]:
-    """Choose ticks whose labels don't touch, the ends of the axis first."""
+    """Return ticks whose labels do not touch, including the ends of the axis."""
     ticks = _TICKS[(start <= _TICKS) & (end >= _TICKS)]
     kept = [ticks[0], ticks[-1]]
     apart = 0.05 * (_probit(end) - _probit(start))
@@ -238,7 +237,7 @@ def _mark_points(
     axes: "Axes", evaluation: Evaluation, low: Sequence[float], high: Sequence[float]
 ) -> None:
     def on_diagonal(rate: ArrayLike) -> Any:
-        # One number for both axes, whose frames differ: clipped apart, it would leave the diagonal.
+        # Both coordinates are clipped to the same limits, so that the point stays on the diagonal.
         return _probit(np.clip(rate, max(low), min(high)))
 
     eer = evaluation["eer_linear"]
@@ -274,7 +273,7 @@ def _probit(rate: Any) -> Any:
 
 
 def _figure(width: float, height: float) -> "Figure":
-    # No pyplot: nothing global, no window, no backend to choose.
+    # Without pyplot, there are no global state, windows or backends.
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
@@ -296,7 +295,7 @@ def _style(name: str) -> Any:
 
 
 def _to_svg(figure: "Figure", prefix: str) -> str:
-    """Write the figure in the colours and fonts of the page that it will stand in."""
+    """Return the figure as SVG in the colours and fonts of the page."""
     text = svg_element(figure, prefix=prefix, bbox_inches="tight", pad_inches=0.04)
     text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)
     text = text.replace('xlink:href="#', 'href="#')

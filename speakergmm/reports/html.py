@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else."""
+"""The HTML report of an evaluation, a self-contained file."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from speakergmm.metrics import Evaluation, Scores
 from speakergmm.reports.confusions import most_confused, most_falsely_accepted
 from speakergmm.reports.figures import draw_det_curve, draw_histograms
 
-# What HTML can't hold: control characters and lone surrogates (file names that are no UTF-8).
+# Invalid in HTML: control characters and lone surrogates (from file names that are not UTF-8).
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -24,26 +24,26 @@ def write_report(
     configuration: Mapping[str, Any] | None = None,
     title: str = "Speaker recognition",
 ) -> None:
-    """Write the report of an evaluation, whole or not at all.
+    """Write the report of an evaluation, completely or not at all.
 
     Parameters
     ----------
     path : str or Path
-        The HTML file to write; an old one is replaced in one step.
+        The HTML file to write; an older file is replaced in one step.
     evaluation : Evaluation
-        The figures.
+        The error rates.
     scores : Scores
-        The trials they were measured on.
+        The trials of the evaluation.
     configuration : mapping, optional
-        What else shall stand in the report, nested as deep as need be: features, model, versions,
-        seeds, hashes, date.
+        Further entries of the report, nested to any depth: features, model, versions, seeds,
+        hashes, date.
     title : str
         Heading of the report.
 
     Raises
     ------
     SpeakerGmmError
-        If the file can't be written (no such folder, disk full).
+        If the file cannot be written (no such folder, disk full).
     """
     text = render_report(evaluation, scores, configuration=configuration, title=title)
     with atomic_text_writer(path) as file:
@@ -57,7 +57,7 @@ def render_report(
     configuration: Mapping[str, Any] | None = None,
     title: str = "Speaker recognition",
 ) -> str:
-    """Lay out the report of an evaluation.
+    """Return the report of an evaluation as an HTML page.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def render_report(
     Returns
     -------
     str
-        A whole HTML page without scripts, links or anything to load; equal input, equal bytes.
+        The page, without scripts, links or external resources; equal input gives equal bytes.
     """
     import jinja2
     from markupsafe import Markup
@@ -106,19 +106,19 @@ def render_report(
 
 
 def configuration_rows(value: Any, *, level: int = 0) -> list[tuple[int, str, str | None]]:
-    """Flatten nested configuration to the rows of one table.
+    """Return a nested configuration as the rows of a table.
 
     Parameters
     ----------
     value : mapping or sequence
-        What to show.
+        The configuration.
     level : int
         Depth of the outermost rows.
 
     Returns
     -------
     list of tuple
-        Depth, name, and value as text; None for a row that only heads others.
+        Depth, name and value as text; the value of a heading is None.
 
     Examples
     --------
@@ -158,7 +158,7 @@ def _value_text(value: Any) -> str:
 
 
 def _describe_scores(scores: Scores) -> str:
-    """Say in words what the histogram shows, for those who don't see it."""
+    """Return a description of the histogram, for readers who cannot see it."""
     parts = []
     for kind, values in (("target", scores.target), ("nontarget", scores.nontarget)):
         low, middle, high = np.quantile(values, [0.05, 0.5, 0.95], method="nearest")

@@ -1,4 +1,4 @@
-"""Pictures of mixtures: their components as ellipses over the frames."""
+"""Pictures of mixtures: the components as ellipses."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from speakergmm.mixtures.mixture import Mixture, mixture_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# The palette of Okabe and Ito, whose colours colour-blind people can tell apart.
+# The palette of Okabe and Ito, whose colours differ for colour-blind people, too.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#b8a800")
 
 
@@ -23,18 +23,18 @@ def ellipse_outline(
     n_deviations: float = 2.0,
     n_points: int = 100,
 ) -> NDArray[np.float64]:
-    """Trace the points at one Mahalanobis distance from a mean.
+    """Return the points at a Mahalanobis distance from a mean.
 
     Parameters
     ----------
     mean : array, shape (2,)
-        Centre.
+        Centre of the ellipse.
     covariance : array, shape (2, 2)
-        Symmetric, positive definite.
+        Covariance, symmetric and positive definite.
     n_deviations : float, default=2.0
-        The distance; at 2 the ellipse holds 86 % of a Gaussian.
+        The distance; with 2, the ellipse contains 86 % of a Gaussian.
     n_points : int, default=100
-        Points, the last equal to the first.
+        Number of points, of which the last equals the first.
 
     Returns
     -------
@@ -69,17 +69,17 @@ def draw_components(
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-        Where to draw.
+        The axes to draw on.
     mixture : Mixture
-        Of any kind, with two features or more.
+        A mixture of any kind with at least two features.
     dims : tuple of two int, default=(0, 1)
-        Features on the axes; the others are integrated out.
+        Features on the axes; the mixture is marginalised over the others.
     n_deviations : float, default=2.0
-        Mahalanobis distance, in these two features, of the outlines.
+        Mahalanobis distance of the outlines in these two features.
     colours : sequence of str
-        Of the components in turn.
+        Colours of the components, repeated if necessary.
     **style
-        Of matplotlib's lines. The width of a line, 2.5 at most, falls with the weight.
+        Properties of matplotlib's lines. The default width, at most 2.5, decreases with the weight.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def draw_components(
         width = 1.0 + 1.5 * mixture.weights[k] / heaviest
         line = {"color": colours[k % len(colours)], "linewidth": width, **style}
         outline = ellipse_outline(mean, covariance, n_deviations=n_deviations)
-        # A white rim keeps a line visible over a cloud of frames.
+        # A white rim keeps the line visible on a cloud of frames.
         axes.plot(*outline.T, color="white", linewidth=float(line["linewidth"]) + 1.6, zorder=2.9)
         axes.plot(*outline.T, **{"zorder": 3, **line})
         axes.plot(*mean, marker="o", markersize=4, color=line["color"], mec="white", zorder=3.1)

@@ -1,4 +1,4 @@
-"""A figure as part of a page: an ``<svg>`` element without what only a file needs."""
+"""Figures as ``<svg>`` elements of HTML pages."""
 
 import contextlib
 import io
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def figure_style(name: str, **more: Any) -> contextlib.AbstractContextManager[None]:
-    """Draw in our style: letters stay letters, and the same figure gives the same bytes.
+    """Return a context for drawing with text as text and reproducible output.
 
     Parameters
     ----------
     name : str
-        Of the figure, salt of its ids.
+        Name of the figure, by which its ids are salted.
     **more
         Further settings of matplotlib.
     """
@@ -28,10 +28,10 @@ def figure_style(name: str, **more: Any) -> contextlib.AbstractContextManager[No
 
 
 def render_figure(figure: "Figure", **options: Any) -> bytes:
-    """Return what `matplotlib.figure.Figure.savefig` writes, with such options."""
+    """Return the bytes that `matplotlib.figure.Figure.savefig` writes with some options."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        # Letters that the font lacks are drawn as boxes, which is said for each of them.
+        # Matplotlib warns of each character that the font does not contain.
         warnings.simplefilter("ignore")
         figure.savefig(buffer, **options)
     return buffer.getvalue()
@@ -44,15 +44,15 @@ def svg_element(figure: "Figure", *, prefix: str, **options: Any) -> str:
     ----------
     figure : matplotlib.figure.Figure
     prefix : str
-        Begins all ids, which must differ from those of other figures of the page.
+        Prefix of all ids, which must differ from those of other figures of the page.
     **options
-        Of `matplotlib.figure.Figure.savefig`.
+        Options of `matplotlib.figure.Figure.savefig`.
     """
     text = render_figure(figure, format="svg", **options).decode("utf-8")
     text = text[text.index("<svg") :].strip()
-    # Holds the date, too.
+    # The metadata contain the date.
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    # Its rule would apply to the whole page.
+    # Its rules would apply to the whole page.
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, count=1, flags=re.DOTALL)
     text = re.sub(r'<svg width="[^"]*" height="[^"]*"', "<svg", text, count=1)
     text = re.sub(r'\bid="', f'id="{prefix}-', text)

@@ -89,7 +89,7 @@ def test_the_page_holds_every_figure_and_the_configuration(ordinary):
         assert part in seen
     for pair in result.identification.confusions()[:10]:
         assert f"{pair.count} of {pair.n_tests}" in seen
-    assert "found on these very trials" in re.sub(r"\s+", " ", seen)
+    assert "determined on the same trials" in re.sub(r"\s+", " ", seen)
 
 
 def test_nothing_is_loaded_and_nothing_runs(ordinary_page):
@@ -182,7 +182,7 @@ def test_figures_are_well_formed_and_take_the_pages_colours(ordinary_page):
     ("values", "expected"),
     [
         ([1.0, 0.0], "Every test recording was identified as its own speaker."),
-        ([0.0, 1.0], "An EER above 50 % says that the scores are upside down"),
+        ([0.0, 1.0], "An EER above 50 % means"),
         ([1.0, 1.0], "50.00 %"),
         ([math.inf, -math.inf], "no finite range"),
         ([1e308, -1e308], "no finite range"),
@@ -195,14 +195,14 @@ def test_extreme_scores_make_a_page(values, expected):
     scores = Scores(["a", "b"], ["x", "x"], values, ["target", "nontarget"])
     text = re.sub(r"\s+", " ", page(scores))
     assert expected in text
-    assert "No interval is given" in text
+    assert "There is no interval" in text
     Page(text)
 
 
 def test_verification_alone_makes_a_page():
     scores = Scores(["a", "b"], ["x", "y"], [1.0, 2.0], ["target", "nontarget"])
     text = page(scores)
-    assert "nobody was identified" in text
+    assert "there is no identification" in text
     assert "1 of 1" in text
 
 
