@@ -177,7 +177,7 @@ class Checkpoint(Generic[State]):
             raise ModelFormatError(f"{self.path}: a training checkpoint without a fingerprint")
         if differences := describe_differences(stored, self._fingerprint):
             raise IncompatibleModelError(
-                f"{self.path}: is the checkpoint of another training, which differs in "
+                f"{self.path}: this is the checkpoint of another training, which differs in "
                 f"{differences}; repeat that call, or remove the file to begin anew"
             )
         state: State = records.of_arrays(

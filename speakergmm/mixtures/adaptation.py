@@ -108,7 +108,7 @@ def adapt(
     if "variances" in chosen:
         if not isinstance(prior, DiagonalMixture):
             raise InvalidInputError(
-                f"variances are adapted of diagonal mixtures only, found covariance_type "
+                f"variances can be adapted in diagonal mixtures only, found covariance_type "
                 f"{prior.covariance_type!r}"
             )
         adapted = update_gaussians(

@@ -189,7 +189,7 @@ def train_from(
         moments = frame_moments(source, weights)
     if len(moments.mean) != start.n_features:
         raise InvalidInputError(
-            f"a start of {start.n_features} features needs frames of as many, found "
+            f"frames must have the {start.n_features} features of the start, found "
             f"{len(moments.mean)}"
         )
     # All that follows happens in coordinates in which the data have mean 0 and variance near 1,

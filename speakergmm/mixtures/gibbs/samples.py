@@ -93,18 +93,22 @@ class DirichletProcessSamples:
         samples = cls(**parts)
         n_frames, n_features = samples.frames.shape
         if not samples.prior.n_features == samples.standardisation.scale.size == n_features:
-            raise InvalidInputError("frames, prior and scales are of different features")
+            raise InvalidInputError(
+                "frames, prior and scales must have the same number of features"
+            )
         if min(samples.labels.size, samples.best_labels.size, samples.kept_sweeps.size) == 0:
-            raise InvalidInputError("no partitions")
+            raise InvalidInputError("there must be at least one kept partition, found none")
         if not 0 <= samples.burn_in < samples.n_sweeps:
-            raise InvalidInputError(f"burn-in of {samples.burn_in} of {samples.n_sweeps} sweeps")
+            raise InvalidInputError(
+                f"burn_in must be in 0..{samples.n_sweeps - 1}, found {samples.burn_in}"
+            )
         if samples.kept_sweeps.min() < 0 or samples.kept_sweeps.max() >= samples.n_sweeps:
-            raise InvalidInputError("partitions of sweeps that are not among those there were")
+            raise InvalidInputError(f"kept_sweeps must be in 0..{samples.n_sweeps - 1}")
         for labels in (samples.labels, samples.best_labels):
             if not 0 <= labels.min() <= labels.max() < n_frames:
-                raise InvalidInputError(f"cluster numbers beyond those of {n_frames} frames")
+                raise InvalidInputError(f"cluster numbers must be in 0..{n_frames - 1}")
         if samples.concentration.min() <= 0:
-            raise InvalidInputError("a concentration that is not > 0")
+            raise InvalidInputError("concentrations must be > 0")
         return samples
 
     @property
@@ -164,7 +168,7 @@ class DirichletProcessSamples:
         if n_frames > _MOST_PAIRED_FRAMES:
             raise InvalidInputError(
                 f"co-clustering probabilities take {_MOST_PAIRED_FRAMES:,} frames at most, found "
-                f"{n_frames:,}; a partition of them all is there as `partition()`"
+                f"{n_frames:,}; call `partition()` for a partition of all of them"
             )
         return coclustering(self._kept())
 

@@ -171,8 +171,8 @@ class _Split:
         self.remaining = np.setdiff1d(np.arange(mixture.n_features), self.given)
         if not len(self.remaining):
             raise InvalidInputError(
-                f"dims must leave at least one of the {mixture.n_features} features to be "
-                f"described, found all of them"
+                f"dims must leave at least one of the {mixture.n_features} features "
+                f"unknown, found all of them"
             )
         self._mixture = mixture
         self._given_mixture = marginal(mixture, self.given)

@@ -125,13 +125,15 @@ class StepwiseState:
         standard, statistics = state.standard, state.statistics
         check_statistics(statistics, standard.gaussians, needs_second_order=True)
         if not state.mean.size == state.standardisation.scale.size == standard.n_features:
-            raise InvalidInputError("the state of a stream has parts of different shapes")
+            raise InvalidInputError(
+                "the parts of the state of a stream must have the same number of features"
+            )
         if not (
             (state.variance >= 0).all()
             and min(state.n_steps, state.weight, statistics.n_frames) > 0
             and math.isfinite(state.weight + (state.log_likelihood or 0.0))
         ):
-            raise InvalidInputError("the state of a stream holds numbers that are out of range")
+            raise InvalidInputError("the state of a stream contains numbers that are out of range")
         return state
 
     @property
