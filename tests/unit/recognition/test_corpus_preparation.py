@@ -10,12 +10,17 @@ from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.features import FeatureConfig
 from speakergmm.hmm import BackoffLanguageModel, Lexicon, PhoneModels, Topology, train_ngram
 from speakergmm.recognition import (
+    NOISE_UNIT,
+    UNKNOWN_WORD,
     AcousticModel,
+    MeasureRecording,
     SilenceModel,
     TrainingOptions,
+    align_recordings,
     prepare,
     shortest_frames,
 )
+from speakergmm.run_context import RunContext
 
 RATE = 16000
 LEXICON = Lexicon.from_dict({"go": "G OW", "up": "AH P", "the": ["DH AH", "DH IY"], "a": "AH"})
@@ -357,3 +362,76 @@ def test_unknown_words_may_be_spelled(directory):
         ("warning", "unknown_word", None, None),
         ("error", "unknown_word", "two", 4),
     }
+
+
+def test_training_and_alignment_give_the_reasons_of_the_preparation(directory):
+    """The same utterances with the same words, whichever function is asked."""
+    directory.add("odd", "go zebra").add("long", "go up the " * 9).add("untold", None)
+    corpus = directory.corpus()
+    model = model_of(["G", "OW", "AH", "P", "DH", "IY"])
+    prepared = prepare(corpus, lexicon=LEXICON, model=model, listen=False)
+    assert set(prepared.reasons) == {"odd", "long", "untold"}
+    assert [u.id for u in prepared.usable] == ["good1", "good2"]
+
+    def reported(work):
+        found = []
+        work(RunContext(on_skip=found.append))
+        return {name: skip.message for skip in found for name in skip.affected}
+
+    said = read_transcripts(directory.folder)
+    aligned = reported(lambda run: list(align_recordings(model, prepared, run=run)))
+    trained = reported(
+        lambda run: AcousticModel.train(corpus, said, LEXICON, max_iter=1, n_gaussians=30, run=run)
+    )
+    assert set(aligned) == set(trained) == set(prepared.reasons)
+    for name, problem in prepared.reasons.items():
+        reason = problem.message.removeprefix(f"utterance {name!r} ")
+        assert aligned[name].endswith(reason)
+        assert trained[name].endswith(reason)
+
+
+def test_a_prepared_corpus_is_trained_on_as_it_is(directory, monkeypatch):
+    """The same model as of its parts, and no recording is probed again."""
+    directory.add("odd", "go zebra")
+    corpus, options = directory.corpus(), TrainingOptions.of(None, {"max_iter": 2})
+    ignore = RunContext(on_skip=lambda skipped: None)
+    plain = AcousticModel.train(
+        corpus, read_transcripts(directory.folder), LEXICON, options, run=ignore
+    )
+    prepared = prepare(corpus, lexicon=LEXICON, training=options)
+    monkeypatch.setattr(MeasureRecording, "__call__", None)
+    model = AcousticModel.train(prepared, options=options, run=ignore)
+    assert model.digest == plain.digest
+    assert model.provenance["n_skipped"] == 1
+
+
+def test_words_of_a_training_take_the_frames_of_its_states(directory):
+    # Two words of 12 states need 24 frames: 0.025 + 23 * 0.010 s.
+    directory.add("enough", "go up", burst(0.255)).add("short", "go up", burst(0.2549))
+    lexicon = Lexicon.from_dict({word: [(word,)] for word in ("go", "up", "the")})
+    training = TrainingOptions.for_words()
+    found = prepare(directory.corpus(), lexicon=lexicon, training=training, listen=False)
+    assert set(found.reasons) == {"short"}
+
+
+def test_words_are_mapped_or_spelled_in_the_lexicon_that_is_prepared(directory):
+    directory.add("odd", "go zebra")
+    corpus = directory.corpus()
+    mapped = prepare(corpus, lexicon=LEXICON, unknown_words="map")
+    assert (mapped.unknown, mapped.reasons) == (UNKNOWN_WORD, {})
+    assert mapped.lexicon[UNKNOWN_WORD][0].phones == (NOISE_UNIT,)
+    spelled = prepare(corpus, lexicon=LEXICON, unknown_words="graphemes")
+    assert spelled.lexicon["zebra"][0].phones == tuple("zebra")
+    (problem,) = spelled.problems
+    assert "zebra (1)" in problem.message
+
+
+def test_options_of_words_and_of_short_trainings():
+    words = TrainingOptions.of(None, {"units": "words", "max_iter": 12})
+    assert words == TrainingOptions.for_words(max_iter=12)
+    schedule = words.schedule_for(100)
+    assert (schedule.grow_until, schedule.n_gaussians, schedule.annealing) == (8, 250, ())
+    short = TrainingOptions.of(None, {"max_iter": 12}).schedule_for(100)
+    assert short.annealing == TrainingOptions().schedule.annealing[:3]
+    asked = TrainingOptions.of(None, {"max_iter": 12, "annealing": (0.5,) * 9}).schedule_for(100)
+    assert asked.annealing == (0.5,) * 9

@@ -31,6 +31,8 @@ from speakergmm.recognition import (
     FeatureNormalisation,
     SilenceModel,
 )
+
+# The worker's own cache of search graphs is tested, which the room does not export.
 from speakergmm.recognition import decoder as recognition_decoding
 from speakergmm.run_context import RunContext, SkippedRecordingWarning
 

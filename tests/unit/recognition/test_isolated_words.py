@@ -170,6 +170,11 @@ def test_priors_decide_where_sounds_do_not(model):
     assert unlikely.rank_words(samples, sample_rate=RATE)[0].word == "down"
 
 
+def test_only_isolated_words_are_ranked(model):
+    with pytest.raises(InvalidInputError, match=r"Decoder\.for_isolated_words\(model\)"):
+        Decoder.for_words(model).rank_words(np.zeros(4000), sample_rate=RATE)
+
+
 def test_a_recording_that_is_too_short_is_refused(model):
     with pytest.raises(NoPathError, match="frames"):
         Decoder.for_isolated_words(model).rank_words(np.zeros(300) + 0.01, sample_rate=RATE)
