@@ -202,11 +202,8 @@ def prepare(
         language_model_words(texts, language_model),
     ]
     # Each recording is read once, or only its header.
-    measure = MeasureRecording(needs.config, options.listen)
-    workers, bar = Workers(n_jobs), (run or RunContext()).description("checking")
-    apply = workers.map_processes if options.listen else workers.map_threads
-    found = apply(measure, corpus.utterances, description=bar)
-    measured = {u.id: each for u, each in zip(corpus, found, strict=True)}
+    bar = (run or RunContext()).description("checking")
+    measured = _measured(corpus, needs, options, Workers(n_jobs), bar)
     problems += [
         recording_problems(texts, measured, needs.least_rate, options.sample_rate),
         too_long_texts(texts, measured, needs),
@@ -219,6 +216,20 @@ def prepare(
         tuple(sorted(chain.from_iterable(problems), key=order)),
         measured,
     )
+
+
+def _measured(
+    corpus: Corpus,
+    needs: Requirements,
+    options: PreparationOptions,
+    workers: Workers,
+    description: str | None,
+) -> dict[str, RecordingMeasurement]:
+    """Measure the recordings of a corpus: samples in processes, headers on threads."""
+    measure = MeasureRecording(needs.config, options.listen)
+    apply = workers.map_processes if options.listen else workers.map_threads
+    found = apply(measure, corpus.utterances, description=description)
+    return {u.id: each for u, each in zip(corpus, found, strict=True)}
 
 
 def _texts(
