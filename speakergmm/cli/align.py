@@ -15,6 +15,7 @@ from speakergmm.cli.corpus_options import (
     print_missing,
     print_transcript_notes,
 )
+from speakergmm.cli.guesses import check_model_first
 from speakergmm.cli.printing import Table, counted, print_first_notes, print_note
 from speakergmm.cli.transcript_inputs import letter_case
 from speakergmm.errors import InsufficientDataError, InvalidInputError
@@ -101,6 +102,7 @@ class Align(CorpusCommand):
             write_diagnoses,
         )
 
+        check_model_first(self.model, [self.corpus])
         model = recognition.AcousticModel.load(self.model)
         read, transcripts = self._recordings()
         strangers = sorted(set(self.picture or ()) - {utterance.id for utterance in read})

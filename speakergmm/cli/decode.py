@@ -14,6 +14,7 @@ from speakergmm import corpora, hmm, recognition
 from speakergmm.cli import shared_options as options
 from speakergmm.cli.command_options import argument, command, option, options_of, values_of
 from speakergmm.cli.corpus_options import CorpusCommand, corpus_report, print_missing
+from speakergmm.cli.guesses import check_model_first
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import counted, print_note, write_json
 from speakergmm.cli.transcript_inputs import is_recording_list
@@ -86,6 +87,7 @@ class Decode(CorpusCommand):
         """Recognise all recordings, and print or write the hypotheses."""
         from speakergmm.corpora import transcript_line
 
+        check_model_first(self.model, self.inputs)
         self._check()
         search = self._options()
         corpus = self._corpus()

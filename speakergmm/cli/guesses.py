@@ -7,7 +7,9 @@ unknown name is refused in one line that states the right one (`explained`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -83,6 +85,9 @@ _COMMAND_HINTS = {
     "adapt": "enroll adapts the background model to a speaker",
     "transcribe": "decode recognises words or phones, align finds the times of known words",
     "mfcc": "features are computed when they are needed; --features chooses them",
+    "mfa": "its commands are called without it, such as align MODEL CORPUS --output FOLDER",
+    "score-trials": "run-protocol scores a list of trials",
+    "train-gmm": "train-ubm trains the Gaussian mixture of many speakers",
     "g2p": "train-hmm --graphemes spells words, without a lexicon",
     "eer": "evaluate computes the error rates of a score file",
     "wer": "score-transcripts counts word errors",
@@ -127,11 +132,19 @@ class Command(TyperCommand):
         """Parse the arguments, with the names of options that are known from elsewhere."""
         own = option_names(self)
         extra.setdefault("token_normalize_func", lambda name: accepted_name(name, own))
+        extra.setdefault("help_option_names", ["--help", "-h"])
         return super().make_context(info_name, args, parent=parent, **extra)
 
 
 class Group(TyperGroup):
     """The commands: one that is not there is refused with the name of the nearest one."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+    ) -> Any:
+        """Parse the arguments before the command."""
+        extra.setdefault("help_option_names", ["--help", "-h"])
+        return super().make_context(info_name, args, parent=parent, **extra)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that the first argument names."""
@@ -170,8 +183,8 @@ def explained(error: TyperException) -> str:
         message = f"{context.info_name} has no option {option}{hint}"
     elif message.startswith("Missing") and getattr(error, "param", None) is not None:
         message = f"{_shown(error.param)} is missing; usage: {usage(context)}"  # type: ignore[attr-defined] # an error of a parameter
-    elif message.startswith("Got unexpected extra"):
-        message = f"{message.rstrip('.')}; usage: {usage(context)}"
+    elif extra := re.match(r"Got unexpected extra argument\w*(?:\(s\))? \((.*)\)", message):
+        message = f"{extra[1]!r} is more than {context.info_name} takes; usage: {usage(context)}"
     return f"{message} (see {context.command_path} --help)"
 
 
@@ -193,6 +206,19 @@ def _nearest(name: str, known: Mapping[str, str]) -> str | None:
     from difflib import get_close_matches
 
     return next((known[near] for near in get_close_matches(name, known, n=1)), None)
+
+
+def check_model_first(model: Path, others: Sequence[Path]) -> None:
+    """Raise an error if an acoustic model was given after the recordings, as elsewhere.
+
+    Raises
+    ------
+    InvalidInputError
+        If only a later argument has the ending of a model.
+    """
+    later = [path for path in others if path.suffix == ".safetensors"]
+    if later and model.suffix != ".safetensors":
+        raise InvalidInputError(f"the model comes first: give {later[0]} before {model}")
 
 
 def usage(context: Any) -> str:
