@@ -9,6 +9,7 @@ from pathlib import Path
 
 from speakergmm.audio import has_audio_suffix, has_unreadable_suffix
 from speakergmm.corpora.skipped_files import SkippedFilesCounter
+from speakergmm.errors import CorpusError
 
 Parts = tuple[str, ...]
 """A path relative to the corpus folder."""
@@ -74,7 +75,14 @@ def walk_folder(root: Path) -> Walk:
     Returns
     -------
     Walk
+
+    Raises
+    ------
+    CorpusError
+        If the path contains a null character, which no file system allows.
     """
+    if "\0" in os.fspath(root):
+        raise CorpusError(f"a path must not contain a null character, found {os.fspath(root)!r}")
     walk = _Walker(root)
     walk.read_folder((), os.fspath(root), os.path.realpath(root), by_link=False)
     walk.follow_links()
