@@ -321,7 +321,7 @@ def test_bad_frames_in_a_stream_are_named(kind):
     blocks[3] = X[300:, :3]
     with pytest.raises(InvalidInputError, match=r"block 3: .* 4 features, found 3"):
         train_from(lambda: iter(blocks), start_for(kind, X))
-    with pytest.raises(InvalidInputError, match=r"start of 4 features .* found 3"):
+    with pytest.raises(InvalidInputError, match=r"4 features .* found 3"):
         train_from(X[:, :3], start_for(kind, X))
 
 
