@@ -280,7 +280,7 @@ def _unpacked_lexicon(packed: NDArray[np.uint8], source: str) -> Lexicon:
 train_acoustic_model = AcousticModel.train
 
 
-def as_model(given: AcousticModel | AnyPath) -> AcousticModel:
+def as_model(model: AcousticModel | AnyPath) -> AcousticModel:
     """Return an acoustic model, or read the one at a path.
 
     Raises
@@ -288,10 +288,10 @@ def as_model(given: AcousticModel | AnyPath) -> AcousticModel:
     InvalidTypeError
         If it is neither; the message names the right call.
     """
-    if is_path(given):
-        return AcousticModel.load(given)
-    if isinstance(given, AcousticModel):
-        return given
+    if is_path(model):
+        return AcousticModel.load(model)
+    if isinstance(model, AcousticModel):
+        return model
     raise wrong_type(
-        given, "an acoustic model, AcousticModel.load(path) or AcousticModel.train(...)"
+        model, "an acoustic model, AcousticModel.load(path) or AcousticModel.train(...)"
     )

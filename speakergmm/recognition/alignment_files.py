@@ -34,7 +34,7 @@ _BEGINNINGS = {
 
 @dataclass(eq=False)
 class AlignmentFiles:
-    """Writes alignments as they come; the files of all utterances stand whole or not at all.
+    """Writer of alignments, one utterance at a time; files of a corpus are written atomically.
 
     Use as a context manager: leaving it without an error puts ``words.ctm``, ``phones.ctm``,
     ``states.ctm`` and ``alignments.jsonl`` in their places. TextGrids go to
@@ -71,7 +71,7 @@ class AlignmentFiles:
     by: By = "utterance"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be written, or stands in the way."""
+        """Raise an error if the options are wrong or a file is in the way."""
         for name in self.formats or ("none",):
             choice("formats", name, FORMATS)
         if self.folder.exists() and not self.folder.is_dir():
@@ -96,7 +96,7 @@ class AlignmentFiles:
 
     @contextlib.contextmanager
     def _write_together(self) -> Iterator[None]:
-        """Hold the files of all utterances open; after an error leave none, nor empty folders."""
+        """Open the files of all utterances; after an error no file and no empty folder is left."""
         made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
         try:
             make_folders(self.folder)
@@ -141,7 +141,7 @@ class AlignmentFiles:
         self._write_textgrid(aligned.utterance.id, drawn, aligned.recording_duration)
 
     def _write_recordings(self) -> None:
-        """Write what was gathered by recording."""
+        """Write the files of recordings, whose utterances have been collected."""
         for name in [name.removesuffix(".ctm") for name in self._open if name.endswith(".ctm")]:
             for recording, labels in self._heard.tier(name).items():
                 self._write_ctm(name, recording, labels)
@@ -183,7 +183,7 @@ def _without(silence: str | None, labels: Sequence[TimedLabel]) -> tuple[TimedLa
 
 
 def write_diagnoses(path: Path, diagnoses: Sequence[Diagnosis]) -> None:
-    """Write the table of all utterances, the most suspicious first, whole or not at all.
+    """Write the table of all utterances atomically, the most suspicious first.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ def ctm_lines(
     channel: str = "1",
     leave_out: Sequence[str] = (),
 ) -> list[str]:
-    """Write the labels of an utterance as lines of a CTM file, without line ends.
+    """Return the labels of an utterance as lines of a CTM file, without line ends.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def write_ctm(
     *,
     leave_out: Sequence[str] = (),
 ) -> None:
-    """Write a CTM file, whole or not at all.
+    """Write a CTM file atomically.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def write_ctm(
 def read_ctm(
     path: str | os.PathLike[str], *, opened: io.BufferedReader | None = None
 ) -> dict[str, tuple[TimedLabel, ...]]:
-    """Read a CTM file, our own or another program's.
+    """Read a CTM file of this or another program.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def read_ctm(
                 raise ValueError
         except ValueError:
             raise CorpusError(
-                f"{path}:{number}: {quoted(line)} is no line of a CTM; it needs utterance, "
+                f"{path}:{number}: {quoted(line)} is not a line of a CTM; it needs utterance, "
                 "channel, start, duration, label and perhaps a confidence"
             ) from None
         name = unescaped_name(columns[0])

@@ -60,9 +60,9 @@ class Decoder:
     search: DecodingGraph | IsolatedWords
     options: DecodingOptions = field(default_factory=DecodingOptions)
 
-    def __new__(cls, *given: Any, **named: Any) -> Decoder:
+    def __new__(cls, *arguments: Any, **named: Any) -> Decoder:
         """Raise an error that names the right call if only a model is given."""
-        if len(given) + len(named) == 1 and "search" not in named:
+        if len(arguments) + len(named) == 1 and "search" not in named:
             raise InvalidTypeError(
                 "a decoder needs words or phones to recognise, as of Decoder.for_words(model), "
                 "Decoder.for_phones(model) or Decoder.for_isolated_words(model)"

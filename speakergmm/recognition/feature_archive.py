@@ -173,11 +173,11 @@ class JoinedFeatures(Sequence[NDArray[np.float32]]):
         return archive[within]
 
 
-def as_normalisation(given: FeatureNormalisation | str) -> FeatureNormalisation:
+def as_normalisation(normalisation: FeatureNormalisation | str) -> FeatureNormalisation:
     """Return a normalisation, or the one over the scope of a name, such as ``"speaker"``."""
-    if isinstance(given, FeatureNormalisation):
-        return given
-    scope: Any = given  # checked by the class
+    if isinstance(normalisation, FeatureNormalisation):
+        return normalisation
+    scope: Any = normalisation  # checked by the class
     return FeatureNormalisation(scope)
 
 

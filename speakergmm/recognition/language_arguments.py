@@ -16,7 +16,7 @@ TranscriptsLike = Mapping[str, Sequence[str] | str] | AnyPath
 
 
 def as_lexicon(
-    given: Lexicon | AnyPath | Mapping[str, Any],
+    lexicon: Lexicon | AnyPath | Mapping[str, Any],
     *,
     units: Iterable[str] = (),
     case: Case | None = None,
@@ -25,20 +25,20 @@ def as_lexicon(
 
     Parameters
     ----------
-    given : Lexicon, path, or mapping
+    lexicon : Lexicon, path, or mapping
         The lexicon; a mapping is passed to `Lexicon.from_dict`.
     units : iterable of str
         Units of a model. If some have stress digits, the phones of a file keep theirs.
     case : {"upper", "lower"}, optional
         Letter case to which the words of a file are brought.
     """
-    if isinstance(given, Lexicon):
-        return given
-    if is_path(given):
-        return Lexicon.read(given, stress="keep" if keeps_stress(units) else "fold", case=case)
-    if isinstance(given, Mapping):
-        return Lexicon.from_dict(given)
-    raise wrong_type(given, "a lexicon, Lexicon.read(path) or Lexicon.from_dict({...})")
+    if isinstance(lexicon, Lexicon):
+        return lexicon
+    if is_path(lexicon):
+        return Lexicon.read(lexicon, stress="keep" if keeps_stress(units) else "fold", case=case)
+    if isinstance(lexicon, Mapping):
+        return Lexicon.from_dict(lexicon)
+    raise wrong_type(lexicon, "a lexicon, Lexicon.read(path) or Lexicon.from_dict({...})")
 
 
 def keeps_stress(units: Iterable[str]) -> bool:
@@ -46,21 +46,23 @@ def keeps_stress(units: Iterable[str]) -> bool:
     return any(unit[-1:].isdigit() for unit in units)
 
 
-def as_language_model(given: BackoffLanguageModel | AnyPath | None) -> BackoffLanguageModel | None:
+def as_language_model(
+    language_model: BackoffLanguageModel | AnyPath | None,
+) -> BackoffLanguageModel | None:
     """Return a language model, or read the ARPA file at a path; None stays None."""
-    if is_path(given):
-        return BackoffLanguageModel.read_arpa(given)
-    if not isinstance(given, BackoffLanguageModel | None):
+    if is_path(language_model):
+        return BackoffLanguageModel.read_arpa(language_model)
+    if not isinstance(language_model, BackoffLanguageModel | None):
         calls = "BackoffLanguageModel.read_arpa(path) or train_ngram(sentences)"
-        raise wrong_type(given, f"an n-gram model, {calls}")
-    return given
+        raise wrong_type(language_model, f"an n-gram model, {calls}")
+    return language_model
 
 
 def as_transcripts(
-    given: TranscriptsLike,
+    transcripts: TranscriptsLike,
 ) -> Transcripts:
     """Return transcripts by utterance, or read those at a path; texts are split into words."""
-    if is_path(given):
-        return read_transcripts(given)
-    said: Any = given  # what is no transcript yet becomes one
-    return said if isinstance(said, Transcripts) else Transcripts(said)
+    if is_path(transcripts):
+        return read_transcripts(transcripts)
+    found: Any = transcripts  # texts and sequences of words are converted
+    return found if isinstance(found, Transcripts) else Transcripts(found)

@@ -150,11 +150,11 @@ def _phones_of(word: str, lexicon: Lexicon) -> set[str]:
 
 
 def language_model_words(
-    texts: Texts, given: BackoffLanguageModel | AnyPath | None
+    texts: Texts, language_model: BackoffLanguageModel | AnyPath | None
 ) -> list[Problem]:
     """Compare the words of a language model with the transcripts and the lexicon."""
     try:
-        model = as_language_model(given)
+        model = as_language_model(language_model)
     except FaultyFileError as error:
         return problems_of("bad_language_model", error.faults)
     if model is None:

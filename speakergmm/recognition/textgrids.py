@@ -20,7 +20,7 @@ _LARGEST = 1 << 26
 def write_textgrid(
     path: str | os.PathLike[str], tiers: Mapping[str, Sequence[TimedLabel]], *, duration: float
 ) -> None:
-    """Write interval tiers in Praat's long text format, UTF-8, whole or not at all.
+    """Write interval tiers in Praat's long text format (UTF-8), atomically.
 
     Parameters
     ----------

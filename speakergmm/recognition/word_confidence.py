@@ -13,34 +13,35 @@ from speakergmm.hmm.decoding.segments import Alignment, Segment
 from speakergmm.ranges import number
 
 EVIDENCE = ("mean", "by_root", "total", "worst_phone", "log_frames", "logit_posterior")
-"""What a word's alignment is judged by; see `word_evidence`."""
+"""Names of the evidence of an aligned word; see `word_evidence`."""
 
-# Part of the aligned words that is taken for wrong: confidences are right where one in twenty is.
+# Assumed share of wrong words: confidences are calibrated for one wrong word in twenty.
 _PRIOR = 0.05
 _CLIPPED = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordConfidence:
-    """The regression that turns the alignment of a word into a probability that it was said.
+    """Logistic regression from the alignment of a word to the probability that it was said.
 
     Parameters
     ----------
     weights : array, shape (7,)
-        Of `EVIDENCE`, and the constant last: the logit is their sum.
+        Weights of `EVIDENCE`, then the constant: the logit is the weighted sum.
     prior : float
-        Part of the words that are wrong for which probabilities are right.
+        Share of wrong words for which the probabilities are calibrated.
     n_right, n_wrong : int
-        Words that it was fitted on.
+        Numbers of right and wrong words that it was fitted on.
     version : int, default=1
+        Version of the evidence.
     evidence : tuple of str
-        What weights mean: `EVIDENCE`, and nothing else.
+        Names of the evidence that is weighted: `EVIDENCE`.
 
     Raises
     ------
     InvalidInputError
-        If the weights are of another shape or not finite, the prior lies outside 0..1, or it is of
-        another version or judges by other evidence.
+        If the weights have another shape or are not finite, the prior lies outside 0..1, or version
+        or evidence differ from these.
     """
 
     weights: NDArray[np.float64]
@@ -51,7 +52,7 @@ class WordConfidence:
     evidence: tuple[str, ...] = EVIDENCE
 
     def __post_init__(self) -> None:
-        """Refuse what is no regression on this evidence."""
+        """Raise an error if the weights do not fit the evidence."""
         object.__setattr__(self, "weights", np.asarray(self.weights, np.float64))
         if self.weights.shape != (len(EVIDENCE) + 1,) or not np.isfinite(self.weights).all():
             raise InvalidInputError(
@@ -69,7 +70,7 @@ class WordConfidence:
     def fit(
         cls, evidence: NDArray[np.float64], right: NDArray[np.bool_], *, prior: float = _PRIOR
     ) -> Self:
-        """Fit weights by logistic regression with a little ridge.
+        """Fit weights by logistic regression with a weak ridge penalty.
 
         Parameters
         ----------
@@ -113,20 +114,20 @@ class WordConfidence:
 
 
 def word_evidence(alignment: Alignment) -> NDArray[np.float64]:
-    """Return what the words of an alignment are judged by.
+    """Return the evidence for each word of an alignment.
 
     Parameters
     ----------
     alignment : Alignment
-        With posteriors and goodness.
+        An alignment with posteriors and goodness.
 
     Returns
     -------
     array, shape (n_words, 6)
-        Sum over the word's n frames of the log-likelihood ratio to the best state of all models,
-        divided by n, by its root, and by nothing: a ratio of independent frames would count whole,
-        one of frames that all tell the same by its mean. The mean over its worst phone; the
-        logarithm of n; and the logit of the mean posterior of its phones, held in 0.01 to 0.99.
+        Sum over the n frames of the word of the log-likelihood ratio to the best state of all
+        models, divided by n, by the root of n, and undivided: with independent frames the sum would
+        count, with equal frames the mean. Then the mean over its worst phone, the logarithm of n,
+        and the logit of the mean posterior of its phones, clipped to 0.01..0.99.
     """
     phones: list[list[Segment]] = [[] for _ in alignment.words]
     for phone in alignment.phones:

@@ -101,7 +101,7 @@ def read_words(
         If the source is none of these, a recording is of no word or of several, or a file's name
         has no speaker.
     InvalidInputError
-        If the pattern is no regular expression with a group.
+        If the pattern is not a regular expression with a group.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def _word_folders(path: Path) -> tuple[Corpus, dict[str, str]]:
     spoken = {name: each.words[0] for name, each in said.items() if len(each) == 1}
     if len(spoken) == len(corpus) and all(spoken[name] != words[name] for name in spoken):
         # What lies beside the recordings says otherwise: these are folders of speakers.
-        note = "the folders name speakers: what is said stands beside the recordings"
+        note = "the folders name speakers: the words are in files beside the recordings"
         return replace(corpus, notes=(*corpus.notes, note)), spoken
     # What other corpora call the speaker is the word.
     unnamed = tuple(replace(u, speaker=None) for u in corpus)
