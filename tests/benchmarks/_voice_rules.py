@@ -15,9 +15,9 @@ from ._structure_code import Source, crowded_functions, long_functions
 
 FIRST_WORDS = frozenset(
     (
-        *("Give", "Gives", "Say", "Says", "Tell", "Tells", "Know", "Knows", "Let", "Lets"),
+        *("Give", "Gives", "Say", "Says", "Tell", "Tells", "Know", "Knows"),
         *("What", "How", "Who", "Whom", "Whose", "Which", "Where", "When", "Whether", "Why"),
-        *("As", "Of", "From", "With", "In", "On", "At", "By", "And", "Or", "If", "Take", "Takes"),
+        *("As", "Of", "From", "With", "In", "On", "At", "By", "And", "Or", "If"),
     )
 )
 """No docstring begins with one of these: summaries are imperatives or noun phrases of the field."""
@@ -41,7 +41,7 @@ OLD_NAMES = {
 RUN = frozenset(("strict", "on_skip", "progress", "callback", "checkpoint", "checkpoint_seconds"))
 
 RIDDLES = re.compile(
-    r"(?:^|_)(given|fitted|survey|passes|passed_over|embedded|steps|expansion|compiled|told|heard|"
+    r"(?:^|_)(given|fitted|survey|passes|passed_over|embedded|steps|expansion|compilation|told|heard|"
     r"beside|knows|tells)(?:_|\.py$|$)"
 )
 
