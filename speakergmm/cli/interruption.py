@@ -45,7 +45,7 @@ def answer_signals() -> None:
 
 
 def begin_work() -> None:
-    """Let signals end the command in an orderly way from now on, not at once."""
+    """Make signals end the command in an orderly way from now on, not at once."""
     if signal.getsignal(signal.SIGTERM) is not _on_signal and (
         signal.getsignal(signal.SIGINT) is not _on_signal
     ):
@@ -67,7 +67,7 @@ def begin_work() -> None:
 
 
 def end_work() -> None:
-    """Let signals end the process at once from now on."""
+    """Make signals end the process at once from now on."""
     _State.working = False
 
 

@@ -27,9 +27,8 @@ class TrainUbm(CorpusCommand):
 
     corpus: options.CorpusArgument
     output: options.ModelOutput
-    background: BackgroundOptions = options_of(
-        BackgroundOptions, "n_components", "seed", "features"
-    )
+    background: BackgroundOptions = options_of(BackgroundOptions, "n_components", "features")
+    seed: options.Seed = 0
     context: RunContext = options_of(RunContext, "strict")
 
     def run(self) -> None:
@@ -37,7 +36,10 @@ class TrainUbm(CorpusCommand):
         check_output(self.output, "model")
         read = self.open_corpus(self.corpus)
         background = train_background(
-            read, self.background, self.jobs, run=replace(self.context, progress=not self.json)
+            read,
+            replace(self.background, seed=self.seed),
+            self.jobs,
+            run=replace(self.context, progress=not self.json),
         )
         background.save(self.output)
         facts = background.provenance
