@@ -214,6 +214,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOADERS)
 def test_what_is_hostile_is_refused_in_one_line(
     name: str, places: list[Path], monkeypatch: pytest.MonkeyPatch

@@ -89,6 +89,7 @@ def refusal(model: Any, path: Path) -> str | None:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", MODELS)
 def test_wrong_types_anywhere_are_refused_in_one_line(kind: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import contextlib
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +37,7 @@ def names():
     return st.text(likely | st.just(" "), min_size=1, max_size=12).map(accepted).filter(bool)
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("%25A0C2E80B3; \u00a0"))
@@ -95,6 +97,7 @@ def corpora(draw, root):
     return Corpus(tuple(utterances), source="drawn")
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(deadline=None, max_examples=60)
 def test_written_corpora_read_back_as_they_were(data):
@@ -151,6 +154,7 @@ def read_or_refuse(read, folder):
         assert len(message) < 1000
 
 
+@pytest.mark.slow
 @given(contents)
 @settings(deadline=None, max_examples=150)
 def test_any_bytes_as_a_list(content):
@@ -159,6 +163,7 @@ def test_any_bytes_as_a_list(content):
         read_or_refuse(read_corpus, Path(folder, "list.tsv"))
 
 
+@pytest.mark.slow
 @given(contents, contents, st.none() | contents)
 @settings(deadline=None, max_examples=100)
 def test_any_bytes_as_a_kaldi_directory(wav_scp, utt2spk, segments):
@@ -170,6 +175,7 @@ def test_any_bytes_as_a_kaldi_directory(wav_scp, utt2spk, segments):
         read_or_refuse(read_corpus, Path(folder))
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(LISTS), contents, min_size=1))
 @settings(deadline=None, max_examples=100)
 def test_any_bytes_as_a_protocol(files):

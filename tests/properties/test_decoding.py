@@ -67,6 +67,7 @@ def search(graph, emissions, **options):
         return None
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -97,6 +98,7 @@ def test_a_wider_beam_never_finds_less(seed, n_frames, spread, impossible):
                 assert pruned.best.score <= expected + 1e-4 * max(1.0, abs(expected))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n_frames=st.integers(1, 20))
 @example(seed=404191, n_frames=20)

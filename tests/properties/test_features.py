@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -101,6 +102,7 @@ def test_streams_equal_extraction(
     )
 
 
+@pytest.mark.slow
 @given(values=MATRICES, window=st.integers(1, 50), data=st.data())
 def test_warping_sees_only_the_order_of_values(values, window, data):
     speech = data.draw(hnp.arrays(np.bool_, len(values)))
@@ -109,6 +111,7 @@ def test_warping_sees_only_the_order_of_values(values, window, data):
     np.testing.assert_array_equal(found, warp(values**3 * 2 - 7, speech, window=window))
 
 
+@pytest.mark.slow
 @given(values=MATRICES, window=st.integers(1, 50), shift=st.integers(-1000, 1000), data=st.data())
 def test_sliding_mean_removes_any_constant(values, window, shift, data):
     speech = data.draw(hnp.arrays(np.bool_, len(values)))

@@ -1,6 +1,7 @@
 """Hypothesis: invariances of partitions' probabilities, and of a sampler's chain, on any data."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.gibbs_partition import ReferencePartition
@@ -30,6 +31,7 @@ def frames_of(seed, n_frames, n_features):
     return X
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(seeds, kinds, st.integers(1, 25), st.integers(1, 6), st.floats(0.01, 50))
 def test_compiled_and_plain_sweeps_agree(seed, kind, n_frames, n_features, concentration):

@@ -49,6 +49,7 @@ def models(draw, **options):
     return model, [rng.normal(size=(length, n_features)) * 3 for length in lengths]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(models())
 def test_inference_is_that_of_all_paths(case):
@@ -79,6 +80,7 @@ def test_likelihood_never_falls_and_parameters_are_sound(case):
     model._check()
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(models(n_iter=2, tol=-np.inf), st.floats(-1e3, 1e3), st.sampled_from([0.01, 1.0, 300.0]))
 def test_units_of_features_are_immaterial(case, shift, scale):
@@ -102,6 +104,7 @@ def test_units_of_features_are_immaterial(case, shift, scale):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(models(n_iter=2, tol=-np.inf), st.integers(0, 2**32 - 1))
 def test_order_of_sequences_and_jobs_are_immaterial(case, seed):

@@ -68,6 +68,7 @@ def assert_close(counts, expected, size):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=max(1e-11, 1e-14 * size))
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(graphs() | graphs(scales=(1.0, 3e6)))
 def test_sums_are_those_over_all_paths(case):
@@ -129,6 +130,7 @@ def test_of_equal_paths_the_lowest_exit_then_the_lowest_arcs_from_the_end_are_ta
         )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(graphs(most_states=12, most_arcs=40, most_frames=40), st.sampled_from([None, 3.0, 100.0]))
 def test_arithmetics_and_twins_agree_on_longer_graphs(case, beam):
@@ -156,6 +158,7 @@ def test_arithmetics_and_twins_agree_on_longer_graphs(case, beam):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(graphs(most_states=8, most_arcs=30, most_frames=30))
 def test_posteriors_and_counts_sum_to_what_they_are_of(case):
@@ -178,6 +181,7 @@ def test_posteriors_and_counts_sum_to_what_they_are_of(case):
     np.testing.assert_allclose(out, counts.state_posteriors.sum(axis=0), rtol=0, atol=1e-10)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(graphs(most_states=8, most_arcs=30, most_frames=20), st.floats(0.5, 50.0))
 def test_a_beam_only_loses_paths_and_a_wide_one_loses_none(case, beam):

@@ -159,6 +159,7 @@ def test_equal_shares_are_of_pdfs_of_the_graph(world, n_frames):
     assert set(path.pdfs) <= set(graph.pdfs)
 
 
+@pytest.mark.slow
 @given(topologies(), seeds, st.floats(0.0, 0.99), st.floats(0.1, 1e6))
 @settings(deadline=None)
 def test_transitions_are_probabilities_whatever_the_counts(topology, seed, floor, scale):
@@ -210,6 +211,7 @@ def test_gaussians_are_allotted_within_what_frames_allow(
     assert (more >= found).all()
 
 
+@pytest.mark.slow
 @given(st.integers(1, 200), st.integers(1, 500), st.integers(0, 40))
 @settings(deadline=None)
 def test_schedules_never_shrink(n_pdfs, more, grow_until):

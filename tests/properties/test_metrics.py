@@ -34,6 +34,7 @@ values = st.one_of(
 score_lists = st.lists(values, min_size=1, max_size=14)
 
 
+@pytest.mark.slow
 @given(score_lists, score_lists)
 @settings(max_examples=300)
 def test_eer_is_that_of_enumeration(target, nontarget):
@@ -45,6 +46,7 @@ def test_eer_is_that_of_enumeration(target, nontarget):
     assert hull.value <= min(linear.value, 0.5)
 
 
+@pytest.mark.slow
 @given(score_lists, score_lists)
 @example([0.0, math.inf], [math.inf])
 def test_eer_threshold_has_the_rates_it_says(target, nontarget):
@@ -63,6 +65,7 @@ def test_eer_threshold_has_the_rates_it_says(target, nontarget):
     assert linear.threshold == lowest
 
 
+@pytest.mark.slow
 @given(
     score_lists,
     score_lists,
@@ -83,6 +86,7 @@ def test_min_dcf_is_that_of_enumeration(target, nontarget, p_target, c_miss, c_f
         ).value == pytest.approx(point.value, rel=1e-12)
 
 
+@pytest.mark.slow
 @given(score_lists, score_lists)
 def test_monotone_transform_changes_nothing_but_thresholds(target, nontarget):
     def squash(scores):
@@ -97,6 +101,7 @@ def test_monotone_transform_changes_nothing_but_thresholds(target, nontarget):
     assert min_dcf(target, nontarget).value == min_dcf(*ranked).value
 
 
+@pytest.mark.slow
 @given(score_lists, score_lists)
 def test_swapped_and_negated_classes_have_the_same_errors(target, nontarget):
     flipped = [-s for s in nontarget], [-s for s in target]
@@ -130,6 +135,7 @@ def test_det_corners_are_the_turns_of_the_polygon(target, nontarget):
     assert curve.thresholds.tolist() == [by_rates[corner] for corner in corners]
 
 
+@pytest.mark.slow
 @given(score_lists, score_lists)
 def test_abreast_equals_one_by_one(target, nontarget):
     curve = det_curve(target, nontarget)
@@ -175,6 +181,7 @@ def test_identification_is_that_of_counting(scores):
     assert found.confusion_matrix().sum() == len(scores.path_names)
 
 
+@pytest.mark.slow
 @given(trial_lists(), st.integers(0, 1000))
 @settings(max_examples=60, deadline=None)
 def test_a_replicate_is_the_list_with_its_trials_repeated(scores, seed):
@@ -226,6 +233,7 @@ def _is_escape(name):
         return False
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(

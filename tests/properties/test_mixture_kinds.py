@@ -1,6 +1,7 @@
 """What holds for mixtures of every kind of covariance: symmetries, sums, EM that never loses."""
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from oracles.arrays import arrays_of
@@ -308,6 +309,7 @@ def test_training_does_not_know_a_common_factor_of_the_weights(problem, exponent
     assert_same_model(b.model, a.model, rtol=1e-6)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(max_frames=120))
 def test_em_never_loses(problem):

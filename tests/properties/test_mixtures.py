@@ -1,6 +1,7 @@
 """What holds for every mixture and all data: symmetries, sums, and that EM never loses."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.arrays import arrays_of
@@ -55,6 +56,7 @@ def test_the_order_of_components_does_not_matter(problem):
     np.testing.assert_allclose(b.log_likelihood, a.log_likelihood, rtol=1e-5, atol=1e-3)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems())
 def test_the_order_of_frames_does_not_matter(problem):
@@ -64,6 +66,7 @@ def test_the_order_of_frames_does_not_matter(problem):
     assert_close(a, b, rtol=1e-5, atol=1e-3)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(), st.floats(-1e4, 1e4))
 def test_moving_data_and_model_moves_the_new_model(problem, offset):
@@ -113,6 +116,7 @@ def test_any_unit_changes_rounding_only(problem, unit):
     np.testing.assert_allclose(b.second_order, a.second_order * unit**2, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(), st.data())
 def test_statistics_of_parts_add_up(problem, data):
@@ -125,6 +129,7 @@ def test_statistics_of_parts_add_up(problem, data):
     assert_close(accumulate(model, X), single[0] + single[1], rtol=1e-5, atol=1e-3)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(), st.lists(st.integers(0, 80), max_size=6), st.integers(1, 20), st.integers(1, 3))
 def test_cuts_and_threads_change_no_bit(problem, cuts, block_frames, n_jobs):
@@ -135,6 +140,7 @@ def test_cuts_and_threads_change_no_bit(problem, cuts, block_frames, n_jobs):
     np.testing.assert_equal(arrays_of(found), arrays_of(one))
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(), st.integers(1, 100))
 def test_the_size_of_blocks_changes_rounding_only(problem, block_frames):
@@ -144,6 +150,7 @@ def test_the_size_of_blocks_changes_rounding_only(problem, block_frames):
     assert_close(a, b, rtol=1e-10, atol=1e-9)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems())
 def test_float32_stays_near_float64(problem):
@@ -169,6 +176,7 @@ def test_counts_and_moments_add_up_to_the_data(problem):
     assert (abs(found.second_order.sum(axis=0) - squares) <= error + 1e-5 * squares).all()
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(max_frames=200))
 def test_em_never_loses(problem):
@@ -205,6 +213,7 @@ def test_adaptation_lies_between_background_and_data(problem, relevance_factor):
     assert (adapted.variances > 0).all()
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(), st.floats(0.5, 50.0))
 def test_sessions_added_later_equal_all_at_once(problem, relevance_factor):

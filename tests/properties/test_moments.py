@@ -65,6 +65,7 @@ def cases(draw):
     return X, weights, draw(st.lists(st.integers(1, 24), max_size=3))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(case=cases())
 def test_no_digit_is_lost_to_offsets_weights_or_blocks(case):

@@ -62,6 +62,7 @@ def infer(X, prior, start, **changes):
     return train_variational(X, start, **options)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems())
 def test_both_bounds_rise_with_every_step(problem):
@@ -76,6 +77,7 @@ def test_both_bounds_rise_with_every_step(problem):
     assert result.em.convergence == "iteration_limit"
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(), st.floats(-100.0, 100.0), st.integers(-8, 8))
 def test_moved_and_scaled_frames_move_and_scale_the_posterior(problem, shift, exponent):
@@ -144,6 +146,7 @@ def test_dirichlet_components_have_no_order(problem):
     assert two.elbo == pytest.approx(one.elbo, rel=1e-10, abs=1e-9)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems())
 def test_the_order_of_frames_does_not_matter(problem):

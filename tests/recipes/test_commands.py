@@ -47,6 +47,7 @@ def test_settings_are_each_offered_once(recipe):
     assert all(settings.options(seed=2).seed == 2 for settings in variants)
 
 
+@pytest.mark.slow
 def test_report_prints_all_figures(recipe, material, monkeypatch, tmp_path):
     small = dataclasses.replace(recipe.CHOSEN, n_states=3, gaussians_per_state=1.0).but(max_iter=3)
     monkeypatch.setattr(recipe, "CHOSEN", small)

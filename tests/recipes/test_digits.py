@@ -70,6 +70,7 @@ def test_settings_are_each_offered_once(recipe):
             assert (options.features.sample_rate, options.seed) == (8000, 1)
 
 
+@pytest.mark.slow
 def test_parts_share_no_recording(recipe, material):
     assert len(material.vocabulary) == 10
     train = recipe.part(material, lambda _, index: index >= recipe.TEST_INDEX)
@@ -83,6 +84,7 @@ def test_parts_share_no_recording(recipe, material):
     assert not set(both[0].corpus.speakers) & set(both[1].corpus.speakers)
 
 
+@pytest.mark.slow
 def test_report_prints_all_figures(recipe, quick, tmp_path):
     found = CliRunner().invoke(recipe.app, ["report", "--synthetic", str(tmp_path)])
     assert found.exit_code == 0, found.exception
@@ -141,6 +143,7 @@ def test_choices_have_no_recording_of_the_usual_test(recipe, material):
         assert kept == {i for i in index.values() if i in range(recipe.TEST_INDEX, 1000, step)}
 
 
+@pytest.mark.slow
 def test_choices_train_and_test_on_no_recording_of_the_usual_test(
     recipe, numbered, watched, tmp_path, monkeypatch
 ):
@@ -155,6 +158,7 @@ def test_choices_train_and_test_on_no_recording_of_the_usual_test(
     assert found.stdout.count("| chosen |") == 2
 
 
+@pytest.mark.slow
 def test_nested_choice_trains_and_tests(recipe, numbered, watched, tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "CANDIDATES", {"one": recipe.UNKNOWN})
     told = ["nested", "--data", str(tmp_path), "--step", "1", "--scope", "utterance"]

@@ -71,6 +71,7 @@ def settings(recipe):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_all_pictures_are_on_one_page(recipe, settings, protocol, tmp_path):
     run, _ = recipe
@@ -136,6 +137,7 @@ def test_groups_share_no_speaker_and_classes_no_frame(recipe, settings, protocol
             assert not group.is_speech[near][same].any()
 
 
+@pytest.mark.slow
 def test_features_are_compared_on_dev_alone(recipe, settings, protocol, capsys):
     run, _ = recipe
     run.choose_anomalies(

@@ -48,6 +48,7 @@ def settings(recipe):
     return recipe[0].Settings(algorithm="viterbi", schedule=schedule)
 
 
+@pytest.mark.slow
 def test_stages_know_one_another(recipe, material, settings, tmp_path):
     run, tables = recipe[0], recipe[1]["tables"]
     first = run.Run(material, settings, tmp_path)
@@ -88,6 +89,7 @@ def test_held_out_speakers_are_nowhere_else(recipe, material):
         )
 
 
+@pytest.mark.slow
 def test_command_reports(recipe, material, tmp_path, monkeypatch):
     run = recipe[0]
     quick = {"max_iter": 3, "grow_until": 2, "n_gaussians": 100, "realign": (1, 2)}
@@ -102,6 +104,7 @@ def test_command_reports(recipe, material, tmp_path, monkeypatch):
     assert nothing.exit_code == 2
 
 
+@pytest.mark.slow
 def test_commands_that_choose(recipe, material, settings, tmp_path, monkeypatch):
     run, choosing = recipe[0], recipe[1]["choosing"]
     short = {"max_iter": 3, "grow_until": 2, "n_gaussians": 100}
@@ -121,6 +124,7 @@ def test_commands_that_choose(recipe, material, settings, tmp_path, monkeypatch)
     assert [done.output.count(f"| {unit} |") for unit in ("phones", "words")] == [2, 2]
 
 
+@pytest.mark.slow
 def test_confidences_are_counted(recipe, material, tmp_path, monkeypatch):
     run, found = recipe[0], recipe[1]["confidence"]
     quick = {"max_iter": 3, "grow_until": 2, "n_gaussians": 100, "realign": (1, 2)}

@@ -48,6 +48,7 @@ def test_run_files_stay_short():
         assert len(run.read_text().splitlines()) < 150, run
 
 
+@pytest.mark.slow
 def test_verification(load, protocol):
     recipe = load("verification")
     for split, n_trials in (("dev", 8), ("eval", 18)):

@@ -333,6 +333,7 @@ def test_messages_are_english(tmp_path):
         load_arrays(tmp_path / "b", kind="example")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "metadata",
     [

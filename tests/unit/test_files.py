@@ -223,6 +223,7 @@ def test_the_error_survives_a_trip_between_processes(tmp_path: Path) -> None:
     assert copied.kind == "folder"
 
 
+@pytest.mark.slow
 def test_folders_are_made_however_deep(tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["d"] * 1200)
     make_folders(deep)

@@ -37,6 +37,7 @@ def test_every_name_of_a_room_is_there_and_hides_no_module(name):
         assert public not in modules, public
 
 
+@pytest.mark.slow
 def test_importing_all_names_at_once():
     program = """
 from speakergmm.hmm import *
@@ -49,6 +50,7 @@ print(Lexicon.__name__, GaussianMixture.__name__, "lazy_names" in globals())
     assert done.stdout == "Lexicon GaussianMixture False\n"
 
 
+@pytest.mark.slow
 def test_importing_loads_nothing_heavy():
     program = """
 import sys

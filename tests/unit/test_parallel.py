@@ -42,6 +42,7 @@ def test_linear_algebra_has_one_thread(n_jobs):
     assert list(parallel_map(threads, range(2), n_jobs=n_jobs)) == [1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_an_error_comes_when_its_turn_comes(n_jobs):
     results = parallel_map(fail_at_three, range(6), n_jobs=n_jobs)
@@ -59,6 +60,7 @@ def test_each_warning_of_the_workers_is_issued_once():
     assert sorted(messages) == ["remainder 0", "remainder 1"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_reported_in_one_line():
     with pytest.raises(SpeakerGmmError, match="worker process died"):
         list(parallel_map(die_at_three, range(6), n_jobs=2))

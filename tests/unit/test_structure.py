@@ -32,6 +32,7 @@ def places(name, sources):
     return mechanism.places(sources)
 
 
+@pytest.mark.slow
 def test_kernels_are_compiled_by_one_decorator():
     assert places("compile decorators", read_package(PACKAGE)) == ["kernels.py:compiled"]
 

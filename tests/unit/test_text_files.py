@@ -32,6 +32,7 @@ def peak_of(call) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [b"a", b"a b\n", b"a b c d e f g h\n", b"\n"])
 def test_a_small_gzip_file_is_not_unpacked_to_a_large_one(tmp_path: Path, unit: bytes) -> None:
     path = bomb(tmp_path / "bomb.gz", unit, megabytes=12)
@@ -50,6 +51,7 @@ def test_a_small_gzip_file_is_not_unpacked_to_a_large_one(tmp_path: Path, unit: 
             pass
 
 
+@pytest.mark.slow
 def test_text_that_is_compressed_well_is_read(tmp_path: Path) -> None:
     path = tmp_path / "text.gz"
     path.write_bytes(gzip.compress(b"".join(b"u%06d THE SAME WORDS\n" % n for n in range(30_000))))
@@ -81,6 +83,7 @@ def test_a_damaged_gzip_file_is_named(tmp_path: Path) -> None:
             list(read_lines(path, FaultList(str(path))))
 
 
+@pytest.mark.slow
 def test_very_many_faults_end_the_reading(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes(b"\xff\n" * 150_000)

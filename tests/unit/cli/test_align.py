@@ -51,6 +51,7 @@ def few(spoken, tmp_path_factory):
     return path, [row[1] for row in rows]
 
 
+@pytest.mark.slow
 def test_a_corpus_is_aligned_and_its_wrong_transcript_named(run, spoken, few, tmp_path):
     path, ids = few
     folder = tmp_path / "out"

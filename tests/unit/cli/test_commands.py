@@ -61,6 +61,7 @@ def test_start_up_imports_nothing_heavy():
     assert heavy.isdisjoint(modules)
 
 
+@pytest.mark.slow
 def test_train_info_round_trip(world, speakergmm):
     info = speakergmm("info", world.ubm, "--json").json
     model = BackgroundModel.load(world.ubm)
@@ -83,6 +84,7 @@ def test_a_store_is_described_in_ten_lines(store, world, speakergmm):
         assert part in said
 
 
+@pytest.mark.slow
 def test_thresholds_are_spoken_of_once(tmp_path, world, speakergmm):
     path = tmp_path / "new.db"
     first, second = world.enrolment("e001")
@@ -99,6 +101,7 @@ def test_thresholds_are_spoken_of_once(tmp_path, world, speakergmm):
     assert "Measure the error rates of a threshold" in " ".join(shown.split())
 
 
+@pytest.mark.slow
 def test_training_is_reproducible_and_independent_of_jobs(tmp_path, world, speakergmm):
     corpus = world.protocol_dir / "background.tsv"
     digests = []
@@ -113,6 +116,7 @@ def test_training_is_reproducible_and_independent_of_jobs(tmp_path, world, speak
     assert digests[0] == BackgroundModel.load(world.ubm).digest
 
 
+@pytest.mark.slow
 def test_enrolling_later_equals_enrolling_at_once(tmp_path, world, speakergmm, store):
     first, second = world.enrolment("e001")
     later = tmp_path / "later.db"
@@ -124,6 +128,7 @@ def test_enrolling_later_equals_enrolling_at_once(tmp_path, world, speakergmm, s
     assert scores[0] == pytest.approx(scores[1], rel=1e-9)
 
 
+@pytest.mark.slow
 def test_verify_says_yes_or_no_only_against_a_threshold(store, world, speakergmm):
     own, other = world.test("e001"), world.test("e002")
     bare = speakergmm("verify", store, "e001", own, "--json").json
@@ -146,6 +151,7 @@ def test_verify_exact_is_close_to_the_best_five(store, world, speakergmm):
     assert fast == pytest.approx(exact, abs=0.02)
 
 
+@pytest.mark.slow
 def test_identify_ranks_and_can_answer_unknown(store, world, speakergmm):
     for speaker in ("e001", "e002"):
         found = speakergmm("identify", store, world.test(speaker), "--top", 1, "--json").json
@@ -157,6 +163,7 @@ def test_identify_ranks_and_can_answer_unknown(store, world, speakergmm):
     assert "answer: e001" in speakergmm("identify", store, test, "--threshold", -1000).out
 
 
+@pytest.mark.slow
 def test_speakers_and_remove(store, speakergmm):
     assert [s["name"] for s in speakergmm("speakers", store, "--json").json] == ["e001", "e002"]
     assert speakergmm("remove", store, "e001").code == 0
@@ -224,6 +231,7 @@ def test_validate_lists_every_problem(tmp_path, world, speakergmm):
     assert speakergmm("validate", corpus).code == 1
 
 
+@pytest.mark.slow
 def test_demo_on_a_small_protocol(tmp_path, world, speakergmm):
     done = speakergmm(
         "demo", "--data", world.folder / "corpus", "--protocol", "synthetic",
@@ -258,6 +266,7 @@ def test_any_stream_can_take_any_name(tmp_path, world, speakergmm_process):
     assert "Zo\\xeb" in done.out
 
 
+@pytest.mark.slow
 def test_scores_carry_their_settings_into_the_report(tmp_path, world, speakergmm):
     scores, report = tmp_path / "scores.tsv", tmp_path / "report.html"
     done = speakergmm(
@@ -285,6 +294,7 @@ def test_scores_go_to_a_pipe_too(world, speakergmm_process):
     assert done.out.startswith("model\tpath\tscore\tlabel\n")
 
 
+@pytest.mark.slow
 def test_a_file_name_that_is_no_utf8(tmp_path, world, speakergmm):
     odd = os.fsencode(tmp_path) + b"/\xff\xfe.wav"
     with contextlib.suppress(OSError), open(odd, "wb") as file:  # noqa: PTH123 - a name of bytes
@@ -319,6 +329,7 @@ def small_disk(tmp_path, request):
     subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line(small_disk, world, speakergmm):
     wav = world.enrolment("e001")[0]
     store = small_disk / "voices.db"

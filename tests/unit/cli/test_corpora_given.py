@@ -173,6 +173,7 @@ def test_flat_folders_are_validated_and_trained_on_by_a_pattern(command, record,
     assert "finds no speaker in this name" in out
 
 
+@pytest.mark.slow
 def test_words_of_flat_folders_need_word_folders_or_a_pattern(command, record, tmp_path):
     where, model = record(*FLAT), tmp_path / "words.safetensors"
     code, _, err = command("train-words", where, "-o", model)

@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import pytest
+
 import speakergmm.corpora
 from speakergmm.cli import demo_hmm
 from speakergmm.cli.demo_hmm import HmmDemonstration
@@ -18,6 +20,7 @@ class Untrained:
         path.write_bytes(b"")
 
 
+@pytest.mark.slow
 def test_as_many_recordings_as_were_decoded_are_named(tmp_path, monkeypatch):
     decoded = []
 

@@ -133,6 +133,7 @@ WRITERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", WRITERS)
 def test_info_shows_whatever_we_write(kind, tmp_path, capsys):
     import json
@@ -252,6 +253,7 @@ def test_whatever_has_a_kind_stands_in_the_table():
     assert found - {"speaker statistics"} == KINDS.keys() - {"speaker store", "training checkpoint"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mixture statistics", "background model"])
 def test_info_imports_one_room(files, kind, tmp_path):
     import subprocess

@@ -62,6 +62,7 @@ def stop(process, number, to_all):
         process.send_signal(number)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", WORDS)
 @pytest.mark.parametrize("to_all", [True, False], ids=["as the terminal does", "the parent alone"])
 def test_a_stopped_command_says_one_line_and_leaves_nothing(number, to_all, tmp_path):
@@ -78,6 +79,7 @@ def test_a_stopped_command_says_one_line_and_leaves_nothing(number, to_all, tmp_
     assert temporaries(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_workers_of_a_killed_command_end_and_what_it_left_goes_with_the_next(tmp_path):
     command = speakergmm("demo", "-o", tmp_path / "demo", "-j", 2)
     with started(*command) as process:
@@ -124,6 +126,7 @@ def test_a_command_is_stopped_while_it_is_loaded_too(number):
             )
 
 
+@pytest.mark.slow
 def test_what_nohup_wants_ignored_stays_ignored(tmp_path):
     program = (
         "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
@@ -159,6 +162,7 @@ list(results)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "words"),
     [

@@ -85,6 +85,7 @@ def lines(monkeypatch, capsys):
     return check
 
 
+@pytest.mark.slow
 def test_commands_for_speakers(lines, world, tmp_path):
     corpus = world.folder / "corpus"
     of_ubm = lines(
@@ -107,6 +108,7 @@ def test_commands_for_speakers(lines, world, tmp_path):
     assert "validate: checking# # of #" in lines("validate", corpus / "synthetic")
 
 
+@pytest.mark.slow
 def test_commands_for_words(lines, world, tmp_path):
     speech = world.folder / "corpus" / "synthetic"
     model = tmp_path / "am.safetensors"

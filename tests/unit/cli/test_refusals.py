@@ -277,6 +277,7 @@ def test_usage_is_one_line_too(arguments, refused, tmp_path, monkeypatch):
     refused(*arguments)
 
 
+@pytest.mark.slow
 def test_nothing_is_written_over_what_is_read_or_of_another_kind(
     tmp_path, world, store, refused, capsys
 ):

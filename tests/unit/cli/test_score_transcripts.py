@@ -299,6 +299,7 @@ def test_refusals_of_language_models(refusal, folder):
     assert not target.exists()
 
 
+@pytest.mark.slow
 def test_validate_looks_at_what_is_said(speak, document, world, folder):
     corpus = next((world.folder / "corpus").rglob("wav.scp")).parent
     lexicon = corpus / "lexicon.txt"

@@ -34,6 +34,7 @@ def voices(tmp_path, world):
     return tmp_path
 
 
+@pytest.mark.slow
 @needs_full
 def test_what_was_stored_is_stored_though_nobody_hears_of_it(voices, world):
     wav = world.enrolment("e002")[0]
@@ -48,6 +49,7 @@ def test_what_was_stored_is_stored_though_nobody_hears_of_it(voices, world):
         assert [entry.name for entry in store.speakers()] == ["e001", "e002"]
 
 
+@pytest.mark.slow
 @needs_full
 @pytest.mark.parametrize(
     "command", ["--version", "--help", "speakers voices.db", "speakers voices.db --json"]
@@ -59,6 +61,7 @@ def test_a_full_standard_output_is_one_line_and_a_code_of_its_own(command, voice
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 @needs_full
 def test_a_refusal_stays_one(voices):
     code, _, err = shell("speakergmm speakers nothing.db >/dev/full", voices)
@@ -69,6 +72,7 @@ def test_a_refusal_stays_one(voices):
     assert shell("speakergmm speakers voices.db 2>/dev/full", voices)[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     ["--help", "--version", "info voices.db", "info voices.db --json", "speakers voices.db"],
@@ -82,6 +86,7 @@ def test_a_reader_may_leave_early(command, voices):
     assert out.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_reader_who_leaves_does_not_hide_a_failure(tmp_path):
     (tmp_path / "corpus").mkdir()
     assert shell("speakergmm validate corpus | true", tmp_path)[0] == 2

@@ -45,6 +45,7 @@ def train(folder, output, capsys):
 TOO_LONG = ("--memory", 4e-5)
 
 
+@pytest.mark.slow
 def test_what_training_leaves_out_is_told(train, output):
     code, out, err = train(*TOO_LONG)
     assert code == 0, err
@@ -57,6 +58,7 @@ def test_what_training_leaves_out_is_told(train, output):
     assert AcousticModel.load(output).provenance["n_skipped"] > 0
 
 
+@pytest.mark.slow
 def test_strict_training_refuses_what_training_finds(train, output):
     code, out, err = train(*TOO_LONG, "--strict")
     assert (code, out) == (2, "")
@@ -67,6 +69,7 @@ def test_strict_training_refuses_what_training_finds(train, output):
     assert code == 0, err
 
 
+@pytest.mark.slow
 def test_a_lexicon_in_the_other_letter_case_is_hinted_at(train, folder, tmp_path):
     upper = tmp_path / "upper.txt"
     rows = [line.split(maxsplit=1) for line in (folder / "lexicon.txt").read_text().splitlines()]
@@ -78,6 +81,7 @@ def test_a_lexicon_in_the_other_letter_case_is_hinted_at(train, folder, tmp_path
     assert "would be known" not in train("--lexicon", upper, "--case", "upper")[2]
 
 
+@pytest.mark.slow
 def test_viterbi_training_of_few_iterations_begins_as_baum_welch(train, output):
     """No time for annealing, and yet no search among models that are all alike."""
     found = {}
@@ -89,6 +93,7 @@ def test_viterbi_training_of_few_iterations_begins_as_baum_welch(train, output):
     assert found["viterbi"][1] != found["baum-welch"][1]
 
 
+@pytest.mark.slow
 def test_options_reach_the_model(train, output):
     code, out, err = train(
         "--silence-probability", 0.3, "--short-pause", "sp", "--states", 2,
@@ -108,6 +113,7 @@ def test_options_reach_the_model(train, output):
     assert np.isfinite(story["history"][-1]["log_likelihood"])
 
 
+@pytest.mark.slow
 def test_without_options_training_is_the_default(train, output):
     code, _, err = train()
     assert code == 0, err

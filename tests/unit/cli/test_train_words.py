@@ -133,6 +133,7 @@ def test_another_file_is_not_written_over(app, folder, tmp_path):
     assert output.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_models_of_phones_and_of_words_do_not_replace_each_other(app, folder, tmp_path):
     output = tmp_path / "words.safetensors"
     assert call(app, folder, "-o", output, *FAST).exit_code == 0

@@ -24,6 +24,7 @@ def speak(capsys):
     return speak
 
 
+@pytest.mark.slow
 def test_validation_and_training_agree_on_what_is_invisible(tmp_path, speak):
     make_synthetic_corpus(
         tmp_path / "made", seed=3, n_background=2, n_dev=2, n_eval=2, n_background_utterances=3,

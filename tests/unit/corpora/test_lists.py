@@ -127,6 +127,7 @@ def test_wrong_lists_are_refused_in_one_line_with_their_place(write, text, reaso
     assert message.isprintable()
 
 
+@pytest.mark.slow
 def test_a_long_list_reads_in_time(write):
     rows = "".join(f"s{n % 100}\tfolder/{n}.wav\n" for n in range(20_000))
     assert len(read_corpus(write("speaker\tpath\n" + rows))) == 20_000

@@ -50,6 +50,7 @@ def digests(folder):
     }
 
 
+@pytest.mark.slow
 def test_protocol_reads_back_and_is_sound(corpus):
     protocol = read_protocol(corpus / "protocols" / "synthetic", data_dir=corpus)
     protocol.check_disjoint()
@@ -187,6 +188,7 @@ def test_another_seed_gives_other_recordings(corpus, tmp_path):
     assert all(ours[path] != theirs[path] for path in recordings)
 
 
+@pytest.mark.slow
 def test_adding_speakers_and_recordings_leaves_the_others_as_they_are(corpus, tmp_path):
     larger = {**SMALL, "n_background": 3, "n_eval": 4, "n_trial_utterances": 4}
     make_synthetic_corpus(tmp_path / "larger", **larger)
@@ -276,6 +278,7 @@ def test_numbers_out_of_range_are_refused(tmp_path, options, message):
     assert not (tmp_path / "corpus").exists()
 
 
+@pytest.mark.slow
 def test_a_relative_path_works(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     protocol = make_synthetic_corpus("here", **SMALL)

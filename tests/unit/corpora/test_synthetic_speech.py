@@ -298,6 +298,7 @@ def test_women_speak_higher_from_shorter_tracts():
     assert 0.02 < np.std(scales) < 0.08
 
 
+@pytest.mark.slow
 def test_every_session_and_voice_drawn_is_usable():
     for seed in range(25):
         rng = np.random.default_rng(seed)

@@ -252,6 +252,7 @@ def test_impossible_options_are_refused(options, reason):
         validate_corpus(Corpus((), source="test"), **options)
 
 
+@pytest.mark.slow
 def test_one_bad_recording_among_hundreds(record, tmp_path):
     samples = (0.1 * np.random.default_rng(0).standard_normal((300, 900))).clip(-1, 1)
     for n in range(300):

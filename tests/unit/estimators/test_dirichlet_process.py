@@ -20,6 +20,7 @@ from speakergmm.estimators import (
 from speakergmm.mixtures.gibbs import NormalInverseWishart, sample_dirichlet_process
 
 
+@pytest.mark.slow
 @parametrize_with_checks(
     [
         DirichletProcessMixture(n_sweeps=30, n_chains=2, concentration=1.0),

@@ -75,6 +75,7 @@ def assert_identical(a, b):
         assert a.elbo_ == b.elbo_
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("cls", BOTH)
 def test_goes_on_to_the_same_result_from_any_iteration_of_any_restart(
@@ -160,6 +161,7 @@ class Failing:
         return iter([self.frames])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.0, 1e6])
 def test_interrupted_at_any_reading_of_the_frames(seconds, clusters, tmp_path):
     parameters = {"init_params": "random", "max_iter": 3, "checkpoint_seconds": seconds}
@@ -360,6 +362,7 @@ estimator.save(folder + "/" + out)
 """
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_changes_nothing(tmp_path, request):
     rng = np.random.default_rng()
     frames = np.random.default_rng(0).normal(size=(3_000, 3)).cumsum(axis=0)

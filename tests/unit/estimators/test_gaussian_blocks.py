@@ -65,6 +65,7 @@ def test_a_memory_mapped_array_gives_the_same(clusters, tmp_path, dtype):
     assert_array_equal(one.predict(mapped), other.predict(clusters.astype(dtype)))
 
 
+@pytest.mark.slow
 def test_a_large_array_is_not_copied(tmp_path):
     frames = np.lib.format.open_memmap(
         tmp_path / "frames.npy", mode="w+", dtype=np.float32, shape=(300_000, 40)

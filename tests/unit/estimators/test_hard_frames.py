@@ -46,6 +46,7 @@ of_each_kind = pytest.mark.parametrize("kind", KINDS)
 in_each_precision = pytest.mark.parametrize("precision", ["float32", "float64"])
 
 
+@pytest.mark.slow
 @in_each_precision
 @of_each_kind
 @grid

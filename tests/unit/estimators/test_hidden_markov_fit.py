@@ -222,6 +222,7 @@ def test_long_sequences_are_cut_for_evaluation_only():
     )
 
 
+@pytest.mark.slow
 def test_posteriors_of_few_sequences_are_held():
     """Posteriors of all frames and components would take 32 MB here."""
     source = generator()
@@ -277,6 +278,7 @@ def test_paths_end_in_the_last_state_if_they_must():
     model.fit([*X[:5], short], sample_weight=[1, 1, 1, 1, 1, 0])
 
 
+@pytest.mark.slow
 def test_samples_have_the_moments_of_the_model():
     for kind in KINDS:
         model = generator(kind)

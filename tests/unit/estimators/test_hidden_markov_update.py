@@ -136,6 +136,7 @@ def test_each_parameter_alone_is_at_its_maximum(kind):
         assert abs(values[0] - values[1]) / (2 * step) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_min_covar_is_a_constraint_and_the_update_the_best_under_it(kind):
     rng = np.random.default_rng(3)

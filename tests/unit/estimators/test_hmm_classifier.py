@@ -34,6 +34,7 @@ def small(**options):
     return GaussianMixtureHMM(3, **(defaults | options))
 
 
+@pytest.mark.slow
 @parametrize_with_checks(
     [HMMClassifier(small(n_mix=2, n_iter=2, precision="float64"), n_components="auto")]
 )

@@ -24,6 +24,7 @@ def rng():
     return np.random.default_rng(12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parameters",
     [

@@ -33,6 +33,7 @@ def two_lines(rng, n=600, *, n_outputs=1):
     return X, y[:, 0] if n_outputs == 1 else y
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_scikit_learn_accepts_it():
     results = check_estimator(GaussianMixtureRegressor(), on_skip=None)

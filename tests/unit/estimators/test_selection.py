@@ -32,6 +32,7 @@ def planted(n=80):
     return rng.permutation(np.concatenate([rng.normal(centre, 1.0, (n, 2)) for centre in centres]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("criterion", ["bic", "aic", "held_out"])
 @pytest.mark.parametrize("covariance_type", ["diag", "spherical", "tied"])
 def test_planted_clusters_are_found(criterion, covariance_type):
@@ -126,6 +127,7 @@ def test_errors_of_bic_are_those_of_a_sum_of_frames():
     np.testing.assert_allclose(found.path[0].difference_error, expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_standard_error_covers_as_it_says():
     rng = np.random.default_rng(1)
     rows = [
@@ -166,6 +168,7 @@ def test_weights_equal_duplication(criterion):
             np.testing.assert_allclose(getattr(left, name), getattr(right, name), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("criterion", ["bic", "aic", "held_out"])
 @pytest.mark.parametrize("factor", [1e-3, 1.0 / 240.0, 1e3])
 def test_a_common_factor_of_weights_changes_no_choice(criterion, factor):
@@ -294,6 +297,7 @@ def test_memory_mapped_frames_and_blocks_give_the_same(tmp_path):
         assert [row.value for row in select_n_components(same, [2, 3]).path] == expected
 
 
+@pytest.mark.slow
 def test_one_standard_error_chooses_the_smallest_that_is_as_good():
     X = np.random.default_rng(1).standard_t(3, size=(300, 2))
     options = {"criterion": "held_out", "covariance_type": "spherical"}
@@ -459,6 +463,7 @@ def test_parameters_are_counted_as_the_arrays_have_them(kind, numbers, d):
         assert count_parameters(kind, k, d) == free + np.zeros((k, d)).size + k - 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_an_interrupt_ends_the_search_and_its_workers(n_jobs):

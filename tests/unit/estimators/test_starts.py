@@ -264,6 +264,7 @@ def data_sets(n):
         yield X, weights, int(rng.integers(1, min(n_frames, 12) + 1))
 
 
+@pytest.mark.slow
 def test_clusters_are_those_of_scikit_learn():
     for seed, (X, weights, n_clusters) in enumerate(data_sets(60)):
         ours, theirs = np.random.RandomState(seed), np.random.RandomState(seed)

@@ -188,6 +188,7 @@ def test_a_stream_that_changes_before_the_start_is_found_is_noticed(change):
         fit_mixture(Changing([X], later, 1), n_components=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_memory_does_not_grow_with_the_frames(tmp_path, kind):
     X = make_frames(n_frames=1000)
@@ -241,6 +242,7 @@ for kind in ("spherical", "diag", "tied", "full"):
 """
 
 
+@pytest.mark.slow
 def test_statistics_of_three_processes_are_those_of_one_pass(tmp_path):
     X = make_frames()
     weights = np.random.default_rng(3).uniform(0.0, 2.0, len(X))

@@ -68,6 +68,7 @@ def test_a_false_alarm_target_is_an_order_statistic(rate, n):
     assert found.threshold_interval == quantile_interval(scores, rate)
 
 
+@pytest.mark.slow
 def test_new_scores_are_below_as_often_as_asked():
     rng = np.random.default_rng(2)
     rates = [

@@ -37,6 +37,7 @@ except MissingLibraryError as error:
 """
 
 
+@pytest.mark.slow
 def test_models_are_fitted_scored_and_stored(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=tmp_path, capture_output=True, text=True, check=False

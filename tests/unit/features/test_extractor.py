@@ -220,6 +220,7 @@ def test_files_of_a_high_rate_and_many_channels_are_read(tmp_path):
     assert features.speech.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["speaker", "warping"])
 def test_streams_take_constant_memory(variant, tmp_path):
     path = tmp_path / "long.wav"

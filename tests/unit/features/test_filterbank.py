@@ -28,6 +28,7 @@ def test_mel_scales_equal_librosas(scale):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["htk", "slaney"])
 @pytest.mark.parametrize("normalisation", ["none", "area"])
 def test_filters_in_hertz_equal_librosas(scale, normalisation):

@@ -62,6 +62,7 @@ def exact_kaldi_mfcc(samples):
     return ceps
 
 
+@pytest.mark.slow
 def test_librosa_preset_equals_librosa(recording):
     with pytest.warns(UserWarning, match="upsampled"):
         samples, rate = read_audio(recording, sample_rate=22050)

@@ -152,6 +152,7 @@ def test_n_best_list_is_that_of_enumeration(case, scale, small_graph):
     assert_same_ranking(found, {path.words: path.score(scale) for path in expected})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small_graph", [0, 100_000])
 @pytest.mark.parametrize("scale", [1.0, 0.1])
 def test_posteriors_are_those_of_enumeration(case, scale, small_graph):
@@ -179,6 +180,7 @@ def test_posteriors_are_those_of_enumeration(case, scale, small_graph):
         assert segment.confidence == pytest.approx(units[segment.label][frames].mean(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_scales_penalties_and_short_pauses():
     case = Case(3, language_scale=2.5, word_penalty=-0.7, short_pause="sp")
     expected = oracle.best_by_words(case.paths, 0.3)
@@ -195,6 +197,7 @@ def test_scales_penalties_and_short_pauses():
         assert hypothesis.transition_log_probability == pytest.approx(path.transition, abs=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pause", [None, "sp"])
 @pytest.mark.parametrize(
     ("between", "edge"), [(0.1, 0.9), (0.0, 0.5), (0.5, 0.0), (0.4, 1.0), (1.0, 0.3), (0.0, 0.0)]
@@ -268,6 +271,7 @@ def test_densities_above_one_rank_in_the_same_order(case):
     assert_same_ranking(higher, {h.words: h.score + 100.0 * N_FRAMES for h in plain})
 
 
+@pytest.mark.slow
 def test_rescoring_an_n_best_list_is_decoding_with_the_other_scales():
     first = Case(4)
     options = DecodingOptions(acoustic_scale=0.2, n_best=1000, **WIDE)
@@ -471,6 +475,7 @@ def test_densities_that_are_none(case, value):
         decode_emissions(case.graph, inputs[:, 1:])
 
 
+@pytest.mark.slow
 def test_impossible_frames_make_paths_impossible(case):
     inputs = case.inputs.copy()
     inputs[3, 1:] = -np.inf  # only one pdf is left

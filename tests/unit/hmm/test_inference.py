@@ -333,6 +333,7 @@ def test_a_frame_far_below_a_state_that_no_path_is_in_keeps_what_is_known(sums):
     assert found.arc_counts == pytest.approx(truth.arc_counts, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_more_arcs_into_a_state_than_sixteen_bits_can_number():
     rng = np.random.default_rng(4)
     n_arcs = 2**16 + 3000

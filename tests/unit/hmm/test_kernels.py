@@ -25,6 +25,7 @@ def powers(logs, peak):
     return values, levels
 
 
+@pytest.mark.slow
 def test_exponentials_are_right_to_the_last_digits_at_any_size():
     logs = np.concatenate([-np.random.default_rng(0).random(4000) * 700.0, [0.0, -1e-300]])
     values, levels = powers(logs, 0.0)

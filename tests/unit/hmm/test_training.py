@@ -369,6 +369,7 @@ def test_one_word_is_trained_as_its_dense_model():
             )
 
 
+@pytest.mark.slow
 def test_generating_parameters_are_recovered():
     """From a flat start, to a few standard errors of some hundred frames."""
     topologies = {"A": Topology.left_right(2), "B": Topology.left_right(1)}

@@ -110,6 +110,7 @@ def world():
     return make_world()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["flat", "equal"])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_goes_on_to_the_same_result_wherever_it_was_interrupted(tmp_path, world, algorithm, start):
@@ -196,6 +197,7 @@ np.savez(out, **arrays_of(result))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_kill_at_any_moment_changes_nothing(tmp_path, algorithm, request):
     rng = np.random.default_rng()

@@ -73,6 +73,7 @@ def test_draws_are_whole_resamples():
         draw_multiplicities(7, n_bootstrap=500, seed=-1)
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
     spread = np.sqrt([SPREAD**2 + 1, 2 * SPREAD**2 + 1])
 

@@ -168,6 +168,7 @@ def test_links_stay_and_the_umask_decides(tmp_path):
     assert stat.S_IMODE((tmp_path / "new.tsv").stat().st_mode) == 0o640
 
 
+@pytest.mark.slow
 def test_a_quarter_million_lines_take_a_second_or_so(tmp_path):
     n = 250_000
     rng = np.random.default_rng(0)

@@ -173,6 +173,7 @@ def test_blocks_of_another_width_are_refused(mixture, frames):
         accumulate_blocks(mixture, [frames, frames[:, :3]])
 
 
+@pytest.mark.slow
 def test_a_long_stream_is_never_held(mixture):
     block = np.zeros((20_000, 4), np.float32)
 

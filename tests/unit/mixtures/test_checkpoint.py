@@ -103,6 +103,7 @@ def X():
     return make_frames()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_goes_on_to_the_same_result_wherever_it_was_interrupted(tmp_path, X, kind, precision):
@@ -252,6 +253,7 @@ np.savez(out, objectives=result.objectives, **result.model.record_parts())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["diag", "full"])
 def test_a_kill_at_any_moment_changes_nothing(tmp_path, kind, request):
     rng = np.random.default_rng()

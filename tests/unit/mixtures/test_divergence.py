@@ -85,6 +85,7 @@ def test_variational_forms_are_those_of_the_paper(rng, kind_p, kind_q):
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_against_numerical_integration(seed):
     rng = np.random.default_rng(seed)

@@ -198,6 +198,7 @@ def hard_data():
 HARD = hard_data()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", HARD)
 def test_hard_data_give_a_good_mixture(name, kind, precision):

@@ -216,6 +216,7 @@ def test_a_wrong_bayesian_update_is_called_so_by_default(kind, monkeypatch):
     assert estimator.convergence_ == "decreased"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior_type", ["wishart", "conjugate"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_bound_never_falls_by_more_than_its_slack(kind, prior_type):
@@ -283,6 +284,7 @@ def test_slack_of_a_bound_is_the_largest_growth_of_the_penalty():
     assert (report.slack, report.allowed_fall) == (None, 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["column", "rows", "sum"])
 @pytest.mark.parametrize("kind", ["tied", "full"])
 def test_rounding_of_frames_in_a_plane_is_no_fall(kind, case):

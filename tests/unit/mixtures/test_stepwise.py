@@ -244,6 +244,7 @@ def test_the_planted_mixture_is_found_at_any_offset_and_scale(rng, offset, scale
     np.testing.assert_allclose(deviations, np.tile([1.0, 1.5, 0.7], (3, 1)), rtol=0.06)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stream_that_wanders_off_is_followed_in_float32(rng, kind):
     # 2,000 deviations away, in coordinates of the first block, float32 would know two digits.

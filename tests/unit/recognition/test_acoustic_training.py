@@ -82,6 +82,7 @@ def with_utterances(corpus, *more):
     return Corpus((*corpus, *more), corpus.source)
 
 
+@pytest.mark.slow
 def test_models_are_of_what_was_said(model, corpus, said, lexicon):
     spoken = {word for words in said.values() for word in words}
     phones = {phone for word in spoken for phone in lexicon[word][0].phones}
@@ -97,6 +98,7 @@ def test_models_are_of_what_was_said(model, corpus, said, lexicon):
 SILENCES = [SilenceModel("SIL", 0.2, 0.9), SilenceModel("SIL", 0.2, 0.9, "sp")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("silence", SILENCES)
 def test_training_is_that_of_the_parts(corpus, said, lexicon, silence):
     """Features, graphs and embedded training put together by hand."""
@@ -147,6 +149,7 @@ def test_what_is_saved_is_what_was_trained(model, tmp_path):
     assert AcousticModel.load(tmp_path / "am.safetensors").digest == model.digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["baum-welch", "viterbi"])
 def test_jobs_and_repetition_change_nothing(corpus, said, lexicon, algorithm):
     schedule = TrainingSchedule(**(SHORT.to_dict() | {"algorithm": algorithm, "max_iter": 3}))
@@ -154,11 +157,13 @@ def test_jobs_and_repetition_change_nothing(corpus, said, lexicon, algorithm):
     assert one.digest == two.digest
 
 
+@pytest.mark.slow
 def test_seeds_differ(corpus, said, lexicon, model):
     assert train(corpus, said, lexicon).digest == model.digest
     assert train(corpus, said, lexicon, seed=1).digest != model.digest
 
 
+@pytest.mark.slow
 def test_eight_kilohertz_words_and_no_silence(corpus, said, lexicon):
     """Features as given, units with topologies of their own, normalised by utterance."""
     config = FeatureConfig.load("hmm").replace(sample_rate=8000)
@@ -176,6 +181,7 @@ def test_eight_kilohertz_words_and_no_silence(corpus, said, lexicon):
     assert found.normalisation.scope == "utterance"
 
 
+@pytest.mark.slow
 def test_short_pauses(corpus, said, lexicon):
     found = train(corpus, said, lexicon, silence=SilenceModel("SIL", short_pause="sp"))
     assert found.models.topology("sp").is_tee
@@ -210,6 +216,7 @@ def bad(corpus, said, tmp_path):
     return [u for u, _, _ in made], transcripts, {u.id: reason for u, _, reason in made}
 
 
+@pytest.mark.slow
 def test_bad_utterances_are_told_and_left_out(corpus, said, lexicon, bad, model):
     utterances, transcripts, reasons = bad
     heard = []
@@ -235,6 +242,7 @@ def test_bad_utterances_are_told_and_left_out(corpus, said, lexicon, bad, model)
     )
 
 
+@pytest.mark.slow
 def test_without_a_listener_they_are_warnings(corpus, said, lexicon, bad):
     utterances, transcripts, _ = bad
     with pytest.warns(SkippedRecordingWarning, match="skipped") as caught:
@@ -259,6 +267,7 @@ def test_strict_training_refuses_them(corpus, said, lexicon, bad, place):
     assert not states, "found before training, not after it"
 
 
+@pytest.mark.slow
 def test_recordings_too_long_for_memory_are_told_and_left_out(corpus, said, lexicon):
     schedule = TrainingSchedule(**(SHORT.to_dict() | {"max_iter": 1, "memory_gb": 40_000.0 / 1e9}))
     heard = []
@@ -292,6 +301,7 @@ def smaller(said, lexicon):
     return word, lexicon.restricted(set(lexicon) - {word})
 
 
+@pytest.mark.slow
 def test_unknown_words_are_skipped(corpus, said, smaller):
     word, lexicon = smaller
     heard = []
@@ -302,6 +312,7 @@ def test_unknown_words_are_skipped(corpus, said, smaller):
     assert word not in found.lexicon
 
 
+@pytest.mark.slow
 def test_unknown_words_are_noise(corpus, said, smaller):
     word, lexicon = smaller
     found = train(corpus, said, lexicon, unknown_words="map")
@@ -314,6 +325,7 @@ def test_unknown_words_are_noise(corpus, said, smaller):
     assert np.array(found.provenance["occupancy"])[number].sum() > 3
 
 
+@pytest.mark.slow
 def test_no_unknown_word_to_be_noise(corpus, said, lexicon):
     """Where nobody says a word outside the lexicon there is no model of noise, and no unknown."""
     found = train(corpus, said, lexicon, unknown_words="map")
@@ -322,6 +334,7 @@ def test_no_unknown_word_to_be_noise(corpus, said, lexicon):
     assert UNKNOWN_WORD not in found.lexicon
 
 
+@pytest.mark.slow
 def test_unknown_words_are_spelled(corpus, said, smaller):
     word, lexicon = smaller
     found = train(corpus, said, lexicon, unknown_words="graphemes")
@@ -330,6 +343,7 @@ def test_unknown_words_are_spelled(corpus, said, smaller):
     assert set(word) <= set(found.models.units)
 
 
+@pytest.mark.slow
 def test_words_that_cannot_be_spelled_cost_their_utterances(corpus, said, lexicon):
     name = corpus.utterances[0].id
     heard = []
@@ -355,6 +369,7 @@ def test_words_that_nobody_says_keep_their_place_where_they_can(model, lexicon):
     assert kept.n_pronunciations == 1
 
 
+@pytest.mark.slow
 def test_goes_on_from_a_checkpoint(corpus, said, lexicon, model, tmp_path):
     class Stop(Exception):
         pass

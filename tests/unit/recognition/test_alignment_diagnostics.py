@@ -42,6 +42,7 @@ def diagnosed(spoken, utterances, transcripts):
     return diagnose(map(gather_evidence, aligned))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["other words", "one replaced", "one missing", "one added"])
 def test_wrong_transcripts_come_first(spoken, kind):
     rng = random.Random(0)
@@ -264,6 +265,7 @@ def test_one_recording_alone(spoken, tmp_path, kind):
     assert any("no speech" in reason for reason in found.reasons) == (kind == "silent")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_of_short_sentences_the_wrong_transcript_comes_first(spoken, tmp_path, seed):
     """Trained on it as well; another is right, but hard: fast, or with zeros of two frames only.

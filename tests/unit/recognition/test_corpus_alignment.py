@@ -44,6 +44,7 @@ def true_phones(spoken):
     return found
 
 
+@pytest.mark.slow
 def test_labels_tile_the_recording_to_the_sample(spoken, aligned):
     assert [item.utterance.id for item in aligned] == [u.id for u in spoken.corpus]
     for item in aligned:

@@ -117,6 +117,7 @@ def recognised(decoder, speech):
     return list(decoder.decode(speech[0], lattices=True))
 
 
+@pytest.mark.slow
 def test_most_words_of_the_training_part_are_recognised(recognised, speech):
     corpus, said, _ = speech
     references = {utterance.id: said[utterance.id] for utterance in corpus}
@@ -182,6 +183,7 @@ def test_processes_change_nothing(decoder, recognised, speech):
         assert one.result.lattice is None
 
 
+@pytest.mark.slow
 def test_a_decoder_goes_when_it_is_done_with(model, speech):
     decoder = Decoder.for_phones(model)
     graph = weakref.ref(decoder.search)
@@ -353,6 +355,7 @@ def test_wide_beams_find_the_same(model, language_model, speech):
     assert np.isfinite(scores[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beam", [2.0, 4.0, 13.0])
 def test_alternatives_do_not_cost_the_best_words(model, language_model, speech, beam):
     corpus = list(speech[0])[:12]

@@ -64,6 +64,7 @@ def word_errors(model, sentences):
     return np.array(errors)
 
 
+@pytest.mark.slow
 def test_digital_silence_is_silence_from_the_start(spoken, sentences):
     corpus, transcripts = sentences.corpus, sentences.transcripts
     model = train_acoustic_model(
@@ -93,6 +94,7 @@ def test_digital_silence_is_silence_from_the_start(spoken, sentences):
     assert totals[0] > totals[1] + sum(len(X) for X, _ in frames)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("energy", ["none", "last"])
 def test_energy_is_where_the_features_have_it(spoken, sentences, energy):
     """Without an energy nothing says what is quiet: the start is flat."""
@@ -139,6 +141,7 @@ def test_ordinary_speech_starts_flat(data_dir):
         np.testing.assert_array_equal(array, arrays[name], err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zeros", [True, False])
 def test_words_start_likewise(spoken, sentences, tmp_path, zeros):
     """Whole words between zeros: silence takes the zeros, words do not; without, all is flat."""

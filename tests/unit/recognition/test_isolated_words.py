@@ -92,6 +92,7 @@ def model(read) -> AcousticModel:
     return AcousticModel.train(read, options=OPTIONS)
 
 
+@pytest.mark.slow
 def test_units_are_words(model):
     assert model.models.units == ("down", "left", "up", "SIL")
     assert [t.n_states for t in model.models.topologies] == [4, 4, 4, 3]
@@ -189,6 +190,7 @@ def test_jobs_change_nothing(read, model):
     assert AcousticModel.train(read, options=OPTIONS, n_jobs=2).digest == model.digest
 
 
+@pytest.mark.slow
 def test_warped_copies_help_with_another_vocal_tract(read, model):
     options = TrainingOptions.of(OPTIONS, {"frequency_warps": (0.85, 1.0, 1.18)})
     warped = AcousticModel.train(read, options=options)
@@ -209,6 +211,7 @@ def test_warped_copies_help_with_another_vocal_tract(read, model):
     assert sum(gains) > 0
 
 
+@pytest.mark.slow
 def test_phones_in_place_of_words(read):
     sounds = {"up": [("a", "b")], "down": [("b", "a")], "left": [("c", "d", "c")]}
     options = TrainingOptions.of(OPTIONS, {"units": "phones", "n_states": 2, "silence_states": 1})
@@ -217,6 +220,7 @@ def test_phones_in_place_of_words(read):
     assert evaluate_words(model, read.corpus, read.words).error_rate < 0.2
 
 
+@pytest.mark.slow
 def test_without_silence(read):
     options = TrainingOptions.of(OPTIONS, {"silence_states": 0, "max_iter": 2})
     model = AcousticModel.train(read, options=options)
@@ -224,6 +228,7 @@ def test_without_silence(read):
     assert model.silence.unit is None
 
 
+@pytest.mark.slow
 def test_recordings_that_cannot_be_used_are_named(read, tmp_path):
     write(tmp_path / "short.wav", np.zeros(400))
     short = Utterance("short", tmp_path / "short.wav", "ana")
@@ -247,6 +252,7 @@ def test_recordings_that_cannot_be_used_are_named(read, tmp_path):
             AcousticModel.train(corpus, words, options=options, run=strict)
 
 
+@pytest.mark.slow
 def test_viterbi_training_begins_as_baum_welch(read):
     found = {}
     for algorithm in ("baum-welch", "viterbi"):
@@ -258,6 +264,7 @@ def test_viterbi_training_begins_as_baum_welch(read):
     assert found["viterbi"][1] != found["baum-welch"][1]
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on(read, tmp_path):
     class Interrupted(Exception):
         pass
@@ -362,6 +369,7 @@ def test_folders_and_patterns(folder, tmp_path):
     assert read_words(tmp_path).vocabulary == ("zoom in", "zoom_in")
 
 
+@pytest.mark.slow
 def test_a_word_with_a_space_comes_back_as_it_is_called(folder, tmp_path):
     """And is another one than that with an underscore."""
     called = {"up": "zoom in", "down": "zoom_in", "left": "left"}
@@ -418,6 +426,7 @@ def test_words_are_cut_from_running_speech(tmp_path):
         cut_words(corpus, table)
 
 
+@pytest.mark.slow
 def test_normalisation_by_speaker(read):
     options = TrainingOptions.of(
         OPTIONS, {"normalisation": FeatureNormalisation("speaker"), "max_iter": 3}

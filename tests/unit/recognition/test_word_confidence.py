@@ -32,6 +32,7 @@ def spoken(tmp_path_factory):
     return spoken_world(tmp_path_factory.getbasetemp())
 
 
+@pytest.mark.slow
 def test_wrong_words_are_told_and_posteriors_do_not_tell_them(spoken):
     metrics = pytest.importorskip("sklearn.metrics")
     rng = random.Random(5)
@@ -153,6 +154,7 @@ def test_a_model_without_it_has_posteriors_alone(spoken, tmp_path):
     assert all(math.isnan(w.confidence) and math.isnan(w.posterior) for w in without.words())
 
 
+@pytest.mark.slow
 def test_fitting_depends_on_the_seed_and_on_nothing_else(spoken):
     few = spoken.corpus.utterances[:12]
     with FeatureArchive.of(few, spoken.model.features, spoken.model.normalisation) as archive:
@@ -180,6 +182,7 @@ def test_words_that_sound_alike_are_not_exchanged(spoken):
         assert fit_confidence(model, archive, spoken.transcripts) is None
 
 
+@pytest.mark.slow
 def test_models_of_words_have_it_too(spoken):
     utterances = spoken.corpus.utterances[:24]
     names = {u.id: str(u.speaker) for u in utterances}
@@ -215,6 +218,7 @@ class _OneVoice:
         return self._archive[place]
 
 
+@pytest.mark.slow
 def test_where_speakers_are_enough_some_are_held_out(spoken):
     """Right words of speakers that the model does not know: they are as right as others."""
     few = [u for number, u in enumerate(spoken.corpus) if number % 14 < 5]

@@ -85,6 +85,7 @@ def test_spectrograms_have_no_more_columns_than_can_be_seen(n_samples, rate):
     assert (levels == -60).all()
 
 
+@pytest.mark.slow
 def test_files_of_each_kind_are_written_alike_each_time(tmp_path, samples):
     starts = {".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF"}
     for suffix, start in starts.items():

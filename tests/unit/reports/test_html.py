@@ -76,6 +76,7 @@ def ordinary_page(ordinary):
     return page(ordinary, configuration=CONFIGURATION)
 
 
+@pytest.mark.slow
 def test_the_page_holds_every_figure_and_the_configuration(ordinary):
     result = evaluate(ordinary, n_bootstrap=50)
     text = render_report(result, ordinary, configuration=CONFIGURATION, title="Evening run")
@@ -92,6 +93,7 @@ def test_the_page_holds_every_figure_and_the_configuration(ordinary):
     assert "determined on the same trials" in re.sub(r"\s+", " ", seen)
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_and_nothing_runs(ordinary_page):
     found = Page(ordinary_page)
     assert not {"script", "link", "img", "iframe", "object", "embed", "base"} & set(found.tags)
@@ -106,6 +108,7 @@ def test_nothing_is_loaded_and_nothing_runs(ordinary_page):
     assert "@import" not in ordinary_page
 
 
+@pytest.mark.slow
 def test_hostile_and_strange_names_are_harmless():
     names = [
         "<script>alert(1)</script>",
@@ -130,6 +133,7 @@ def test_hostile_and_strange_names_are_harmless():
     assert "\x07" not in text
 
 
+@pytest.mark.slow
 def test_same_input_same_bytes(ordinary_page):
     again = crossed([f"s{i}" for i in range(8)])
     assert ordinary_page == page(again, configuration=CONFIGURATION)
@@ -178,6 +182,7 @@ def test_figures_are_well_formed_and_take_the_pages_colours(ordinary_page):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -199,6 +204,7 @@ def test_extreme_scores_make_a_page(values, expected):
     Page(text)
 
 
+@pytest.mark.slow
 def test_verification_alone_makes_a_page():
     scores = Scores(["a", "b"], ["x", "y"], [1.0, 2.0], ["target", "nontarget"])
     text = page(scores)
@@ -206,6 +212,7 @@ def test_verification_alone_makes_a_page():
     assert "1 of 1" in text
 
 
+@pytest.mark.slow
 def test_writing_is_whole_or_not_at_all(tmp_path, ordinary, monkeypatch):
     path = tmp_path / "report.html"
     result = evaluate(ordinary, n_bootstrap=0)
@@ -223,6 +230,7 @@ def test_writing_is_whole_or_not_at_all(tmp_path, ordinary, monkeypatch):
     assert [each.name for each in tmp_path.iterdir()] == ["report.html"]
 
 
+@pytest.mark.slow
 def test_a_large_evaluation_stays_small():
     rng = np.random.default_rng(0)
     n = 200_000

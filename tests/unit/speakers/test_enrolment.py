@@ -118,6 +118,7 @@ def test_wrong_parameters_are_refused(parameters):
         AdaptationOptions(parameters=parameters)
 
 
+@pytest.mark.slow
 def test_long_recordings_take_no_more_memory(background, tmp_path):
     def peak(minutes):
         path = tmp_path / f"{minutes}.wav"

@@ -71,6 +71,7 @@ def frames_of(path):
     return FeatureExtractor("speaker").extract(path).speech_values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("top_c", [None, 3])
 def test_scores_are_those_of_the_formula_in_the_order_of_the_list(protocol, background, top_c):
     split = protocol.splits["eval"]
@@ -259,6 +260,7 @@ def naive_interval(hits, truth, n_bootstrap, seed):
     return np.quantile(values, [0.025, 0.975])
 
 
+@pytest.mark.slow
 def test_the_interval_of_accuracy_is_that_of_drawing_speakers():
     rng = np.random.default_rng(3)
     truth = rng.integers(0, 12, 150)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import soundfile
 
 from speakergmm.features import FeatureConfig
@@ -41,6 +42,7 @@ print(json.dumps({"short": short, "long": long, "before": before, "growth": peak
 """
 
 
+@pytest.mark.slow
 def test_three_hours_take_no_more_memory_than_a_minute(tmp_path):
     rng = np.random.default_rng(0)
     minute = 0.1 * rng.normal(size=60 * RATE) * np.repeat(rng.uniform(0.01, 1, 600), RATE // 10)

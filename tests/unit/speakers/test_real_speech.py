@@ -29,6 +29,7 @@ def background(part):
     return BackgroundModel.train(part.background, n_components=32, max_iter=6)
 
 
+@pytest.mark.slow
 def test_shortlists_keep_the_scores(part, background):
     split = part.splits["dev"]
     models = enroll_models(split, background)
@@ -50,6 +51,7 @@ def test_shortlists_keep_the_scores(part, background):
     assert np.corrcoef(np.ravel(scores), np.ravel(shortlisted))[0, 1] > 0.999
 
 
+@pytest.mark.slow
 def test_real_speakers_are_told_apart(part, background):
     scores = run_protocol(part, background, split="dev")
     assert len(scores.target) > 5

@@ -440,6 +440,7 @@ def test_what_is_in_memory_follows_every_change(three, voices):
         assert found["bea"] != before["bea"]
 
 
+@pytest.mark.slow
 def test_long_recordings_against_many_speakers_stay_small(background):
     # Some arrays of 90 MB, were it done at once; blocks don't change the score.
     rng = np.random.default_rng(0)

@@ -121,6 +121,7 @@ def test_who_comes_second_adds_to_what_the_first_made(
         assert np.isfinite(store.model("ana").mixture.variances).all()
 
 
+@pytest.mark.slow
 def test_first_enrolments_at_once_all_get_through(path, background, voices, tmp_path):
     background.save(tmp_path / "ubm")
     program = """

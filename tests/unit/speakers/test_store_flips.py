@@ -176,6 +176,7 @@ def try_all(path, damaged, expected, wavs, needles):
     return refused
 
 
+@pytest.mark.slow
 def test_flipped_bits_give_right_answers_or_refusals(whole, wavs, tmp_path):
     content = whole.read_bytes()
     with SpeakerStore(whole) as store:

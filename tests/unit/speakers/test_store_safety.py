@@ -44,6 +44,7 @@ def _longer(path, size):
     return path.exists() and path.stat().st_size > size
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments_leave_the_store_whole(tmp_path, background, voices):
     path = tmp_path / "killed.db"
     SpeakerStore.create(path, background).close()
@@ -97,6 +98,7 @@ def test_kills_at_random_moments_leave_the_store_whole(tmp_path, background, voi
         assert np.isfinite(store.identify(voices(1, 0)).ranking[0][1])
 
 
+@pytest.mark.slow
 def test_writers_at_once_all_get_through(tmp_path, background, voices):
     path = tmp_path / "crowd.db"
     SpeakerStore.create(path, background).close()
@@ -167,6 +169,7 @@ def test_removed_data_are_in_no_file(tmp_path, background, voices):
         assert len(store.speakers()) == 9
 
 
+@pytest.mark.slow
 def test_rows_that_moved_leave_no_copies_behind(tmp_path, background, voices):
     # SQLite zeroes what it deletes, but not what it left where a row was before it moved: with
     # these names and in this order two removed ones would still be found.
@@ -347,6 +350,7 @@ def test_only_its_owner_reads_a_store(tmp_path, background, voices):
     assert set(modes.values()) == {0o600}
 
 
+@pytest.mark.slow
 def test_a_creation_that_is_killed_leaves_no_store_and_is_in_nobodys_way(
     tmp_path, background, voices
 ):
@@ -414,6 +418,7 @@ def mounted(folder, options):
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_stores_nothing_and_loses_nothing(tmp_path, filled, voices):
     with mounted(tmp_path / "disk", "size=300k") as disk:
         path = disk / "voices.db"
@@ -570,6 +575,7 @@ def test_with_little_room_a_removal_is_done_or_not_and_said_so(
             assert b"Zanzibarina" not in path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_limit_on_file_sizes_stores_nothing(filled, voices):
     program = """
 import sys
@@ -700,6 +706,7 @@ def test_a_swapped_background_or_setting_is_noticed(filled, other_background):
     SpeakerStore.open(filled).close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_damaged_bytes_never_give_another_error_or_another_model(filled, voices, tmp_path, seed):
     with SpeakerStore.open(filled) as store:

@@ -21,6 +21,7 @@ def plain(prior):
     return prior.mean, prior.mean_precision, prior.degrees_of_freedom, prior.scale
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("covariance_type", "n_frames", "n_features", "concentration"),
     [("full", 5, 2, 1.0), ("full", 6, 1, 0.5), ("diag", 5, 3, 2.0), ("diag", 6, 2, 1.0)],
@@ -125,6 +126,7 @@ def test_concentration_is_drawn_from_its_posterior(n_clusters, n_frames, prior):
     assert abs(np.std(draws) / deviation - 1) < 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", ["full", "diag"])
 def test_getting_it_right(covariance_type):
     # Geweke (2004): sweeps that alternate with new frames drawn for the partition must leave the

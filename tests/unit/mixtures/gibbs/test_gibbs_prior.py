@@ -43,6 +43,7 @@ def test_marginal_likelihood_in_one_dimension_by_numerical_integration(covarianc
     np.testing.assert_allclose(prior.log_marginal(x[:, None]), expected, rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_marginal_likelihood_is_the_mean_likelihood_of_parameters_drawn_from_the_prior():
     prior = make("full", 2)
     X = np.array([[0.0, 0.5], [1.0, -0.5]])

@@ -55,6 +55,7 @@ def plain(prior):
     return prior.mean, prior.mean_precision, prior.degrees_of_freedom, prior.scale
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("partition_type", BOTH)
 @pytest.mark.parametrize(("covariance_type", "n_features"), KINDS)
 def test_conditional_of_a_frame_is_the_ratio_of_joint_probabilities(
@@ -99,6 +100,7 @@ def test_likelihood_of_a_partition_is_that_of_its_clusters(partition_type, covar
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["none", "one", "each"])
 @pytest.mark.parametrize(("covariance_type", "n_features"), KINDS)
 def test_compiled_sampler_and_its_twin_give_the_same_chain(covariance_type, n_features, start):

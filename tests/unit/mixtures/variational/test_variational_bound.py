@@ -47,6 +47,7 @@ def start_from(X, prior, rng, n_components=3):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior_type", PRIORS)
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("kind", KINDS)
