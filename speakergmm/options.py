@@ -10,6 +10,7 @@ import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
+from functools import cache
 from typing import Any, Self
 
 from speakergmm.errors import InvalidTypeError
@@ -165,7 +166,7 @@ class Options:
 
     def check_fields(self) -> None:
         """Raise an error if a field is out of its range, and store numbers as int or float."""
-        for name, declaration, checked in _declared(type(self)):
+        for name, declaration, checked in _declared(type(self)):  # type: ignore[arg-type] # mypy takes classes for unhashable
             if checked:
                 object.__setattr__(self, name, declaration.check(name, getattr(self, name)))
 
@@ -207,7 +208,7 @@ class Options:
     @classmethod
     def declarations(cls) -> dict[str, Declaration]:
         """Return the declared options by the names of their fields."""
-        return {name: declaration for name, declaration, _ in _declared(cls)}
+        return {name: declaration for name, declaration, _ in _declared(cls)}  # type: ignore[arg-type] # as above
 
     @classmethod
     def path_to(cls, name: str) -> tuple[str, ...] | None:
@@ -260,8 +261,11 @@ class Options:
                 yield from declaration.kind._all_names()
 
 
-def _declared(kind: type[Options]) -> Iterator[tuple[str, Declaration, bool]]:
-    """Yield the declared fields of a class: name, declaration, and whether they are checked."""
-    for each in fields(kind):  # type: ignore[arg-type] # subclasses are dataclasses
-        if "option" in each.metadata:
-            yield each.name, each.metadata["option"], each.metadata["checked"]
+@cache
+def _declared(kind: type[Options]) -> tuple[tuple[str, Declaration, bool], ...]:
+    """Return the declared fields of a class: name, declaration, and whether they are checked."""
+    return tuple(
+        (each.name, each.metadata["option"], each.metadata["checked"])
+        for each in fields(kind)  # type: ignore[arg-type] # subclasses are dataclasses
+        if "option" in each.metadata
+    )
