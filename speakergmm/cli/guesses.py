@@ -20,7 +20,7 @@ from speakergmm.errors import InvalidInputError
 # Our name of an option, and what it is called elsewhere. A command's own names go first.
 _ELSEWHERE = {
     "output": "out out-dir outdir output-dir output-directory output-folder output-file "
-    "output-path",
+    "output-path output-model-path",
     "jobs": "num-jobs nj workers n-workers num-workers processes threads num-threads",
     "format": "formats output-format",
     "lexicon": "dict dictionary dictionary-path lexicon-path pronunciations",
@@ -32,7 +32,7 @@ _ELSEWHERE = {
     "seed": "random-state random-seed",
     "states": "num-states",
     "write-states": "states",
-    "features": "config config-path feature-config mfcc-config feature-type",
+    "features": "feature-config mfcc-config feature-type",
     "rate": "sr samplerate sampling-rate sample-frequency",
     "lm": "language-model language-model-path arpa",
     "acoustic-scale": "acwt am-scale am-weight acoustic-weight",
@@ -60,20 +60,41 @@ for _ours, _theirs in _ELSEWHERE.items():
     for _name in _theirs.split():
         _OPTIONS.setdefault(_name, []).append(_ours)
 
-_REPLACED = "an older output of the same kind is replaced without it"
+_REPLACED = "an older output of the same kind is always replaced"
+_PRINTED = "the result is printed, and > FILE writes it to a file"
+_SETTINGS = "all options are given on the command line (those of features: --features FILE)"
+_PRONOUNCED = "pronunciations are not predicted: add them to the file of --lexicon"
+_FOLDERS = "the speakers are the folders of the corpus, or what --speaker-pattern finds"
 # Options that no command has, or that mean several things, and what to give instead.
 _OPTION_HINTS = {
     "overwrite": _REPLACED,
     "clean": _REPLACED,
     "force": _REPLACED,
+    "config": _SETTINGS,
+    "config-path": _SETTINGS,
+    "output": _PRINTED,
+    "output-directory": _PRINTED,
     "speaker-characters": "give --speaker-pattern, such as '{speaker}_*.wav'",
+    "single-speaker": _FOLDERS,
+    "temporary-directory": "temporary files lie beside the output, and are always removed",
+    "retry-beam": "align and train-hmm try an utterance without a path again, with ten times the "
+    "--beam",
+    "g2p-model": _PRONOUNCED,
+    "g2p-model-path": _PRONOUNCED,
+    "phone-set": "the phones are those of the file of --lexicon",
+    "fine-tune": "--edges expected, the default, places boundaries between frames",
+    "test-transcriptions": "align ranks suspicious transcripts in diagnostics.tsv",
+    "evaluate": "score-transcripts counts the errors of the output",
     "gaussians": "give --gaussians-per-state, a mean number",
     "n-gaussians": "give --gaussians-per-state, a mean number",
     "covariance-type": "background models are diagonal; in Python, GaussianMixture has all types",
     "verbose": "progress and notes are always printed on standard error",
-    "quiet": "progress and notes go to standard error: 2> FILE keeps them away",
+    "quiet": "progress and notes go to standard error: 2> FILE writes them to a file",
 }
+_SHORT = {"c": "config", "q": "quiet", "t": "temporary-directory", "v": "verbose"}
 _COMMANDS = {"enrol": "enroll", "recognise": "decode", "recognize": "decode"}
+# Optional files that are arguments in other programs: `mfa align CORPUS LEXICON MODEL OUTPUT`.
+_ARGUMENTS_ELSEWHERE = ("lexicon", "lm")
 _COMMAND_HINTS = {
     "train": "train-ubm trains a background model of speakers, train-hmm models of phones, "
     "train-words models of words, train-lm a language model",
@@ -82,13 +103,19 @@ _COMMAND_HINTS = {
     "score": "verify scores one recording, run-protocol a list of trials, score-transcripts what "
     "decode has recognised",
     "test": "verify scores one recording, run-protocol a list of trials",
-    "adapt": "enroll adapts the background model to a speaker",
+    "adapt": "enroll adapts the background model to a speaker; phone models are not adapted, but "
+    "trained by train-hmm",
     "transcribe": "decode recognises words or phones, align finds the times of known words",
     "mfcc": "features are computed when they are needed; --features chooses them",
     "mfa": "its commands are called without it, such as align MODEL CORPUS --output FOLDER",
     "score-trials": "run-protocol scores a list of trials",
     "train-gmm": "train-ubm trains the Gaussian mixture of many speakers",
     "g2p": "train-hmm --graphemes spells words, without a lexicon",
+    "model": "train-hmm trains an acoustic model, info describes it; none can be downloaded",
+    "inspect": "info describes a model or a store",
+    "configure": "all options are given with the command that they concern",
+    "find-oovs": "validate CORPUS --lexicon FILE lists the words outside the lexicon",
+    "align-one": "align takes one recording, too: align MODEL WAV --text WORDS --output FOLDER",
     "eer": "evaluate computes the error rates of a score file",
     "wer": "score-transcripts counts word errors",
     "list": "speakers lists those of a store, info describes a file",
@@ -105,6 +132,10 @@ for _name, _same in (
     ("erase", "delete"),
     ("rm", "delete"),
     ("predict", "test"),
+    ("train-g2p", "g2p"),
+    ("models", "model"),
+    ("download", "model"),
+    ("validate-dictionary", "find-oovs"),
 ):
     _COMMAND_HINTS[_name] = _COMMAND_HINTS[_same]
 
@@ -193,8 +224,9 @@ def _right_option(name: str, command: Any) -> str:
     arguments = {each.name: each for each in command.params if each.param_type_name == "argument"}
     if name in arguments:
         return f": its {_shown(arguments[name])} stands without an option"
-    if name in _OPTION_HINTS:
-        return f": {_OPTION_HINTS[name]}"
+    hint = _OPTION_HINTS.get(_SHORT.get(name, name))
+    if hint is not None:
+        return f": {hint}"
     elsewhere = {theirs: accepted_name(theirs, own) for theirs in _OPTIONS}
     known = {theirs: ours for theirs, ours in elsewhere.items() if ours in own}
     near = _nearest(name, known | {ours: ours for ours in own})
@@ -224,7 +256,8 @@ def check_model_first(model: Path, others: Sequence[Path]) -> None:
 def usage(context: Any) -> str:
     """Return the shortest call of a command: its arguments and the options that it requires.
 
-    The words come in the order in which they are typed.
+    The words come in the order in which they are typed. Optional files that other programs take as
+    arguments are shown as well.
     """
     words = [context.command_path]
     for each in context.command.params:
@@ -232,6 +265,8 @@ def usage(context: Any) -> str:
             words.append(_shown(each))
         elif each.required:
             words.append(f"{_shown(each)} {each.name.upper()}")
+        elif each.name in _ARGUMENTS_ELSEWHERE:
+            words.append(f"[{_shown(each)} {each.name.upper()}]")
     return " ".join(words)
 
 
