@@ -6,7 +6,6 @@ field when it is made; the command line derives its options from the same fields
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
@@ -14,6 +13,7 @@ from functools import cache
 from typing import Any, Self
 
 from speakergmm.errors import InvalidTypeError
+from speakergmm.names_elsewhere import name_hint
 from speakergmm.ranges import choice, number, refused, whole_number, wrong_type
 
 
@@ -160,6 +160,26 @@ class Options:
 
     __slots__ = ()
 
+    def __new__(cls, /, *values: object, **named: object) -> Self:
+        """Raise an error that names the right call for values without names and unknown names."""
+        if values:
+            raise InvalidTypeError(cls._right_call(values[0]))
+        known = [each.name for each in fields(cls)]  # type: ignore[arg-type] # subclasses are dataclasses
+        if unknown := [name for name in named if name not in known]:
+            raise cls._unknown(unknown[0])
+        return object.__new__(cls)
+
+    @classmethod
+    def _right_call(cls, value: object) -> str:
+        """Return the message of the error about a value without a name."""
+        return f"got {value!r}; {cls.__name__} takes its options by name, such as {cls._example()}"
+
+    @classmethod
+    def _example(cls) -> str:
+        """Return an option as it is given by name: the number of components or the first one."""
+        names = list(cls._all_names())
+        return f"{'n_components' if 'n_components' in names else names[0]}=..."
+
     def __post_init__(self) -> None:
         """Check every field; a class with checks of several fields calls `check_fields` first."""
         self.check_fields()
@@ -189,7 +209,8 @@ class Options:
             If a value is out of its range.
         """
         if options is not None and not isinstance(options, cls):
-            raise wrong_type(options, f"{cls.__name__}(...)")
+            remedy = f"; single options are given by name, such as {cls._example()}"
+            raise wrong_type(options, f"{cls.__name__}(...)", remedy)
         if options is not None and not changes:
             return options  # they were checked when they were made
         own, inner = cls._sorted(changes)
@@ -237,7 +258,7 @@ class Options:
         for name, value in changes.items():
             path = cls.path_to(name)
             if path is None:
-                raise InvalidTypeError(f"{cls.__name__} has no option {name!r}{cls._hint(name)}")
+                raise cls._unknown(name)
             if len(path) == 1:
                 own[name] = value
             else:
@@ -245,13 +266,20 @@ class Options:
         return own, inner
 
     @classmethod
+    def _unknown(cls, name: str) -> InvalidTypeError:
+        """Return the error about a name that is not an option of this class."""
+        return InvalidTypeError(f"{cls.__name__} has no option {name!r}{cls._hint(name)}")
+
+    @classmethod
     def _hint(cls, name: str) -> str:
         """Return what may have been meant by a name that is not an option of this class."""
         for other in Options.__subclasses__():
-            if other.__name__ == "RunContext" and name in other.declarations():
-                return f": it says how work is run, give run=RunContext({name}=...)"
-        near = difflib.get_close_matches(name, list(cls._all_names()), n=1)
-        return f"; did you mean {near[0]!r}?" if near else ""
+            if other.__name__ == "RunContext" and cls.__name__ != "RunContext":
+                if name in other.declarations():
+                    return f": it says how work is run, give run=RunContext({name}=...)"
+                if name == "verbose":
+                    return "; progress is shown with run=RunContext(progress=True)"
+        return name_hint(name, list(cls._all_names()))
 
     @classmethod
     def _all_names(cls) -> Iterator[str]:

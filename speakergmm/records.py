@@ -6,6 +6,7 @@ JSON (`speakergmm.containers`), and checked on loading.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from speakergmm.errors import (
     ModelFormatError,
     SpeakerGmmError,
 )
+from speakergmm.names_elsewhere import name_hint
 from speakergmm.record_fields import Arrays, Stored, decode_record, encode_any, encode_record
 from speakergmm.record_fields import Given as Given
 from speakergmm.record_fields import Types as Types
@@ -173,11 +175,13 @@ class Filed:
     file_kind: ClassVar[str]
 
     def __new__(cls, *given: Any, **named: Any) -> Self:
-        """Raise an error that names the right call if a path is given."""
+        """Raise an error that names the right call for a path or an unknown parameter."""
         if len(given) == 1 and not named and isinstance(given[0], str | os.PathLike):
             raise InvalidTypeError(
                 f"found the path {os.fspath(given[0])!r}; {cls.__name__}.load(path) reads a model"
             )
+        if named:
+            _refuse_unknown(cls, named)
         return super().__new__(cls)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -200,3 +204,14 @@ class Filed:
             If the file is not such a model, is damaged, or has another format version.
         """
         return load(cls, path)
+
+
+def _refuse_unknown(cls: type[Filed], named: Mapping[str, Any]) -> None:
+    """Raise an error that names the right parameter if the class lacks one of these."""
+    known = inspect.signature(cls.__init__).parameters
+    variable = any(each.kind is each.VAR_KEYWORD for each in known.values())
+    unknown = [] if variable else [name for name in named if name not in known]
+    if unknown:
+        trained = f"; {cls.__name__}.train(...) trains a model" if hasattr(cls, "train") else ""
+        hint = trained or name_hint(unknown[0], list(known))
+        raise InvalidTypeError(f"{cls.__name__} has no parameter {unknown[0]!r}{hint}")

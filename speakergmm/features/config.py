@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self, get_args
 
-from speakergmm.errors import InvalidInputError, InvalidTypeError
+from speakergmm.errors import InvalidTypeError
 from speakergmm.features.configuration_files import read_configuration
 from speakergmm.features.grid import FrameGrid
 from speakergmm.features.presets import PRESETS
+from speakergmm.names_elsewhere import name_hint
 from speakergmm.options import Options, one_of, real, text, whole, yes_no
 from speakergmm.ranges import choice, number, whole_number, wrong_type
 
@@ -225,20 +226,20 @@ class FeatureConfig(Options):
         3.0, "Length of the sliding window, in seconds.", least=0.01, most=600.0
     )
 
-    def __new__(cls, /, *given: object, **named: object) -> Self:
-        """Raise an error that names the right call for values without names and unknown fields."""
-        if given:
-            raise InvalidTypeError(
-                f"got {given[0]!r}; FeatureConfig.load(name) takes a preset "
-                f"({', '.join(PRESETS)}) or a file, FeatureConfig(name=value, ...) single values"
-            )
-        known = cls.declarations()
-        if unknown := [name for name in named if name not in known]:
-            raise InvalidInputError(
-                f"{unknown[0]!r} is not a field of a feature configuration; "
-                f"the fields are {', '.join(known)}"
-            )
-        return object.__new__(cls)
+    @classmethod
+    def _right_call(cls, value: object) -> str:
+        return (
+            f"got {value!r}; FeatureConfig.load(name) takes a preset "
+            f"({', '.join(PRESETS)}) or a file, FeatureConfig(name=value, ...) single values"
+        )
+
+    @classmethod
+    def _unknown(cls, name: str) -> InvalidTypeError:
+        hint = name_hint(name, list(cls.declarations()))
+        if name == "preset":
+            hint = "; FeatureConfig.preset(name).replace(...) changes values of a preset"
+        hint = hint or f"; the fields are {', '.join(cls.declarations())}"
+        return InvalidTypeError(f"{name!r} is not a field of a feature configuration{hint}")
 
     def __post_init__(self) -> None:
         self.check_fields()

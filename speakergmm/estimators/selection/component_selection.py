@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from numbers import Integral
 from typing import Any, get_args
 
@@ -27,6 +28,7 @@ from speakergmm.estimators.selection.folds import make_folds, number_groups, ref
 from speakergmm.estimators.selection.selection_path import Criterion, Selection, SelectionRow
 from speakergmm.estimators.selection.selection_rule import SelectionRule
 from speakergmm.gaussians.frame_sources import refuse_path
+from speakergmm.names_elsewhere import name_hint
 from speakergmm.parallel import Workers
 from speakergmm.ranges import choice, whole_number
 from speakergmm.run_context import RunContext
@@ -238,8 +240,8 @@ def _template(estimator: Any, seed: int, parameters: dict[str, Any]) -> Any:
     unknown = sorted(set(parameters) - set(known))
     if unknown:
         raise InvalidInputError(
-            f"{type(template).__name__} has no parameter {unknown[0]!r}; it has "
-            f"{', '.join(sorted(known))}"
+            f"{type(template).__name__} has no parameter {unknown[0]!r}"
+            f"{_parameter_hint(unknown[0], known)}"
         )
     template.set_params(**parameters)
     for name in ("checkpoint", "callback"):
@@ -251,6 +253,14 @@ def _template(estimator: Any, seed: int, parameters: dict[str, Any]) -> Any:
     if template.random_state is None:
         template.set_params(random_state=seed)
     return template
+
+
+def _parameter_hint(name: str, known: Collection[str]) -> str:
+    if name == "progress":
+        return "; progress is shown with run=RunContext(progress=True)"
+    own = [each for each in inspect.signature(select_n_components).parameters if each != "seed"]
+    hint = name_hint(name, [*own, *known])
+    return hint or f"; the estimator has {', '.join(sorted(known))}"
 
 
 def _as_frames(X: Any) -> NDArray[Any]:

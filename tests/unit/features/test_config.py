@@ -59,7 +59,8 @@ def test_configurations_are_read_from_files(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("n_cepstra = 5", "'n_cepstra' is not a field .* the fields are name, kind"),
+        ("n_cepstra = 5", "'n_cepstra' is not a field .*; did you mean 'n_ceps'"),
+        ("xyzzy = 5", "'xyzzy' is not a field .* the fields are name, kind"),
         ('preset = "htk3"', "preset must be one of speaker, kaldi, .*, found 'htk3'"),
         ('n_ceps = "5"', "n_ceps must be a whole number in 0..999, found '5'"),
         ("n_ceps = ", "bad.toml: is not valid TOML"),
