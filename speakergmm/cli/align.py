@@ -227,15 +227,18 @@ class Align(CorpusCommand):
             n_jobs=self.jobs,
             run=RunContext(progress=not self.json),
         )
-        for problem in prepared.problems:
-            if problem.kind != "unknown_word" or problem.utterance is not None:
-                continue
-            message = problem.message
-            if "would be known" not in message:
-                message += "; give --lexicon FILE with pronunciations"
+        unknown = [problem for problem in prepared.problems if problem.kind == "unknown_word"]
+        summaries = [problem.message for problem in unknown if problem.utterance is None]
+        if any(problem.severity == "error" for problem in unknown):
+            # The last summary lists the words that are neither spelled nor mapped.
+            fault = summaries.pop()
+            if "would be known" not in fault:
+                fault += "; give --lexicon FILE with pronunciations"
             if self.context.strict or not prepared.usable:
-                raise InvalidInputError(message)
-            print_note(f"warning: {message}")
+                raise InvalidInputError(fault)
+            summaries.append(fault)
+        for summary in summaries:
+            print_note(f"warning: {summary}")
         return prepared
 
     def _recordings(self) -> tuple[corpora.Corpus, corpora.Transcripts]:

@@ -24,8 +24,8 @@ _ELSEWHERE = {
     "jobs": "num-jobs nj workers n-workers num-workers processes threads num-threads",
     "format": "formats output-format",
     "lexicon": "dict dictionary dictionary-path lexicon-path pronunciations",
+    "check-transcripts": "text",  # before the next one: of validate, "text" was a switch
     "transcripts": "transcript text transcriptions",
-    "check-transcripts": "text",
     "components": "num-components gaussians n-gaussians num-gauss num-gaussians n-mixtures",
     "gaussians": "num-gauss num-gaussians total-gaussians totgauss",
     "iterations": "max-iter max-iterations n-iter n-iterations num-iter num-iters num-iterations",

@@ -37,6 +37,8 @@ class UtteranceSkips(Skips):
         said = self._transcripts.get(utterance.id)
         path, line = getattr(said, "path", None), getattr(said, "line", None)
         where = "" if path is None else f" ({path}{'' if line is None else f':{line}'})"
-        reason = reason.removeprefix(f"utterance {utterance.id!r} ")
-        message = f"{utterance.path}: utterance {utterance.id!r}{where}: {reason}"
+        name = f"utterance {utterance.id!r}"
+        # A reason may be a sentence about the utterance, which then gets its place.
+        end = reason.removeprefix(name) if reason.startswith(f"{name} ") else f": {reason}"
+        message = f"{utterance.path}: {name}{where}{end}"
         self(SkippedRecording(utterance.path, message, (utterance.id,)))

@@ -117,6 +117,18 @@ def test_strict_refuses_what_would_be_left_out(run, spoken, few, tmp_path):
     assert not list((tmp_path / "out").glob("*.ctm"))
 
 
+def test_a_model_that_maps_unknown_words_aligns_them_strictly(run, spoken, few, tmp_path):
+    word = next(iter(spoken.lexicon))
+    model = replace(spoken.model, unknown=word)
+    path = tmp_path / "mapping.safetensors"
+    model.save(path)
+    code, out, err = run(path, few[0], "-o", tmp_path / "out", "--strict", "--format", "json")
+    assert code == 0, err
+    assert "10 utterances aligned" in out
+    assert f"mapped to {word}: unheard-of (1)" in err
+    assert "--lexicon" not in err
+
+
 @pytest.mark.parametrize("way", ["option", "file", "beside", "upper"])
 def test_one_recording_with_its_text(run, spoken, tmp_path, way):
     utterance = spoken.corpus.utterances[0]

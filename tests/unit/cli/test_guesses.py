@@ -28,6 +28,7 @@ COMMANDS = typer.main.get_command(app).commands
         ("train-hmm", "--num-iters", "--iterations"),
         ("train-hmm", "--totgauss", "--gaussians"),
         ("train-hmm", "--text", "--transcripts"),
+        ("validate", "--text", "--check-transcripts"),
         ("train-hmm", "--mfcc-config", "--features"),
         ("train-ubm", "--num-gauss", "--components"),
         # scikit-learn, and speaker toolkits

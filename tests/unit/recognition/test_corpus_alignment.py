@@ -163,6 +163,8 @@ def test_what_cannot_be_aligned_is_named_and_left_out(spoken, acoustic_model, tm
     assert "nosuchword" in messages[third.id]
     assert "frames" in messages[fourth.id]
     assert "no such file" in messages[fifth.id]
+    # A reason is a sentence about the utterance, or stands after a colon.
+    assert f"utterance {third.id!r}: has" not in messages[third.id]
     assert all("\n" not in message for message in messages.values())
     # Where the transcript stands is said as well.
     assert f"{spoken.folder / 'text'}:" in messages[fourth.id]
