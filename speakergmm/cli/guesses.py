@@ -33,7 +33,7 @@ _ELSEWHERE = {
     "states": "num-states",
     "write-states": "states",
     "features": "feature-config mfcc-config feature-type",
-    "rate": "sr samplerate sampling-rate sample-frequency",
+    "rate": "sr samplerate sampling-rate sample-rate sample-frequency",
     "lm": "language-model language-model-path arpa",
     "acoustic-scale": "acwt am-scale am-weight acoustic-weight",
     "lm-scale": "lmwt lm-weight language-weight language-model-scale",
@@ -50,7 +50,7 @@ _ELSEWHERE = {
     "data-dir": "data root audio-dir audio-directory wav-dir",
     "speakers": "utt2spk",
     "speaker-pattern": "speaker-regex",
-    "unknown-words": "unknown oov",
+    "unknown-words": "unknown",
     "order": "ngram-order n-gram-order",
     "method": "smoothing",
     "report": "html html-report",
@@ -60,6 +60,12 @@ for _ours, _theirs in _ELSEWHERE.items():
     for _name in _theirs.split():
         _OPTIONS.setdefault(_name, []).append(_ours)
 
+_PARALLEL = "--jobs states the number of processes, which run on this machine"
+_LABELS = "run-protocol reads the trials from its folder, and writes their labels to the scores"
+_COSTS = "costs other than 1 are options of speakergmm.evaluate and metrics.min_dcf in Python"
+_MEAN = 'train-ubm --features FILE, with the two lines preset = "speaker", normalisation = "mean"'
+_WORDS = "the words and their phones are those of the file of --lexicon"
+_BEST_COMPONENTS = "verify, identify and run-protocol score the five best components, --exact all"
 _REPLACED = "an older output of the same kind is always replaced"
 _PRINTED = "the result is printed, and > FILE writes it to a file"
 _SETTINGS = "all options are given on the command line (those of features: --features FILE)"
@@ -73,7 +79,26 @@ _OPTION_HINTS = {
     "config": _SETTINGS,
     "config-path": _SETTINGS,
     "output": _PRINTED,
-    "output-directory": _PRINTED,
+    "rate": "the rate is one of the features: train-ubm --features FILE, with the two lines "
+    'preset = "speaker" and sample_rate = 8000',
+    "iterations": "training ends when it has converged, after 30 iterations at most",
+    "oov": "--unknown-word is the word of the lexicon that stands for unknown words, "
+    "--unknown-words what becomes of their utterances",
+    "cmd": _PARALLEL,
+    "trials": _LABELS,
+    "labels": _LABELS,
+    "c-miss": _COSTS,
+    "c-fa": _COSTS,
+    "det": "the file of --report contains the DET curve",
+    "threshold": "evaluate prints the threshold of each error rate",
+    "apply-cmn": _MEAN,
+    "cmn": _MEAN,
+    "num-gselect": _BEST_COMPONENTS,
+    "spk2utt": "enroll takes one speaker and the recordings; run-protocol enrols a list",
+    "lang": _WORDS,
+    "word-symbol-table": _WORDS,
+    "boost-silence": "only --silence-probability changes the weight of silence",
+    "ctm": "give --format ctm",
     "speaker-characters": "give --speaker-pattern, such as '{speaker}_*.wav'",
     "single-speaker": _FOLDERS,
     "temporary-directory": "temporary files lie beside the output, and are always removed",
@@ -86,7 +111,6 @@ _OPTION_HINTS = {
     "test-transcriptions": "align ranks suspicious transcripts in diagnostics.tsv",
     "evaluate": "score-transcripts counts the errors of the output",
     "gaussians": "give --gaussians-per-state, a mean number",
-    "n-gaussians": "give --gaussians-per-state, a mean number",
     "covariance-type": "background models are diagonal; in Python, GaussianMixture has all types",
     "verbose": "progress and notes are always printed on standard error",
     "quiet": "progress and notes go to standard error: 2> FILE writes them to a file",
@@ -116,7 +140,10 @@ _COMMAND_HINTS = {
     "configure": "all options are given with the command that they concern",
     "find-oovs": "validate CORPUS --lexicon FILE lists the words outside the lexicon",
     "align-one": "align takes one recording, too: align MODEL WAV --text WORDS --output FOLDER",
-    "eer": "evaluate computes the error rates of a score file",
+    "eer": "evaluate computes the EER and the minDCF of a score file",
+    "mono": "train-hmm trains models of phones without context",
+    "graph": "decode builds its graph from the lexicon of the model and the file of --lm",
+    "ctm": "align writes the times of words and phones, decode --output FILE.ctm those of words",
     "wer": "score-transcripts counts word errors",
     "list": "speakers lists those of a store, info describes a file",
     "delete": "remove erases a speaker from a store",
@@ -127,7 +154,20 @@ for _name, _same in (
     ("extract", "mfcc"),
     ("make-mfcc", "mfcc"),
     ("compute-mfcc-feats", "mfcc"),
+    ("compute-vad", "mfcc"),
+    ("compute-cmvn-stats", "mfcc"),
     ("compute-eer", "eer"),
+    ("compute-min-dcf", "eer"),
+    ("min-dcf", "eer"),
+    ("gmm-global-init-from-feats", "train-gmm"),
+    ("train-diag-ubm", "train-gmm"),
+    ("train-full-ubm", "train-gmm"),
+    ("train-mono", "mono"),
+    ("train-deltas", "mono"),
+    ("mkgraph", "graph"),
+    ("ali-to-phones", "ctm"),
+    ("lattice-to-ctm", "ctm"),
+    ("lattice-to-ctm-conf", "ctm"),
     ("compute-wer", "wer"),
     ("erase", "delete"),
     ("rm", "delete"),
@@ -224,9 +264,10 @@ def _right_option(name: str, command: Any) -> str:
     arguments = {each.name: each for each in command.params if each.param_type_name == "argument"}
     if name in arguments:
         return f": its {_shown(arguments[name])} stands without an option"
-    hint = _OPTION_HINTS.get(_SHORT.get(name, name))
-    if hint is not None:
-        return f": {hint}"
+    name = _SHORT.get(name, name)
+    for meant in (name, *_OPTIONS.get(name, ())):
+        if meant in _OPTION_HINTS:
+            return f": {_OPTION_HINTS[meant]}"
     elsewhere = {theirs: accepted_name(theirs, own) for theirs in _OPTIONS}
     known = {theirs: ours for theirs, ours in elsewhere.items() if ours in own}
     near = _nearest(name, known | {ours: ours for ours in own})
