@@ -162,9 +162,10 @@ class Options:
 
     def __new__(cls, /, *values: object, **named: object) -> Self:
         """Raise an error that names the right call for values without names and unknown names."""
-        if values:
+        declared = fields(cls)  # type: ignore[arg-type] # subclasses are dataclasses
+        if values and all(each.kw_only for each in declared):
             raise InvalidTypeError(cls._right_call(values[0]))
-        known = [each.name for each in fields(cls)]  # type: ignore[arg-type] # subclasses are dataclasses
+        known = [each.name for each in declared]
         if unknown := [name for name in named if name not in known]:
             raise cls._unknown(unknown[0])
         return object.__new__(cls)

@@ -132,3 +132,12 @@ def test_a_recording_that_is_left_out_is_reported_once(tmp_path):
     assert skips.found == seen
     with pytest.warns(SkippedRecordingWarning, match=r"a\.wav: is empty"):
         Skips(None)(SkippedRecording(tmp_path, "a.wav: is empty"))
+
+
+def test_options_that_take_values_in_order_keep_them():
+    @dataclass(frozen=True, slots=True)
+    class Ordered(Options):
+        first: int = whole(1, "One.")
+        second: int = whole(2, "Two.")
+
+    assert Ordered(5, 6) == Ordered(first=5, second=6)
