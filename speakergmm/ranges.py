@@ -103,6 +103,25 @@ def number(
     raise refused(name, allowed, value)
 
 
+def sequence(name: str, value: Any) -> tuple[Any, ...]:
+    """Return the items of a sequence, as a tuple.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is a single value, or a text.
+
+    Examples
+    --------
+    >>> sequence("annealing", 0.1)
+    Traceback (most recent call last):
+    speakergmm.errors.InvalidInputError: annealing must be a sequence, found 0.1
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise refused(name, "a sequence", value)
+    return tuple(value)
+
+
 def choice(name: str, value: Any, choices: Iterable[str]) -> str:
     """Return one of the words `choices`.
 

@@ -52,6 +52,9 @@ class _Done:
 class Align(CorpusCommand):
     """Align recordings with their transcripts: times of words and phones, with confidences.
 
+    With --beam, utterances that lose all their paths are tried again with ten times the beam, and
+    doubtful results are searched for again without one.
+
     Examples:
 
       speakergmm align am.safetensors corpus/ --output aligned -j 2

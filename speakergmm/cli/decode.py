@@ -35,6 +35,9 @@ _LATTICE_BEAM = 8.0
 class Decode(CorpusCommand):
     """Recognise the words or phones of recordings, with times, alternatives and confidences.
 
+    Alternatives, confidences and lattices need a lattice, whose width is then 8 by default.
+    Alternatives are written with --json or to a .json file.
+
     Examples:
 
       speakergmm decode am.safetensors one.wav two.wav --lm lm.arpa
@@ -69,8 +72,7 @@ class Decode(CorpusCommand):
     confidences: bool = option(
         False,
         "Compute a confidence for each word, which is slower; with a language model, confidences "
-        "are "
-        "approximate.",
+        "are approximate.",
     )
     lattice: Path | None = option(
         None, "Folder to write lattices to, one file per utterance in Kaldi's text format."

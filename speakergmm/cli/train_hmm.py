@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 class TrainHmm(UnitTrainingCommand):
     """Train phone models on recordings and their transcripts, from a flat start.
 
+    With --beam, utterances that lose all their paths are tried again with ten times the beam.
+
     Examples:
 
       speakergmm train-hmm corpus/ --lexicon cmudict.txt --output am.safetensors

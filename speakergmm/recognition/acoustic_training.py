@@ -29,7 +29,12 @@ from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.parallel import Workers
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.confidence_fitting import fit_confidence
-from speakergmm.recognition.corpus_preparation import PreparedCorpus, modelled_words, prepare
+from speakergmm.recognition.corpus_preparation import (
+    PreparedCorpus,
+    check_prepared_alone,
+    modelled_words,
+    prepare,
+)
 from speakergmm.recognition.feature_archive import FeatureArchive, JoinedFeatures, as_normalisation
 from speakergmm.recognition.flat_start import flat_models, unit_topologies
 from speakergmm.recognition.language_arguments import TranscriptsLike, as_lexicon, as_transcripts
@@ -59,7 +64,9 @@ def train_parts(
     run: RunContext,
 ) -> dict[str, Any]:
     """Return the fields of the `AcousticModel` that `AcousticModel.train` makes."""
-    if not isinstance(corpus, PreparedCorpus):
+    if isinstance(corpus, PreparedCorpus):
+        check_prepared_alone(transcripts, lexicon)
+    else:
         collect = _words if options.units == "words" else _phones
         corpus, transcripts, lexicon = collect(corpus, transcripts, lexicon, options)
         corpus = prepare(

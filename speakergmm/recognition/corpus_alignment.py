@@ -21,7 +21,12 @@ from speakergmm.parallel import Workers
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.aligned_utterance import AlignedUtterance
 from speakergmm.recognition.alignment_options import RecordingAlignmentOptions
-from speakergmm.recognition.corpus_preparation import PreparedCorpus, prepare
+from speakergmm.recognition.corpus_preparation import (
+    PreparedCorpus,
+    check_prepared_alone,
+    modelled_words,
+    prepare,
+)
 from speakergmm.recognition.feature_archive import FeatureArchive
 from speakergmm.recognition.language_arguments import TranscriptsLike, as_transcripts
 from speakergmm.recognition.loudness import MeasureRecording, RecordingMeasurement, loud_frames
@@ -75,6 +80,7 @@ def align_recordings(
     options = RecordingAlignmentOptions.of(options, changes)
     model = as_model(model)
     if isinstance(utterances, PreparedCorpus):
+        check_prepared_alone(transcripts)
         material: PreparedCorpus | _Material = utterances
     else:
         corpus = as_corpus(utterances, strict=False)
@@ -99,7 +105,8 @@ def _aligned(
     skips = UtteranceSkips(run, prepared.transcripts)
     usable = prepared.report(skips)
     if prepared.lexicon is not None and prepared.lexicon is not model.lexicon:
-        model = model.with_lexicon(prepared.lexicon)
+        # A corpus that was prepared for training may have words of units that no one says.
+        model = model.with_lexicon(modelled_words(prepared.lexicon, model.models.units))
     work = _Work(model, _aligner(model, options), prepared, options)
     # Extract features, then align one utterance at a time on threads.
     with model.extract(usable, n_jobs=workers.count, run=replace(run, on_skip=skips)) as archive:

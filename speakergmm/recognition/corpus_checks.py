@@ -64,7 +64,8 @@ def too_long_texts(
         found = measured[name]
         if found.refusal is not None or not said.words:
             continue
-        needed = needs.silence_frames + shortest_frames(
+        pauses = needs.silence_frames + needs.pause_frames * (len(said) - 1)
+        needed = pauses + shortest_frames(
             said.words, texts.lexicon, frames_of=needs.frames_of, unknown=texts.unknown
         )
         if needed > found.n_frames:

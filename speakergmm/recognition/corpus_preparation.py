@@ -15,6 +15,7 @@ from speakergmm.corpora import (
     Transcripts,
     Utterance,
     as_corpus,
+    is_path,
     read_transcripts,
 )
 from speakergmm.errors import InsufficientDataError, InvalidInputError
@@ -22,6 +23,7 @@ from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.parallel import Workers
+from speakergmm.ranges import wrong_type
 from speakergmm.recognition.corpus_checks import recording_problems, too_long_texts, unpaired_texts
 from speakergmm.recognition.language_arguments import (
     TranscriptsLike,
@@ -179,7 +181,10 @@ def prepare(
     >>> AcousticModel.train(prepared)                                        # doctest: +SKIP
     """
     options = PreparationOptions.of(options, changes)
+    if is_path(model):
+        raise wrong_type(model, "an acoustic model, AcousticModel.load(path)", " for model")
     if training is not None:
+        training = TrainingOptions.of(training, {})
         options = PreparationOptions.of(options, {"unknown_words": training.unknown_words})
     if options.graphemes and lexicon is not None:
         raise InvalidInputError("a lexicon is given, and graphemes are asked for; choose one")
@@ -216,6 +221,14 @@ def prepare(
         tuple(sorted(chain.from_iterable(problems), key=order)),
         measured,
     )
+
+
+def check_prepared_alone(*given: Any) -> None:
+    """Raise an error if transcripts or a lexicon are given beside a prepared corpus."""
+    if any(each is not None for each in given):
+        raise InvalidInputError(
+            "a prepared corpus has transcripts and a lexicon of its own; give them to prepare(...)"
+        )
 
 
 def _measured(

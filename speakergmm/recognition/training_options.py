@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
 from speakergmm.options import Options, anything, nested, one_of, real, whole
-from speakergmm.ranges import choice, number
+from speakergmm.ranges import choice, number, sequence
 from speakergmm.recognition.silence_model import SilenceModel
 
 if TYPE_CHECKING:
@@ -117,9 +117,10 @@ class TrainingOptions(Options):
     def __post_init__(self) -> None:
         """Raise an error if an option is out of range."""
         self.check_fields()
-        if isinstance(self.normalisation, str):
+        if not hasattr(self.normalisation, "scope"):
             choice("normalisation", self.normalisation, _SCOPES)
-        warps = tuple(number("each of frequency_warps", w, above=0) for w in self.frequency_warps)
+        given = sequence("frequency_warps", self.frequency_warps)
+        warps = tuple(number("each of frequency_warps", warp, above=0) for warp in given)
         if not warps:
             raise InvalidInputError("frequency_warps is empty; give (1.0,) for none")
         object.__setattr__(self, "frequency_warps", warps)
@@ -158,13 +159,16 @@ class TrainingOptions(Options):
         if options is None and changes.get("units") == "words":
             return cls.for_words(**changes)
         changed = super(TrainingOptions, cls).of(options, changes)
+        schedule = changed.schedule
         if "max_iter" in changes and "annealing" not in changes:
-            schedule = changed.schedule
             few = int(_ANNEALED_SHARE * schedule.max_iter)
-            changed = replace(
-                changed, schedule=replace(schedule, annealing=schedule.annealing[:few])
-            )
-        return changed
+            schedule = replace(schedule, annealing=schedule.annealing[:few])
+        # Of two options for the same, the one that is asked for here counts.
+        if "growth" in changes and not {"grow_until", "schedule"} & changes.keys():
+            schedule = replace(schedule, grow_until=None)
+        if "n_gaussians" in changes and "gaussians_per_state" not in changes:
+            changed = replace(changed, gaussians_per_state=None)
+        return changed if schedule is changed.schedule else replace(changed, schedule=schedule)
 
     @property
     def silence_model(self) -> SilenceModel:

@@ -55,8 +55,8 @@ class Requirements:
         Lowest sample rate of recordings, in Hz; 0 for any.
     frames_of : callable
         Returns the least number of frames of a unit.
-    silence_frames : int
-        Frames of silences that must be there.
+    silence_frames, pause_frames : int
+        Frames of silence that must be there at both ends, and between two words.
     units : frozenset of str or None
         Units that have a model; None if any may have one.
     """
@@ -65,6 +65,7 @@ class Requirements:
     least_rate: int = 0
     frames_of: Callable[[str], int] = lambda unit: _USUAL_FRAMES
     silence_frames: int = 0
+    pause_frames: int = 0
     units: frozenset[str] | None = None
 
     @classmethod
@@ -85,10 +86,12 @@ class Requirements:
             topology = topology_of(unit)
             return _USUAL_FRAMES if topology is None else topology.shortest_duration
 
-        silent = 0
+        silent = pause = 0
         if silence.unit is not None and silence.edge_probability == 1:
             silent = 2 * frames_of(silence.unit)
-        return cls(config, config.sample_rate, frames_of, silent, units)
+        if silence.unit is not None and silence.probability == 1 and silence.short_pause is None:
+            pause = frames_of(silence.unit)
+        return cls(config, config.sample_rate, frames_of, silent, pause, units)
 
 
 def _topology_in_training(training: TrainingOptions, unit: str) -> Topology:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from speakergmm.options import Options, anything, one_of, real, whole
-from speakergmm.ranges import number, refused
+from speakergmm.ranges import number, refused, sequence, whole_number
 
 _REALIGNED = (*range(1, 11), 12, 14, 16, 18, 20, 23, 26, 29, 32, 35, 38)
 
@@ -150,10 +150,12 @@ class TrainingSchedule(Options):
     def __post_init__(self) -> None:
         """Check all options, also against each other."""
         self.check_fields()
-        object.__setattr__(self, "realign", tuple(self.realign))
-        object.__setattr__(self, "annealing", tuple(self.annealing))
-        for scale in self.annealing:
-            number("each scale of annealing", scale, above=0, most=1)
+        realign = sequence("realign", self.realign)
+        realign = tuple(whole_number("each of realign", each, least=0) for each in realign)
+        object.__setattr__(self, "realign", realign)
+        scales = sequence("annealing", self.annealing)
+        scales = tuple(number("each scale of annealing", x, above=0, most=1) for x in scales)
+        object.__setattr__(self, "annealing", scales)
         if self.beam is not None and self.retry_beam is not None and self.retry_beam < self.beam:
             raise refused("retry_beam", f"no narrower than beam ({self.beam})", self.retry_beam)
 

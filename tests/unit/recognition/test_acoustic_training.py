@@ -402,6 +402,8 @@ def test_goes_on_from_a_checkpoint(corpus, said, lexicon, model, tmp_path):
         ({"silence_states": -1}, "silence_states"),
         ({"seed": -1}, "seed"),
         ({"seed": 0.5}, "seed"),
+        ({"frequency_warps": 1.1}, "frequency_warps must be a sequence, found 1.1"),
+        ({"normalisation": 3}, "normalisation"),
     ],
 )
 def test_refuses_options_out_of_range(options, message):

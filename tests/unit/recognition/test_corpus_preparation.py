@@ -6,9 +6,17 @@ import pytest
 import soundfile
 
 from speakergmm.corpora import Transcripts, read_corpus, read_transcripts
-from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError
 from speakergmm.features import FeatureConfig
-from speakergmm.hmm import BackoffLanguageModel, Lexicon, PhoneModels, Topology, train_ngram
+from speakergmm.hmm import (
+    BackoffLanguageModel,
+    Lexicon,
+    PhoneModels,
+    Pronunciation,
+    Topology,
+    TrainingSchedule,
+    train_ngram,
+)
 from speakergmm.recognition import (
     NOISE_UNIT,
     UNKNOWN_WORD,
@@ -403,6 +411,43 @@ def test_a_prepared_corpus_is_trained_on_as_it_is(directory, monkeypatch):
     model = AcousticModel.train(prepared, options=options, run=ignore)
     assert model.digest == plain.digest
     assert model.provenance["n_skipped"] == 1
+    with pytest.raises(InvalidInputError, match="of its own"):
+        AcousticModel.train(prepared, lexicon=LEXICON)
+    with pytest.raises(InvalidInputError, match="of its own"):
+        align_recordings(model, prepared, {"good1": "go"})
+
+
+def test_a_corpus_prepared_with_a_larger_lexicon_is_aligned(directory):
+    """No one says a word with the phones that have no model."""
+    model = model_of(["G", "OW", "AH", "P", "DH", "IY"])
+    lexicon = LEXICON.extended({"zebra": [Pronunciation(("Z", "IY"))]})
+    prepared = prepare(directory.corpus(), lexicon=lexicon, listen=False)
+    aligned = list(align_recordings(model, prepared, confidences=False))
+    assert [each.utterance.id for each in aligned] == ["good1", "good2"]
+
+
+def test_arguments_of_a_wrong_type_are_refused(directory):
+    corpus = directory.corpus()
+    with pytest.raises(InvalidTypeError, match=r"AcousticModel\.load"):
+        prepare(corpus, model="am.safetensors")
+    with pytest.raises(InvalidTypeError, match="TrainingOptions"):
+        prepare(corpus, lexicon=LEXICON, training={"n_states": 3})
+    for given in ({"annealing": 0.1}, {"realign": 3}, {"realign": (1, 2.5)}):
+        with pytest.raises(InvalidInputError, match=next(iter(given))):
+            TrainingSchedule(**given)
+
+
+@pytest.mark.parametrize(("probability", "least"), [(0.99, 12), (1.0, 17)])
+def test_silence_that_must_stand_between_words_takes_frames(directory, probability, least):
+    """As many frames as the graph of the transcript needs: words of two phones, and silence."""
+    lexicon = Lexicon.from_dict({"go": "G OW", "up": "AH P"})
+    silence = SilenceModel(probability=probability)
+    training = TrainingOptions(silence=silence, topologies={"SIL": Topology.left_right(5)})
+    directory.add("short", "go up", burst(0.025 + (least - 2) * 0.01 + 0.0001))
+    directory.add("enough", "go up", burst(0.025 + (least - 1) * 0.01 + 0.0001))
+    directory.text = [line for line in directory.text if "the" not in line]
+    found = prepare(directory.corpus(), lexicon=lexicon, training=training, listen=False)
+    assert {name for name, why in found.reasons.items() if why.kind != "no_text"} == {"short"}
 
 
 def test_words_of_a_training_take_the_frames_of_its_states(directory):
@@ -435,3 +480,13 @@ def test_options_of_words_and_of_short_trainings():
     assert short.annealing == TrainingOptions().schedule.annealing[:3]
     asked = TrainingOptions.of(None, {"max_iter": 12, "annealing": (0.5,) * 9}).schedule_for(100)
     assert asked.annealing == (0.5,) * 9
+
+
+def test_of_two_options_for_the_same_the_one_that_is_asked_for_counts():
+    words = TrainingOptions.for_words(n_gaussians=30).schedule_for(100)
+    assert words.n_gaussians == 30
+    both = TrainingOptions.for_words(n_gaussians=30, gaussians_per_state=2).schedule_for(100)
+    assert both.n_gaussians == 200
+    fixed = TrainingOptions(schedule=TrainingSchedule(max_iter=20, grow_until=3))
+    assert TrainingOptions.of(fixed, {"growth": 0.5}).schedule_for(100).grow_until == 10
+    assert TrainingOptions.of(fixed, {"n_states": 5}).schedule_for(100).grow_until == 3
