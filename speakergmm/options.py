@@ -83,9 +83,9 @@ class Declaration:
             ends = {"least": self.least, "above": self.above}
             return number(name, value, **ends, most=self.most, below=self.below)
         if self.kind is bool and not isinstance(value, bool):
-            raise refused(name, "True or False", value)
+            raise refused(name, "true or false", value)
         if self.kind is str and not isinstance(value, str):
-            raise refused(name, "a word", value)
+            raise refused(name, "a string", value)
         if _is_options(self.kind) and not isinstance(value, self.kind):
             raise wrong_type(value, f"{self.kind.__name__}(...)", f" for {name}")
         return value

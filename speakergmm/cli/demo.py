@@ -38,7 +38,12 @@ class Demo(AnsweringCommand):
     """
 
     output: Path = options.output(Path("demo-output"), "Folder for all files that the demo writes.")
-    data_dir: options.DataDir = None
+    data_dir: Path | None = option(
+        None,
+        "Folder of real speech, which contains protocols/ and the recordings (default: synthetic "
+        "speech).",
+        "--data",
+    )
     protocol: str | None = option(
         None, "Name of a protocol of real speech, in the folder protocols/ of --data-dir."
     )

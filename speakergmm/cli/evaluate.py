@@ -15,7 +15,7 @@ from speakergmm.ranges import number
 
 @command
 class Evaluate(AnsweringCommand):
-    """Compute the EER, minDCF and identification accuracy of scores, with 95 % intervals.
+    """Compute the EER, minDCF and identification accuracy of scores, with intervals.
 
     Examples:
 

@@ -95,7 +95,7 @@ def evaluation_table(evaluation: metrics.Evaluation, *, title: str) -> Table:
     """Return the table of metrics with their intervals."""
     return Table(
         title,
-        ("metric", "value", "95 % interval", "threshold"),
+        ("metric", "value", f"{100 * evaluation.confidence:g} % interval", "threshold"),
         [
             (
                 measure.title,

@@ -9,20 +9,18 @@ from typing import Annotated, Any, Literal
 import typer
 
 from speakergmm.cli.command_options import option
+from speakergmm.features import PRESETS
 
 LARGEST_SEED = (1 << 32) - 1
 """The largest seed that every random generator accepts and every model file can store."""
 
-PRESET_NAMES = ("speaker", "hmm", "kaldi", "htk", "librosa")
-"""The names of `speakergmm.features.presets`, which help texts do not load; a test compares."""
-
 _UBM_HELP = "Background model, from train-ubm."
-FEATURES_HELP = f"Preset of features ({', '.join(PRESET_NAMES)}), or a TOML or JSON file."
+FEATURES_HELP = f"Preset of features ({', '.join(PRESETS)}), or a TOML or JSON file."
 
 
 def _at_most_cores(jobs: int) -> int:
     if jobs == 0:
-        raise typer.BadParameter("0 processes do no work; give 1 or more, or -1 for all cores.")
+        raise typer.BadParameter("0 processes do no work; give 1 or more, or -1 for all cores")
     return min(jobs, os.cpu_count() or 1)
 
 

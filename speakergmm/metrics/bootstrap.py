@@ -276,7 +276,7 @@ def _replicate_curves(
 
     # Cumulative weights of the trials by rising score are the numbers of errors at each threshold.
     step = max(1, _CELLS // max(curve.n_target, curve.n_nontarget))
-    for start in range(0, len(drawn), step):
+    for start in range(0, max(1, len(drawn)), step):  # once without replicates, for the names
         # Replicates are the last axis: taking the multiplicities of a speaker then copies a row.
         times = np.ascontiguousarray(drawn[start : start + step].T, dtype=np.float64)
         missed = _cumulative(times[model[target]])[curve.misses]

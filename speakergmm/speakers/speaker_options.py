@@ -6,7 +6,7 @@ imported here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,7 +65,10 @@ class AdaptationOptions(Options):
     def __post_init__(self) -> None:
         """Check the options, and put the parameters in the order of `PARAMETERS`."""
         self.check_fields()
-        named = (self.parameters,) if isinstance(self.parameters, str) else tuple(self.parameters)
+        several = isinstance(self.parameters, Iterable) and not isinstance(self.parameters, str)
+        named = tuple(self.parameters) if several else (self.parameters,)
+        if not all(isinstance(name, str) for name in named):  # arrays cannot be compared
+            raise refused("parameters", f"one or more of {', '.join(PARAMETERS)}", self.parameters)
         ordered = tuple(name for name in PARAMETERS if name in named)
         if not ordered or len(ordered) != len(named):
             raise refused("parameters", f"one or more of {', '.join(PARAMETERS)}", named)

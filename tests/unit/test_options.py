@@ -51,8 +51,8 @@ class Ordered(Options):
         ("beam", 0, "finite and > 0"),
         ("beam", math.nan, "finite and > 0"),
         ("kind", "round", "one of flat, equal"),
-        ("quiet", 1, "True or False"),
-        ("name", 3, "a word"),
+        ("quiet", 1, "true or false"),
+        ("name", 3, "a string"),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_the_range(name, value, allowed):
@@ -115,7 +115,7 @@ def test_checks_of_several_fields_come_after_those_of_each():
 
 
 def test_a_run_context_refuses_what_is_no_switch_or_time():
-    with pytest.raises(InvalidInputError, match="strict must be True or False"):
+    with pytest.raises(InvalidInputError, match="strict must be true or false"):
         RunContext(strict="yes")
     with pytest.raises(InvalidInputError, match="checkpoint_seconds must be finite and >= 0"):
         RunContext(checkpoint_seconds=-1)

@@ -200,6 +200,8 @@ def test_protocol_scores_and_report(tmp_path, world, speakergmm):
     assert "default-src 'none'" in text
     assert not re.search(r"(src|href)=[\"']https?:", text)
     assert "EER" in speakergmm("evaluate", scores, "--bootstrap", 0).out
+    narrow = speakergmm("evaluate", scores, "--bootstrap", 2, "--confidence", 0.5).out
+    assert "50 % interval" in narrow
 
 
 def test_dev_split_and_exact_scores(tmp_path, world, speakergmm):

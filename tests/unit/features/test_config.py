@@ -103,7 +103,7 @@ def test_neither_preset_nor_file_is_refused(name):
         ({"sample_rate": True}, "sample_rate must be a whole number .*, found True"),
         ({"sample_rate": 0}, "sample_rate must be .* in 100..1000000, found 0"),
         ({"pre_emphasis": float("nan")}, "pre_emphasis must be finite, >= 0 and <= 1, found nan"),
-        ({"remove_dc": 1}, "remove_dc must be True or False, found 1"),
+        ({"remove_dc": 1}, "remove_dc must be true or false, found 1"),
         ({"deltas": 3}, "deltas must be a whole number in 0..2, found 3"),
         ({"frame_shift": 0.03}, "frame_shift, 0.03 s in samples, must be .* in 2..400, found 480"),
         ({"frame_shift": 5e-5}, "frame_shift, 5e-05 s in samples, must be .* in 2..400, found 1"),

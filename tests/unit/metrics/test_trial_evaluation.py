@@ -10,6 +10,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.metrics import (
     Scores,
     bootstrap_intervals,
+    bootstrap_replicates,
     equal_error_rate,
     evaluate,
     identification_from_trials,
@@ -98,6 +99,12 @@ def test_people_read_percent_and_costs(scores):
     assert cost.format_value() == f"{cost.value:.4f}"
     low, high = eer.interval.low, eer.interval.high
     assert eer.format_interval() == f"{100 * low:.2f} to {100 * high:.2f} %"
+
+
+def test_without_replicates_the_metrics_have_their_names(scores):
+    replicates = bootstrap_replicates(scores, n_bootstrap=0)
+    assert {values.shape for values in replicates.values()} == {(0,)}
+    assert set(replicates) == set(bootstrap_replicates(scores, n_bootstrap=2))
 
 
 def test_refusals(scores):

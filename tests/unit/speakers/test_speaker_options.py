@@ -33,6 +33,8 @@ def test_a_protocol_has_the_options_of_enrolment_and_scoring():
         ({"relevance_factor": 0}, InvalidInputError, "relevance_factor must be .* found 0"),
         ({"parameters": ("means", "mean")}, InvalidInputError, "parameters must be"),
         ({"parameters": ()}, InvalidInputError, "parameters must be"),
+        ({"parameters": 5}, InvalidInputError, "parameters must be"),
+        ({"parameters": [[1, 2]]}, InvalidInputError, "parameters must be"),
         ({"top_c": 0}, InvalidInputError, "top_c must be .* found 0"),
         ({"relevance": 3}, InvalidTypeError, "'relevance'.*'relevance_factor'"),
         ({"strict": True}, InvalidTypeError, "RunContext"),
