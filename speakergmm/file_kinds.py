@@ -91,7 +91,7 @@ _SIGNATURES = (
     (b"\x89HDF\r\n", "an HDF5 file"),
     (b"\x89PNG\r\n", "a picture"),
     (b"\x93NUMPY", "a NumPy array file"),
-    (b"PK\x03\x04", "a ZIP archive (such as .npz)"),
+    (b"PK\x03\x04", "a ZIP archive (such as .npz, or a model of the Montreal Forced Aligner)"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"\0BFM", "a Kaldi binary archive"),
     (b"\0BDM", "a Kaldi binary archive"),

@@ -40,7 +40,11 @@ def lazy_names(package: str) -> "tuple[Callable[[str], Any], Callable[[], list[s
         if name == "__all__":
             value: Any = sorted(read())
         elif name.startswith("__") or name not in read():
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            raise AttributeError(
+                f"module {package!r} has no attribute {name!r}",
+                name=name,
+                obj=sys.modules[package],  # Python suggests a similar name of it
+            )
         else:
             value = getattr(import_module(homes[name]), name)
         setattr(sys.modules[package], name, value)

@@ -155,7 +155,7 @@ def each_sentence(sentences: Sentences) -> Iterator[tuple[str, ...]]:
 def case_hint(
     outside: Iterable[str],
     known: Iterable[str],
-    remedy: str = "--case {case} brings both sides to it",
+    remedy: str = "--case {case} converts all words",
 ) -> str:
     r"""Return a hint for a message about unknown words, if they are known in another letter case.
 
@@ -176,7 +176,7 @@ def case_hint(
     Examples
     --------
     >>> case_hint(["yes", "maybe"], ["YES", "NO"])
-    "; in upper case 1 would be known, such as 'yes': --case upper brings both sides to it"
+    "; in upper case 1 would be known, such as 'yes': --case upper converts all words"
     >>> case_hint(["maybe"], ["YES", "NO"])
     ''
     """

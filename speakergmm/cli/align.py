@@ -84,7 +84,11 @@ class Align(CorpusCommand):
     format: str = option(
         "textgrid,ctm,json", "Formats to write, with commas between them: textgrid, ctm, json."
     )
-    by: options.By = "utterance"
+    by: Literal["utterance", "recording"] = option(
+        "utterance",
+        f"{options.BY_HELP} With 'recording', a TextGrid covers a whole recording and has tiers "
+        "for each speaker.",
+    )
     write_states: bool = option(False, "Write the states of phones, too.")
     picture: list[str] | None = option(
         None, "Name of an utterance to draw over its spectrogram; may be repeated."
@@ -92,7 +96,7 @@ class Align(CorpusCommand):
     alignment: AlignmentOptions = options_of(AlignmentOptions, "beam")
     edges: Literal["expected", "path"] = option(
         "expected",
-        "Boundaries of phones: at their expected times, between frames, or on the best path.",
+        "Boundaries of phones: their expected times, within frames, or those of the best path.",
     )
     case: options.Case = "asis"
     context: RunContext = options_of(RunContext, "strict")

@@ -161,6 +161,10 @@ class Decode(CorpusCommand):
             from speakergmm.recognition import check_kind
 
             check_kind(output)
+        elif kind == ".textgrid":
+            raise InvalidInputError(
+                f"{output}: decode writes no TextGrids; give a name that ends in .ctm or .json"
+            )
         elif output.is_file() and output.stat().st_size > 0:
             # Nothing distinguishes it from transcripts that someone has typed.
             raise InvalidInputError(
@@ -207,7 +211,9 @@ class Decode(CorpusCommand):
                 f"{listed[1]}: is a second corpus; give one corpus, or recordings"
             )
         if listed:
-            raise InvalidInputError(f"{listed[0]}: is a corpus beside recordings; give one of both")
+            raise InvalidInputError(
+                f"{listed[0]}: is a corpus, and is not alone; give one corpus, or recordings"
+            )
         twice = [path for path, count in Counter(inputs).items() if count > 1]
         if twice:
             raise InvalidInputError(f"{twice[0]}: was given twice; give each recording once")

@@ -54,11 +54,22 @@ class Table(NamedTuple):
         for row in self.rows:
             shown.add_row(*(Text(visible(cell)) for cell in row))
         console = Console()
-        if not console.is_terminal:
-            # A pipe or a file has no width: cells such as paths must not be folded.
-            console = Console(width=10_000)
         sys.stdout.write(visible(self.title) + "\n")
-        console.print(shown)
+        if console.is_terminal:
+            console.print(shown)
+            return
+        # A pipe or a file has no width: cells such as paths must not be folded, and blanks that
+        # fill up the last column, or a rule as wide as its longest cell, help nobody.
+        console = Console(width=10_000)
+        with console.capture() as captured:
+            console.print(shown)
+        lines = [line.rstrip() for line in captured.get().splitlines()]
+        width = max(map(len, lines[:2]))
+        lines = [
+            line[:width] if set(line) <= {" ", "\N{BOX DRAWINGS LIGHT HORIZONTAL}"} else line
+            for line in lines
+        ]
+        sys.stdout.write("\n".join(lines) + "\n")
 
 
 def print_line(text: str) -> None:

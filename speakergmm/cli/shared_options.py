@@ -95,14 +95,11 @@ Case = Annotated[
     Literal["asis", "upper", "lower"],
     typer.Option(help="Letter case that all words are converted to; 'asis' converts none."),
 ]
-By = Annotated[
-    Literal["utterance", "recording"],
-    typer.Option(
-        help="Names in a CTM file: utterances, with times from the start of each, or "
-        "recordings, with times from the start of the recording, as sclite expects. With "
-        "'recording', a TextGrid covers a whole recording and has tiers for each speaker."
-    ),
-]
+BY_HELP = (
+    "Names in a CTM file: utterances, with times from the start of each, or recordings, with times "
+    "from the start of the recording, as sclite expects."
+)
+By = Annotated[Literal["utterance", "recording"], typer.Option(help=BY_HELP)]
 Normalisation = Annotated[
     Literal["speaker", "utterance", "none"],
     typer.Option(help="Speech over which cepstral means and variances are normalised."),
@@ -128,6 +125,6 @@ Jobs = Annotated[
         "-j",
         "--n-jobs",
         callback=_at_most_cores,
-        help="Number of processes that read recordings, at most one per core; -1 for all cores.",
+        help="Number of processes that work on recordings, at most one per core; -1 for all cores.",
     ),
 ]

@@ -70,7 +70,7 @@ class UnitTrainingCommand(CorpusCommand):
     features: options.Features = "hmm"
     rate: int | None = option(
         None,
-        "Sample rate of the features in Hz (default: 16000, or 8000 for telephone speech).",
+        "Sampling rate of the features in Hz (default: 16000, or 8000 for telephone speech).",
         "--sample-rate",
         min=4000,
     )

@@ -25,9 +25,9 @@ from speakergmm.run_context import RunContext
 class Validate(CorpusCommand):
     """Check every recording of a corpus, and list all problems.
 
-    With --check-transcripts, or an option about transcripts, these are checked, too. A word
-    outside the lexicon is an error, with --unknown-words map a warning. The exit code is 1 if there
-    is an error.
+    Transcripts are checked, too, if --check-transcripts or an option that concerns transcripts is
+    given, such as --lexicon. A word outside the lexicon is an error; with --unknown-words map, it
+    is a warning. The exit code is 1 if there is an error.
 
     Examples:
 

@@ -88,7 +88,7 @@ default="kmeans"
         float32 and float64 agree within 2e-4 in the bound, 0.1 nats in the log-likelihood of a
         frame, and 2e-3 standard deviations of the data in the means.
     variance_floor : float or None, default=None
-        Smallest variance, as a part of the variance of all frames in the same feature (for
+        Smallest variance, as a fraction of the variance of all frames in the same feature (for
         matrices, smallest eigenvalue). None stands for 1e-18 if ``reg_covar > 0``, with a smallest
         eigenvalue of a matrix of 1e-10 of its own variances; if ``reg_covar = 0`` there is no
         floor, and a collapsing component stops the fit with an error.

@@ -123,7 +123,7 @@ def initial_covariances(
     reg_covar : float
         Number that is added to all variances, in squared feature units.
     variance_floor : float
-        Smallest variance, as a part of the variance of the data; at 0 there is no floor, and a
+        Smallest variance, as a fraction of the variance of the data; at 0 there is no floor, and a
         covariance without an inverse raises an error.
     least_eigenvalue : float
         Smallest eigenvalue of a matrix, as a part of its own variances; at 0 there is no such

@@ -44,7 +44,8 @@ def read_configuration(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]
         if error.kind != "missing":
             raise InvalidInputError(str(error)) from None
         raise InvalidInputError(
-            f"{error.shown_path!r} is neither a preset ({', '.join(PRESETS)}) nor a file"
+            f"features must be a preset ({', '.join(PRESETS)}) or a file, found "
+            f"{error.shown_path!r}, which is neither"
         ) from None
     except InvalidInputError as error:
         raise InvalidInputError(f"{shown_path(place)}: {error}") from None

@@ -371,4 +371,5 @@ def _check(
 
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(map(repr, names[:5]))
-    return f"{len(names)} utterances ({shown}{', ...' if len(names) > 5 else ''})"
+    noun = "utterance" if len(names) == 1 else "utterances"
+    return f"{len(names)} {noun} ({shown}{', ...' if len(names) > 5 else ''})"

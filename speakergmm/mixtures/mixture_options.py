@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Initialisation = Literal["kmeans", "splitting", "random"]
 
 VARIANCE_FLOOR = 1e-3
-"""Default floor of variances, as a part of the variance of all frames in the feature.
+"""Default floor of variances, as a fraction of the variance of all frames in the feature.
 
 It is meant for mixtures of many frames, whose components are kept from collapsing by their frames
 already: it catches only components that shrink onto a few equal frames.
@@ -33,9 +33,9 @@ class MaximumLikelihoodOptions(Options):
     Parameters
     ----------
     variance_floor : float, default=0.001
-        Smallest variance, as a part of the variance of all frames in that feature; >= 0 and < 1. A
-        feature that is the same in all frames is floored at this number itself, in squared feature
-        units.
+        Smallest variance, as a fraction of the variance of all frames in that feature; in [0, 1).
+        A feature that is the same in all frames is floored at this number itself, in squared
+        feature units.
     min_occupancy : float, default=1
         Occupancy, in frames, below which a component is dead: it then receives half of the frames
         of the heaviest component. At 0 no component is ever dead. A frame of weight 2 counts as two
@@ -57,7 +57,7 @@ class MaximumLikelihoodOptions(Options):
 
     variance_floor: float = real(
         VARIANCE_FLOOR,
-        "Smallest variance, as a part of the variance of all frames.",
+        "Smallest variance, as a fraction of the variance of all frames.",
         least=0,
         below=1,
     )

@@ -32,5 +32,5 @@ class RecordingAlignmentOptions(AlignmentOptions):
     edges: Edges = one_of(
         "expected",
         get_args(Edges),
-        "Boundaries of phones: at their expected times, between frames, or on the best path.",
+        "Boundaries of phones: their expected times, within frames, or those of the best path.",
     )

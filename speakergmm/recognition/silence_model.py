@@ -36,7 +36,7 @@ class SilenceModel(Options):
         0.5, "Probability of silence before the first and after the last word.", least=0, most=1
     )
     short_pause: str | None = text(
-        None, "Name of a pause that may take no time, in place of silence between words.",
+        None, "Name of a pause of any length, even none, in place of silence between words.",
         optional=True,
     )  # fmt: skip
 

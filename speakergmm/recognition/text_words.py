@@ -78,7 +78,7 @@ def _hint(outside: Iterable[str], lexicon: Lexicon) -> str:
     bare = [w for w, plain in stripped.items() if plain != w and fold(plain, "lower") in known]
     hints = ""
     if bare:
-        hints += f"; without punctuation {len(bare)} would be known, such as {bare[0]!r}"
+        hints += f"; without punctuation {len(bare)} would be known, such as {bare[0]!r}: remove it"
     return hints + case_hint([word for word in words if word not in bare], lexicon)
 
 

@@ -85,7 +85,7 @@ class TrainingOptions(Options):
         "hmm", "Preset or configuration file of the features.", kind=str
     )
     normalisation: FeatureNormalisation | str = anything(
-        "speaker", "Frames over which cepstral means and variances are taken.", kind=str,
+        "speaker", "Frames over which cepstral means and variances are normalised.", kind=str,
         choices=_SCOPES,
     )  # fmt: skip
     schedule: TrainingSchedule = nested(

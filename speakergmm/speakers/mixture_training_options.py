@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _FEATURES_HELP = f"Preset of features ({', '.join(PRESETS)}), or a TOML or JSON file."
 
 SPEAKER_VARIANCE_FLOOR = 0.01
-"""Smallest variance of the mixture of one speaker, as a part of the variance of all frames.
+"""Smallest variance of the mixture of one speaker, as a fraction of the variance of all frames.
 
 It is larger than that of mixtures of many frames: without limited variances (Reynolds and Rose
 1995), a component may collapse on a few of the speaker's frames.
@@ -62,8 +62,8 @@ class SpeakerMixtureOptions(MixtureOptions):
     n_components : int, default=32
         Number of Gaussians of each mixture.
     update : MaximumLikelihoodOptions
-        Its ``variance_floor`` is 0.01 by default: the smallest variance, as a part of the variance
-        of all frames of the speaker.
+        Its ``variance_floor`` is 0.01 by default: the smallest variance, as a fraction of the
+        variance of all frames of the speaker.
     init, max_iter, tol, seed, precision
         As in `speakergmm.mixtures.MixtureOptions`.
 

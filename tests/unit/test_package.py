@@ -23,6 +23,13 @@ def test_every_public_name_is_there(name):
     assert value.__doc__
 
 
+def test_a_name_that_is_nearly_right_can_be_suggested():
+    with pytest.raises(AttributeError, match="align_recording") as error:
+        _ = speakergmm.align_recording
+    # Python compares the name with those of the object.
+    assert (error.value.name, error.value.obj) == ("align_recording", speakergmm)
+
+
 ROOMS = [room.name for room in pkgutil.iter_modules(speakergmm.__path__) if room.ispkg]
 
 

@@ -94,7 +94,7 @@ class GaussianMixtureHMM(
     final : {"any", "last"}, default="any"
         State in which sequences end: any one, as in hmmlearn, or only the last.
     variance_floor : float, default=0.0
-        Smallest variance as a part of the variance of all frames; the larger of this and
+        Smallest variance as a fraction of the variance of all frames; the larger of this and
         `min_covar` applies.
     precision : {"float32", "float64"}, default="float32"
         Type in which densities are evaluated, on standardised features; densities for which

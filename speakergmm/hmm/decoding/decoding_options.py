@@ -153,7 +153,7 @@ class AlignmentOptions(Options):
 
     beam: float | None = real(
         None,
-        "Prune paths that are worse than the best one by more nats (default: no pruning).",
+        "Prune paths that are more than this number of nats below the best (default: no pruning).",
         above=0,
         infinite=True,
         optional=True,

@@ -26,7 +26,7 @@ class DenseTrainingOptions(Options):
     min_covar : float, default=0.001
         Smallest variance, as `least_variances` takes it.
     variance_floor : float, default=0
-        Smallest variance, as a part of the variance of all frames.
+        Smallest variance, as a fraction of the variance of all frames.
 
     Raises
     ------
@@ -44,5 +44,5 @@ class DenseTrainingOptions(Options):
     )
     min_covar: float = real(1e-3, "Smallest variance, in squared feature units.", least=0)
     variance_floor: float = real(
-        0.0, "Smallest variance, as a part of the variance of all frames.", least=0, below=1
+        0.0, "Smallest variance, as a fraction of the variance of all frames.", least=0, below=1
     )

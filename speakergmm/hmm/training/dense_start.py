@@ -25,7 +25,7 @@ Cluster: TypeAlias = Callable[[Array, Array, int], tuple[Array, NDArray[np.intp]
 
 # Largest number of frames that are clustered.
 _MOST_FRAMES = 2**16
-# Smallest initial variance, as a part of the variance of all frames.
+# Smallest initial variance, as a fraction of the variance of all frames.
 _LEAST_VARIANCE = 1e-2
 
 

@@ -54,7 +54,7 @@ class TrainingSchedule(Options):
         Gaussians with fewer frames are removed, except for the last one of a pdf. The update after
         an equal start uses at most 3.
     variance_floor : float, default=0.01
-        Smallest variance, as a part of the variance of all frames, per feature.
+        Smallest variance, as a fraction of the variance of all frames, per feature.
     transition_floor : float, default=0
         Smallest probability of an arc.
     realign : tuple of int
@@ -116,10 +116,10 @@ class TrainingSchedule(Options):
         0.01, "Distance between the halves of a split Gaussian, in deviations.", least=0
     )
     min_occupancy: float = real(
-        10.0, "Frames that a Gaussian needs, or else it is removed.", least=0
+        10.0, "Least number of frames of a Gaussian; one with fewer is removed.", least=0
     )
     variance_floor: float = real(
-        0.01, "Smallest variance, as a part of the variance of all frames.", least=0, below=1
+        0.01, "Smallest variance, as a fraction of the variance of all frames.", least=0, below=1
     )
     transition_floor: float = real(0.0, "Smallest probability of a transition.", least=0, below=1)
     realign: tuple[int, ...] = anything(_REALIGNED, "Iterations at which paths are searched for.")
@@ -128,7 +128,7 @@ class TrainingSchedule(Options):
     transition_scale: float = real(1.0, "Exponent of the transition probabilities.", above=0)
     beam: float | None = real(
         None,
-        "Prune paths that are worse than the best one by more nats (default: no pruning).",
+        "Prune paths that are more than this number of nats below the best (default: no pruning).",
         above=0,
         infinite=True,
         optional=True,
@@ -142,7 +142,7 @@ class TrainingSchedule(Options):
     )
     memory_gb: float = real(
         2.0,
-        "Gigabytes that one utterance may take; longer ones are left out.",
+        "Memory for one utterance, in gigabytes; an utterance that needs more is left out.",
         above=0,
         flags=("memory",),
     )

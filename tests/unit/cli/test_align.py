@@ -295,7 +295,7 @@ def test_a_lexicon_in_the_other_letter_case_is_hinted_at(run, spoken, few, tmp_p
     code, _, err = run(*arguments)
     assert code == 2
     (hint,) = re.findall(r"in upper case \d+ would be known, such as '\w+': .*", err)
-    assert hint.endswith(": --case upper brings both sides to it")
+    assert hint.endswith(": --case upper converts all words")
     code, out, err = run(*arguments, "--case", "upper")
     assert code == 0
     assert "9 utterances aligned" in out
@@ -304,7 +304,7 @@ def test_a_lexicon_in_the_other_letter_case_is_hinted_at(run, spoken, few, tmp_p
     audio, text = spoken.corpus.utterances[0].path, next(iter(spoken.lexicon)).upper()
     code, _, err = run(spoken.model_path, audio, "--text", text, "-o", tmp_path / "one")
     assert code == 2
-    assert err.strip().endswith(": --case lower brings both sides to it")
+    assert err.strip().endswith(": --case lower converts all words")
 
 
 @pytest.fixture(scope="module")

@@ -477,3 +477,8 @@ def test_words_without_a_pronunciation_are_named_with_their_file(run, tmp_path):
     words.write_text("low\nelsewhere\n")
     with pytest.raises(InvalidInputError, match=r"words\.txt: 1 word without a pronunciation"):
         run("--words", words)
+
+
+def test_an_output_called_textgrid_is_refused(run, tmp_path):
+    with pytest.raises(InvalidInputError, match=r"no TextGrids.*\.ctm"):
+        run("--phones", "--output", tmp_path / "found.TextGrid")

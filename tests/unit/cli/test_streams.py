@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from speakergmm.cli import run_command
+from speakergmm.cli.printing import Table
 from speakergmm.speakers import BackgroundModel, SpeakerStore
 
 needs_full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")  # noqa: PTH110
@@ -159,3 +160,11 @@ def test_messages_of_usual_length_are_whole(tmp_path, capsys):
     name = "/".join(["folder"] * 100)
     assert run_command(["info", name]) == 2
     assert name in capsys.readouterr().err
+
+
+def test_a_table_in_a_pipe_has_long_cells_but_no_blanks_at_their_ends(capsys):
+    Table("Title", ("a", "b"), [("1", "x" * 300), ("2", "y")]).print()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [line.rstrip() for line in lines]
+    assert any("x" * 300 in line for line in lines)
+    assert sorted(map(len, lines))[-2] < 20
