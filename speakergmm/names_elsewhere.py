@@ -15,7 +15,8 @@ _ELSEWHERE = {
     "max_iter": "n_iter n_iterations max_iterations num_iters",
     "n_iter": "max_iter n_iterations max_iterations",
     "n_sweeps": "n_iter max_iter n_iterations",
-    "n_components": "k n_clusters n_states n_mixtures max_components min_components",
+    "n_components": "num_gauss num_gaussians num_components k n_clusters n_states n_mixtures "
+    "max_components min_components",
     "init": "init_params",
     "init_params": "init",
     "criterion": "scoring metric",
@@ -32,6 +33,18 @@ _ELSEWHERE = {
     "high_frequency": "fmax high_freq highfreq f_max",
     "pre_emphasis": "preemphasis preemph preemphasis_coefficient",
     "n_fft": "nfft fft_size",
+    "lifter": "cepstral_lifter",
+    "window": "window_type",
+    "energy": "use_energy",
+    "framing": "snip_edges",
+    "top_c": "num_gselect",
+    "top": "n n_best nbest top_n k",
+    "p_target": "prior priors ptarget",
+    "n_gaussians": "totgauss num_gauss",
+    "acoustic_scale": "acwt",
+    "lm_scale": "lmwt",
+    "word_penalty": "word_ins_penalty",
+    "n_jobs": "nj num_jobs workers num_threads processes",
     "deltas": "delta n_deltas delta_order",
     "kind": "feature_type",
     "features": "n_mfcc config feature_config",
@@ -55,6 +68,7 @@ def name_hint(name: str, known: Collection[str]) -> str:
     >>> name_hint("hop_length", ["n_fft", "frame_shift"]), name_hint("n_ftt", ["n_fft"])
     ("; give 'frame_shift', in seconds", "; did you mean 'n_fft'?")
     """
+    name = name.lstrip("-").replace("-", "_")  # a file of options has dashes
     for ours, theirs in _ELSEWHERE.items():
         if ours in known and name in theirs.split():
             remark = _REMARKS.get(name, _REMARKS.get(ours))

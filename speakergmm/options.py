@@ -280,7 +280,7 @@ class Options:
                     return f": it says how work is run, give run=RunContext({name}=...)"
                 if name == "verbose":
                     return "; progress is shown with run=RunContext(progress=True)"
-        return name_hint(name, list(cls._all_names()))
+        return name_hint(name, [*cls._all_names(), "n_jobs"])
 
     @classmethod
     def _all_names(cls) -> Iterator[str]:

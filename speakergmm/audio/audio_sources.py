@@ -82,7 +82,7 @@ def _refusal(path: Path, error: UnreadableFileError) -> str:
     """Return the message about a path that cannot be read as a recording."""
     found = error.reason.removeprefix("cannot be read: ")
     if error.kind == "folder":
-        found = "is a folder, not a recording"
+        found = "is a folder, not a recording; give the files in it, such as FOLDER/*.wav"
     elif error.kind == "missing":
         # A part of the path may be a file instead of a folder.
         with contextlib.suppress(FileNotFoundError):

@@ -168,8 +168,8 @@ def resample_blocks(
         warnings.warn(
             f"{'' if name is None else name + ': '}audio of {from_rate} Hz is upsampled to "
             f"{to_rate} Hz: its upper band is empty; features at its own rate avoid that: "
-            f"--features FILE with sample_rate = {from_rate}, or "
-            f"FeatureConfig.preset(...).replace(sample_rate={from_rate})",
+            f'a file of features with preset = "speaker" and sample_rate = {from_rate}, or '
+            f'FeatureConfig.preset("speaker").replace(sample_rate={from_rate})',
             AudioWarning,
             stacklevel=1,
         )

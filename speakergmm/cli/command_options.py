@@ -120,7 +120,13 @@ def add_command(app: typer.Typer, kind: type[Command], *, panel: str | None = No
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {}  # nothing for Typer to evaluate
     name = re.sub(r"(?<=.)(?=[A-Z])", "-", kind.__name__).lower()
-    app.command(name, cls=guesses.Command, help=kind.__doc__, rich_help_panel=panel)(call)
+    app.command(name, cls=guesses.Command, help=_help_text(kind), rich_help_panel=panel)(call)
+
+
+def _help_text(kind: type[Any]) -> str:
+    """Return the docstring of a command, one line per paragraph: terminals wrap the lines."""
+    paragraphs = inspect.cleandoc(kind.__doc__ or "").split("\n\n")
+    return "\n\n".join(re.sub(r"\n\s*", " ", each) for each in paragraphs)
 
 
 class _Leaf(NamedTuple):

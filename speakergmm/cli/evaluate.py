@@ -8,6 +8,7 @@ from pathlib import Path
 from speakergmm import metrics, reports
 from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
 from speakergmm.cli.output_checks import check_output
+from speakergmm.cli.printing import print_note
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.metrics import BootstrapOptions
 from speakergmm.ranges import number
@@ -60,6 +61,8 @@ class Evaluate(AnsweringCommand):
                 },
                 title=f"Evaluation of {self.scores.name}",
             )
+        if self.bootstrap.n_bootstrap and any(m.interval is None for m in evaluation.metrics):
+            print_note("note: an interval is missing where there are too few speakers for it")
         written = None if self.report is None else f"report: {self.report}"
         table = evaluation_table(evaluation, title=str(self.scores))
         self.answer(evaluation.to_dict(), table, written)

@@ -244,7 +244,7 @@ def option_names(command: Any) -> set[str]:
 
 def explained(error: TyperException) -> str:
     """Return the message of an error in what was typed, with what would have been right."""
-    message = error.format_message()
+    message = error.format_message().replace("Value error, ", "")  # said by Typer's validation
     context = getattr(error, "ctx", None)
     if context is None or not message:
         return message

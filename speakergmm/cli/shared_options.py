@@ -15,7 +15,10 @@ LARGEST_SEED = (1 << 32) - 1
 """The largest seed that every random generator accepts and every model file can store."""
 
 _UBM_HELP = "Background model, from train-ubm."
-FEATURES_HELP = f"Preset of features ({', '.join(PRESETS)}), or a TOML or JSON file."
+FEATURES_HELP = (
+    f"Preset of features ({', '.join(PRESETS)}), or a TOML or JSON file that changes the one "
+    "that its key 'preset' names."
+)
 
 
 def _at_most_cores(jobs: int) -> int:

@@ -19,7 +19,8 @@ from speakergmm.speakers import IdentificationOptions, VerificationOptions
 class Enroll(AnsweringCommand):
     """Enrol a speaker from recordings, or add recordings to an enrolled speaker.
 
-    A new store needs --ubm; with an older one, --ubm is compared with its background model.
+    A new store needs --ubm. With an existing store, --ubm is optional and must be its background
+    model.
 
     Examples:
 
@@ -34,8 +35,8 @@ class Enroll(AnsweringCommand):
     ubm: options.OptionalUbm = None
     relevance_factor: float | None = option(
         None,
-        "Relevance factor of a new store, in frames (default: 3): with so much speech of a "
-        "component, speaker and background count equally.",
+        "Relevance factor of a new store, in frames (default: 3): a component with this many "
+        "frames of speech moves half-way from the background model to the speaker.",
         "--relevance",
     )
 
@@ -55,8 +56,8 @@ class Enroll(AnsweringCommand):
         print_warnings(report.warnings)
         if new_store:
             print_note(
-                "note: a new store was created; it has no threshold: measure the error rates of "
-                "yours on trials like your own (speakergmm run-protocol, evaluate)"
+                "note: a new store was created; there is no default threshold: choose one by its "
+                "error rates on trials like your own (speakergmm run-protocol, evaluate)"
             )
         self.answer(
             report.to_dict(),

@@ -102,4 +102,9 @@ def read_utterances(
         )
     if not exists(given):
         raise CorpusError(f"{shown(given)} does not exist; give a folder or a list of recordings")
+    if given.name in ("wav.scp", "utt2spk", "spk2utt", "segments"):
+        raise CorpusError(
+            f"{shown(given)} is a part of a Kaldi data directory; give the folder "
+            f"{shown(given.parent)}"
+        )
     return read_list(given, folder=data_folder(given, data_dir), strict=strict, speakers=speakers)

@@ -218,10 +218,11 @@ def _places(
     places = find_columns(header, (*required, *optional))
     missing = [name for name in required if name not in places]
     if missing:
+        noun = "column" if len(missing) == 1 else "columns"
         wanted = " and ".join(repr(name) for name in missing)
         found = quoted(", ".join(header), limit=200)
         raise CorpusError(
-            f"{shown(faults.path)}:1: no column {wanted}; the first line must name the columns, "
+            f"{shown(faults.path)}:1: no {noun} {wanted}; the first line must name the columns, "
             f"and it is {found}"
         )
     for name, column in repeated_columns(header, places).items():

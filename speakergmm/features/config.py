@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self, get_args
@@ -273,7 +274,8 @@ class FeatureConfig(Options):
         ----------
         name_or_path : str or path-like
             Name of a preset, or a TOML or JSON file whose keys are fields; its key ``preset``
-            names the configuration that the other keys change.
+            names the configuration that the other keys change. A warning is issued if there is no
+            such key and fields are missing: these have the defaults of this class.
 
         Raises
         ------
@@ -291,7 +293,14 @@ class FeatureConfig(Options):
         with read_configuration(name_or_path) as found:
             base = found.pop("preset", None)
             config = cls() if base is None else cls.preset(base)
-            return config.replace(**found)
+            config = config.replace(**found)
+        if base is None and len(found) < len(cls.declarations()):
+            warnings.warn(
+                f"{os.fspath(name_or_path)}: no preset, so it changes static MFCC without "
+                'voice activity detection; preset = "speaker" changes the preset of speakers',
+                stacklevel=2,
+            )
+        return config
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

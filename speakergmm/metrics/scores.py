@@ -179,8 +179,9 @@ def check_scores(scores: object, function: str) -> None:
     if not isinstance(scores, Scores):
         raise InvalidTypeError(
             f"{function} takes speakergmm.metrics.Scores(models, paths, scores, labels), found "
-            f"{type(scores).__name__}; for two arrays there are equal_error_rate(target, "
-            "nontarget), min_dcf and identification_accuracy(matrix, true_index)"
+            f"{type(scores).__name__}; read_scores(path) reads them from a file, and for two "
+            "arrays there are equal_error_rate(target, nontarget), min_dcf and "
+            "identification_accuracy(matrix, true_index)"
         )
 
 

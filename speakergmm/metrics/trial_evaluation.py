@@ -200,8 +200,8 @@ def evaluate(
     >>> result["eer_linear"].format_value(), result["identification_top1"].format_value()
     ('0.00 %', '100.00 %')
     """
-    options = EvaluationOptions.of(options, changes)
     check_scores(scores, "evaluate")
+    options = EvaluationOptions.of(options, changes)
     _check_trials(scores)
     trials = SortedTrials.of(scores)
     identification = identification_from_trials(scores)

@@ -17,7 +17,10 @@ from speakergmm.options import anything, nested, whole
 if TYPE_CHECKING:
     from speakergmm.features import FeatureConfig
 
-_FEATURES_HELP = f"Preset of features ({', '.join(PRESETS)}), or a TOML or JSON file."
+_FEATURES_HELP = (
+    f"Preset of features ({', '.join(PRESETS)}), or a TOML or JSON file that changes the one that "
+    "its key 'preset' names."
+)
 
 SPEAKER_VARIANCE_FLOOR = 0.01
 """Smallest variance of the mixture of one speaker, as a fraction of the variance of all frames.

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import AnyPath, check_speaker_name, is_path
+from speakergmm.audio import has_audio_suffix
+from speakergmm.corpora import AnyPath, Corpus, Utterance, check_speaker_name, is_path, quoted
 from speakergmm.documents import parse_json
 from speakergmm.errors import InvalidInputError, StoreError
 from speakergmm.features import FeatureConfig, as_feature_config
@@ -240,7 +241,7 @@ class SpeakerStore:
         StoreError
             If the same audio is already enrolled for the speaker, or the store cannot be written.
         """
-        name = check_speaker_name(speaker)
+        name = speaker_name(speaker)
         paths = as_paths(wavs, "enroll")
         collected = enrolment_sessions.collect_sessions(
             self.background,
@@ -311,7 +312,7 @@ class SpeakerStore:
             If an option is out of range.
         """
         options = VerificationOptions.of(options, changes)
-        name, threshold = check_speaker_name(speaker), options.threshold
+        name, threshold = speaker_name(speaker), options.threshold
         with self._file.reading() as file:
             scorer = self._scorers.of_rows(file, [store_queries.find_speaker(file, name)])
         scores, n_frames, seconds = self._score(scorer, [recording_path(wav)], options.top_c)
@@ -504,6 +505,19 @@ def describe_store(
     }
 
 
+def speaker_name(speaker: str) -> str:
+    """Return the checked name of a speaker who is given before recordings.
+
+    Raises
+    ------
+    InvalidInputError
+        If the name is not allowed, or is a recording: the arguments were exchanged.
+    """
+    if isinstance(speaker, str) and has_audio_suffix(speaker) and os.path.lexists(speaker):
+        raise InvalidInputError(f"the speaker comes before the recording {quoted(speaker)}")
+    return check_speaker_name(speaker)
+
+
 def as_paths(wavs: AnyPath | Iterable[AnyPath], verb: str) -> list[Path]:
     """Return one or more recordings as a list of paths.
 
@@ -533,4 +547,6 @@ def recording_path(wav: Any) -> Path:
     if is_path(wav):
         return Path(wav)
     way = "; samples become a file by write_audio(path, samples, sample_rate)"
+    if isinstance(wav, Utterance | Corpus):
+        way = "; give the .path of each utterance"
     raise wrong_type(wav, "the path of a recording", way)

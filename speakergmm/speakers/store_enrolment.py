@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from speakergmm.corpora import AnyPath, check_speaker_name
+from speakergmm.corpora import AnyPath
 from speakergmm.errors import StoreError
 from speakergmm.files import shown_path
 from speakergmm.parallel import Workers
@@ -15,7 +15,7 @@ from speakergmm.run_context import RunContext
 from speakergmm.speakers import database, enrolment_sessions
 from speakergmm.speakers.background import AnyBackground, as_background
 from speakergmm.speakers.speaker_options import AdaptationOptions
-from speakergmm.speakers.store import SpeakerStore, as_paths, describe_store
+from speakergmm.speakers.store import SpeakerStore, as_paths, describe_store, speaker_name
 from speakergmm.speakers.store_results import EnrolmentReport
 
 
@@ -82,7 +82,7 @@ def enroll_into(
     store_path = Path(path)
     if background is not None:
         background = as_background(background)
-    name = check_speaker_name(speaker)
+    name = speaker_name(speaker)
     paths = as_paths(wavs, "enroll")
     options = AdaptationOptions()
     if relevance_factor is not None:

@@ -115,6 +115,26 @@ def test_what_is_unknown_is_refused_in_one_line_that_names_the_right_one(capsys,
         assert word in line
 
 
+def test_a_value_outside_the_choices_is_refused_with_the_choices(capsys):
+    assert run_command(["train-hmm", "data", "-o", "am", "--unknown-words", "<unk>"]) == 2
+    line = capsys.readouterr().err
+    assert "'<unk>' is not one of" in line
+    assert "Value error" not in line
+
+
+def test_a_part_of_a_kaldi_data_directory_is_refused_with_the_directory(capsys, tmp_path):
+    scp = tmp_path / "wav.scp"
+    scp.write_text("a a.wav\n")
+    assert run_command(["train-ubm", str(scp), "--output", str(tmp_path / "ubm")]) == 2
+    assert f"give the folder {tmp_path}\n" in capsys.readouterr().err
+
+
+def test_paragraphs_of_help_are_wrapped_by_the_terminal():
+    for command in COMMANDS.values():
+        for paragraph in command.help.split("\n\n"):
+            assert "\n" not in paragraph
+
+
 def test_commands_have_names_from_elsewhere(capsys):
     assert run_command(["enrol", "--help"]) == 0
     assert "speakergmm enroll" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """The configuration record."""
 
 import json
+import warnings
 
 import pytest
 
@@ -53,12 +54,20 @@ def test_configurations_are_read_from_files(tmp_path):
     assert FeatureExtractor(str(other)).config == config
     bare = tmp_path / "bare.toml"
     bare.write_text("n_ceps = 5\n")
-    assert FeatureConfig.load(bare) == FeatureConfig(name="bare", n_ceps=5)
+    with pytest.warns(UserWarning, match='preset = "speaker"'):
+        assert FeatureConfig.load(bare) == FeatureConfig(name="bare", n_ceps=5)
+    complete = tmp_path / "complete.json"
+    complete.write_text(json.dumps(FeatureConfig().to_dict()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        FeatureConfig.load(complete)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        ("--num-ceps=20", "give 'n_ceps'"),
+        ("--sample-frequency=8000", "give 'sample_rate'"),
         ("n_cepstra = 5", "'n_cepstra' is not a field .*; did you mean 'n_ceps'"),
         ("xyzzy = 5", "'xyzzy' is not a field .* the fields are name, kind"),
         ('preset = "htk3"', "preset must be one of speaker, kaldi, .*, found 'htk3'"),

@@ -61,15 +61,28 @@ def test_a_background_model_may_be_a_path(tmp_path, background, ubm, voices):
 )
 def test_what_is_no_recording_is_refused_with_the_right_call(store, given):
     before = store.log()
+    right = r"give the \.path" if isinstance(given, Corpus | Utterance) else r"write_audio\("
     for call in (
         lambda: store.enroll("cid", given),
         lambda: store.enroll("cid", [given]),
         lambda: store.verify("ana", given),
         lambda: store.identify(given),
     ):
-        with pytest.raises(InvalidTypeError, match=r"path of a recording is wanted.*write_audio\("):
+        with pytest.raises(InvalidTypeError, match="path of a recording is wanted.*" + right):
             call()
     assert store.log() == before
+
+
+def test_a_recording_before_the_speaker_is_recognised(tmp_path, store, ubm, voices):
+    wav = str(voices(1, 0))
+    for call in (
+        lambda: store.verify(wav, "ana"),
+        lambda: store.enroll(wav, "ana"),
+        lambda: enroll_into(tmp_path / "new.db", wav, "ana", background=ubm),
+    ):
+        with pytest.raises(InvalidInputError, match="the speaker comes before the recording"):
+            call()
+    assert not (tmp_path / "new.db").exists()
 
 
 def test_recordings_come_from_any_iterable(store, voices):
