@@ -10,11 +10,12 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
+from numbers import Real
 from typing import Any, Self
 
 from speakergmm.errors import InvalidTypeError
 from speakergmm.names_elsewhere import name_hint
-from speakergmm.ranges import choice, number, refused, whole_number, wrong_type
+from speakergmm.ranges import choice, number, refused, switch, whole_number, wrong_type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +79,12 @@ class Declaration:
             most = None if self.most is None else int(self.most)
             return whole_number(name, value, least=int(self.least or 0), most=most)
         if self.kind is float:
-            if self.infinite and value == math.inf:
+            if self.infinite and isinstance(value, Real) and value == math.inf:
                 return math.inf
             ends = {"least": self.least, "above": self.above}
             return number(name, value, **ends, most=self.most, below=self.below)
-        if self.kind is bool and not isinstance(value, bool):
-            raise refused(name, "true or false", value)
+        if self.kind is bool:
+            return switch(name, value)
         if self.kind is str and not isinstance(value, str):
             raise refused(name, "a string", value)
         if _is_options(self.kind) and not isinstance(value, self.kind):
@@ -205,7 +206,8 @@ class Options:
         Raises
         ------
         InvalidTypeError
-            If `options` is something else, or there is no option of a name.
+            If `options` is something else, there is no option of a name, or one without a default
+            is missing.
         InvalidInputError
             If a value is out of its range.
         """
@@ -219,6 +221,8 @@ class Options:
             kind = cls.declarations()[name].kind
             before = getattr(options, name) if options is not None else cls._default_of(name)
             own[name] = kind.of(own.get(name, before), theirs)
+        if options is None and (needed := [name for name in cls._required() if name not in own]):
+            raise InvalidTypeError(f"{needed[0]} has no default; give {needed[0]}=...")
         return cls(**own) if options is None else replace(options, **own)  # type: ignore[type-var] # subclasses are dataclasses
 
     @classmethod
@@ -226,6 +230,15 @@ class Options:
         """Return the default of a field; None if there is none, or if it is made anew each time."""
         declared = {each.name: each.default for each in fields(cls)}  # type: ignore[arg-type] # subclasses are dataclasses
         return None if declared[name] is MISSING else declared[name]
+
+    @classmethod
+    def _required(cls) -> list[str]:
+        """Return the names of the options that have no default."""
+        return [
+            each.name
+            for each in fields(cls)  # type: ignore[arg-type] # subclasses are dataclasses
+            if each.default is MISSING and each.default_factory is MISSING
+        ]
 
     @classmethod
     def declarations(cls) -> dict[str, Declaration]:

@@ -140,3 +140,23 @@ def choice(name: str, value: Any, choices: Iterable[str]) -> str:
     if not isinstance(value, str) or value not in known:
         raise refused(name, f"one of {', '.join(known)}", value)
     return value
+
+
+def switch(name: str, value: Any) -> bool:
+    """Return True or False, also from a boolean of NumPy.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is something else, such as 1.
+
+    Examples
+    --------
+    >>> switch("progress", 1)
+    Traceback (most recent call last):
+    speakergmm.errors.InvalidInputError: progress must be true or false, found 1
+    """
+    value = _held(value)
+    if not isinstance(value, bool):
+        raise refused(name, "true or false", value)
+    return value

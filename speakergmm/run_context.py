@@ -15,6 +15,7 @@ from typing import Any
 
 from speakergmm.errors import InsufficientDataError, SpeakerGmmError
 from speakergmm.options import Options, anything, real, yes_no
+from speakergmm.ranges import refused, wrong_type
 
 
 class SkippedRecordingWarning(UserWarning):
@@ -88,6 +89,32 @@ class RunContext(Options):
     checkpoint_seconds: float = real(
         5.0, "Least time between two writings of the checkpoint, in seconds.", least=0
     )
+
+    def __post_init__(self) -> None:
+        """Raise an error if a switch, a function or the checkpoint is something else."""
+        self.check_fields()
+        for name in ("on_skip", "callback"):
+            value = getattr(self, name)
+            if value is not None and not callable(value):
+                raise refused(name, "a function or None", value)
+        is_path = self.checkpoint is None or isinstance(self.checkpoint, str | os.PathLike)
+        if not is_path and not hasattr(self.checkpoint, "record"):  # a checkpoint that is open
+            raise refused("checkpoint", "a path or None", self.checkpoint)
+
+    @classmethod
+    def checked(cls, run: RunContext | None) -> RunContext:
+        """Return the context that a public function was called with, the default one for None.
+
+        Raises
+        ------
+        InvalidTypeError
+            If `run` is something else.
+        """
+        if run is None:
+            return cls()
+        if not isinstance(run, cls):
+            raise wrong_type(run, "RunContext(...)", " for run, such as RunContext(progress=True)")
+        return run
 
     def description(self, text: str) -> str | None:
         """Return the text of a progress bar; None if no bar is to be shown."""

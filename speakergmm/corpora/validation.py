@@ -110,7 +110,7 @@ def validate_corpus(
     warning.
     """
     options = ValidationOptions.of(options, changes)
-    bar = (run or RunContext()).description("checking")
+    bar = RunContext.checked(run).description("checking")
     groups: dict[Path, list[Utterance]] = {}
     corpus = as_corpus(corpus, strict=False)
     for utterance in corpus:

@@ -49,7 +49,7 @@ def map_recordings(
     SpeakerGmmError
         The first error of `function`, if `run` is strict.
     """
-    run = run or RunContext()
+    run = RunContext.checked(run)
     report = run.on_skip or warn_of_skip
     shown = None if description is None else run.description(description)
     results = workers.map_processes(

@@ -80,7 +80,7 @@ def update_maximum_likelihood(
     >>> new.means, new.variances, report.n_floored
     (array([[2.]]), array([[1.]]), 0)
     """
-    options = options or MaximumLikelihoodOptions()
+    options = MaximumLikelihoodOptions.of(options, {})
     model = mixture_of(model)
     old = model.gaussians
     check_statistics(statistics, old, needs_second_order=True)

@@ -96,7 +96,7 @@ def fit_mixture(
     ('converged', array([-5.,  5.]))
     """
     options = MixtureOptions.of(options, changes)
-    workers = Workers(n_jobs)
+    workers, run = Workers(n_jobs), RunContext.checked(run)
     check_rereadable(X)
     # The first pass over the frames: their number, mean and variance.
     moments = frame_moments(X)
@@ -181,7 +181,7 @@ def train_from(
         If a checkpoint cannot be written later, as on a full disk. Training goes on.
     """
     options = EMOptions.of(options, changes)
-    workers = Workers(n_jobs)
+    workers, run = Workers(n_jobs), RunContext.checked(run)
     start = mixture_of(start)
     check_rereadable(source)
     weights = check_frame_weights(sample_weight)
@@ -234,7 +234,7 @@ def train_from(
         }
 
     result = run_resumable_em(
-        standard_start, step, EMState[Mixture], fingerprint=fingerprint, run=run or RunContext()
+        standard_start, step, EMState[Mixture], fingerprint=fingerprint, run=run
     )
     return replace(result, model=standardisation.model_from_standard(result.model))
 
@@ -258,6 +258,8 @@ def _start_of(
     rng = np.random.default_rng(options.seed)
     n_sample = max(_START_FRAMES_PER_COMPONENT * options.n_components, _START_FRAMES)
     sample = _draw_frames(source, moments, standardisation, n_sample, rng)
+    added = options.update.reg_covar / standardisation.scale**2
+    options = replace(options, update=replace(options.update, reg_covar=added))
     return standardisation.model_from_standard(_find_start(sample, options, rng, workers))
 
 

@@ -159,7 +159,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         from speakergmm.recognition.training_options import TrainingOptions
 
         options = TrainingOptions.of(options, changes)
-        workers, run = Workers(n_jobs), run or RunContext()
+        workers, run = Workers(n_jobs), RunContext.checked(run)
         return cls(**train_parts(corpus, transcripts, lexicon, options, workers=workers, run=run))
 
     def __repr__(self) -> str:

@@ -85,7 +85,7 @@ def align_recordings(
     else:
         corpus = as_corpus(utterances, strict=False)
         material = _Material(corpus, None if transcripts is None else as_transcripts(transcripts))
-    return _aligned(model, material, options, Workers(n_jobs), run or RunContext())
+    return _aligned(model, material, options, Workers(n_jobs), RunContext.checked(run))
 
 
 def _aligned(

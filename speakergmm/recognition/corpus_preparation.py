@@ -207,7 +207,7 @@ def prepare(
         language_model_words(texts, language_model),
     ]
     # Each recording is read once, or only its header.
-    bar = (run or RunContext()).description("checking")
+    bar = RunContext.checked(run).description("checking")
     measured = _measured(corpus, needs, options, Workers(n_jobs), bar)
     problems += [
         recording_problems(texts, measured, needs.least_rate, options.sample_rate),

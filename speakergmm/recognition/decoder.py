@@ -287,7 +287,7 @@ class Decoder:
             self.options.lattice_beam is None or not isinstance(self.search, DecodingGraph)
         ):
             raise InvalidInputError("lattices need a search with a lattice_beam, such as 8")
-        run, workers = run or RunContext(), Workers(n_jobs)
+        run, workers = RunContext.checked(run), Workers(n_jobs)
         skips = UtteranceSkips(run, {}, error=NoPathError)
         jobs = workers.count
         with self.model.extract(

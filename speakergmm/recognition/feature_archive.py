@@ -93,7 +93,7 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
             If no recording can be used.
         """
         archive = cls(normalisation)
-        run = run or RunContext()
+        run = RunContext.checked(run)
         extracted = map_recordings(
             _Extract(config),
             utterances,

@@ -124,7 +124,7 @@ class BackgroundModel(records.Filed):
         """
         options = BackgroundOptions.of(options, changes)
         corpus, config = _as_corpus(corpus), as_feature_config(options.features)
-        run = run or RunContext()
+        run = RunContext.checked(run)
         # The frames of speech of all recordings, which are held in memory.
         skips = Skips(run.on_skip)
         extracted = list(

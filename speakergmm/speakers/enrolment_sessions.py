@@ -107,7 +107,7 @@ def collect_sessions(
         If a recording cannot be read or contains less than 0.1 s of speech.
     """
     collect = partial(_collect_session, background, second_order)
-    description = (run or RunContext()).description("Reading recordings")
+    description = RunContext.checked(run).description("Reading recordings")
     collected = list(workers.map_processes(collect, paths, description=description))
     first_paths: dict[str, Path] = {}
     for session in collected:

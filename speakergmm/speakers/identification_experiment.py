@@ -235,7 +235,7 @@ def run_identification_windows(
             function,
             whole_recordings(split.test_paths()),
             workers=Workers(n_jobs),
-            run=run or RunContext(),
+            run=RunContext.checked(run),
             description="Scoring recordings",
         )
     )

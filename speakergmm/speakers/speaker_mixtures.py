@@ -145,7 +145,7 @@ def train_speaker_mixtures(
     """
     options = SpeakerMixtureOptions.of(options, changes)
     groups = as_corpus(corpus).by_speaker()
-    return _train(groups, options, Workers(n_jobs), run or RunContext(), affected={})
+    return _train(groups, options, Workers(n_jobs), RunContext.checked(run), affected={})
 
 
 def train_split_mixtures(
@@ -177,7 +177,7 @@ def train_split_mixtures(
     """
     options = SpeakerMixtureOptions.of(options, changes)
     groups = {model: whole_recordings(split.enrolment[model]) for model in split.models}
-    return _train(groups, options, Workers(n_jobs), run or RunContext())
+    return _train(groups, options, Workers(n_jobs), RunContext.checked(run))
 
 
 def fit_speaker_mixtures(

@@ -78,7 +78,7 @@ def enroll_into(
     >>> background = BackgroundModel.load("ubm.safetensors")            # doctest: +SKIP
     >>> enroll_into("voices.db", "ana", "ana1.wav", background=background)  # doctest: +SKIP
     """
-    workers, run = Workers(n_jobs), run or RunContext()
+    workers, run = Workers(n_jobs), RunContext.checked(run)
     store_path = Path(path)
     if background is not None:
         background = as_background(background)

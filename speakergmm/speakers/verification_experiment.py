@@ -74,7 +74,7 @@ def run_protocol(
         If an option is out of range.
     """
     options = ProtocolOptions.of(options, changes)
-    run, workers = run or RunContext(), Workers(n_jobs)
+    run, workers = RunContext.checked(run), Workers(n_jobs)
     protocol = _as_protocol(protocol)
     split = protocol.split(options.split)
     background = as_background(background)
@@ -161,7 +161,7 @@ def enroll_models(
         If an option is out of range.
     """
     options = AdaptationOptions.of(options, changes)
-    return _enrolled_models(split, background, options, Workers(n_jobs), run or RunContext())
+    return _enrolled_models(split, background, options, Workers(n_jobs), RunContext.checked(run))
 
 
 def _enrolled_models(

@@ -141,3 +141,40 @@ def test_options_that_take_values_in_order_keep_them():
         second: int = whole(2, "Two.")
 
     assert Ordered(5, 6) == Ordered(first=5, second=6)
+
+
+def test_a_boolean_of_numpy_is_a_switch_and_arrays_are_no_numbers():
+    numpy = pytest.importorskip("numpy")
+    assert Outer(quiet=numpy.bool_(True)).quiet is True
+    for name, value in (("beam", numpy.array([1.0, math.inf])), ("width", numpy.array([1, 2]))):
+        with pytest.raises(InvalidInputError, match=f"{name} must be"):
+            Inner(**{name: value})
+
+
+def test_an_option_without_a_default_is_asked_for_by_name():
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Sized(Options):
+        n_components: int = whole(..., "Number of Gaussians.")
+        inner: Inner = nested(Inner, "Smoothing.")
+
+    with pytest.raises(InvalidTypeError, match=r"give n_components=\.\.\."):
+        Sized.of(None, {"width": 3})
+    assert Sized.of(Sized(n_components=2), {"width": 3}).n_components == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("on_skip", 5), ("callback", "print"), ("checkpoint", 5), ("checkpoint", True)],
+)
+def test_a_run_context_refuses_what_is_no_function_or_path(name, value):
+    with pytest.raises(InvalidInputError, match=f"^{name} must be a .* or None, found"):
+        RunContext(**{name: value})
+
+
+def test_what_is_no_run_context_is_refused_with_the_right_call():
+    context = RunContext(strict=True)
+    assert RunContext.checked(context) is context
+    assert RunContext.checked(None) == RunContext()
+    for wrong in (True, False, "fit.checkpoint", {"strict": True}, RunContext):
+        with pytest.raises(InvalidTypeError, match=r"for run, such as RunContext\("):
+            RunContext.checked(wrong)

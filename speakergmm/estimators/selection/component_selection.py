@@ -148,7 +148,7 @@ def select_n_components(
 
     # Fit each number of components to each fold (or to all frames), and compare the criteria.
     fitting = Fitting(template, frames, weights, folds, group_numbers)
-    outcomes = _fit_all(fitting, numbers, Workers(n_jobs), run or RunContext())
+    outcomes = _fit_all(fitting, numbers, Workers(n_jobs), RunContext.checked(run))
     judgement = SelectionRule(
         criterion,
         _unit_weights(len(frames), weights, group_numbers, folds),

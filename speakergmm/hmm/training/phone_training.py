@@ -125,7 +125,7 @@ def train_phone_models(
     2006, section 8.5: embedded training.
     """
     schedule = TrainingSchedule.of(schedule, changes)
-    run = RunContext.of(run, {})
+    run = RunContext.checked(run)
     # Mean, variance and digests of all frames, in one pass over them.
     digests: list[str] | None = None if run.checkpoint is None else []
     mean, variance, n_frames = utterance_moments(frames, digests=digests)

@@ -117,7 +117,7 @@ def sample_dirichlet_process(
     True
     """
     options = DirichletProcessOptions.of(options, changes)
-    workers, run = Workers(n_jobs), run or RunContext()
+    workers, run = Workers(n_jobs), RunContext.checked(run)
     frames = check_finite_frames(X)
     if len(frames) == 0:
         raise InsufficientDataError("sampling needs frames, found none")

@@ -84,7 +84,7 @@ def initialise_kmeans(
         If there are fewer frames than components.
     """
     frames = _checked(X, n_components)
-    options = options or MaximumLikelihoodOptions()
+    options = MaximumLikelihoodOptions.of(options, {})
     seeds = seed(frames, n_components, rng)
     centres, labels = lloyd(frames, seeds, max_iter=max_iter, workers=Workers(n_jobs))
     counts = np.bincount(labels, minlength=n_components).astype(np.float64)

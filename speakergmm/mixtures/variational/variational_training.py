@@ -132,7 +132,7 @@ def train_variational(
     2
     """
     options = VariationalOptions.of(options, changes)
-    workers = Workers(n_jobs)
+    workers, run = Workers(n_jobs), RunContext.checked(run)
     check_rereadable(source)
     _check_kinds(start, prior)
     moments = moments or frame_moments(source, sample_weight)
@@ -178,7 +178,7 @@ def train_variational(
         step,
         EMState[VariationalPosterior],
         fingerprint=fingerprint,
-        run=run or RunContext(),
+        run=run,
     )
     posterior = standardisation.model_from_standard(result.model)
     em = EMResult(posterior, result.history, result.convergence)

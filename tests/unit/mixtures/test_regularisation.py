@@ -14,6 +14,7 @@ from speakergmm.mixtures import (
     MixtureStatistics,
     UpdateReport,
     accumulate,
+    fit_mixture,
     make_mixture,
     regularisation_slack,
     train_from,
@@ -339,3 +340,12 @@ def test_training_falls_and_goes_on_where_regularisation_explains_it(kind):
     gains = np.diff(result.objectives)
     assert gains[0] < -0.01
     assert result.convergence != "decreased"
+
+
+def test_a_start_is_regularised_in_units_of_the_features(rng):
+    X = np.concatenate([rng.normal(-1, 0.5, (40, 2)), rng.normal(1, 0.5, (60, 2))])
+    options = {"n_components": 2, "init": "splitting", "max_iter": 1}
+    plain = fit_mixture(X, reg_covar=0.25, **options).model
+    wide = fit_mixture(1024 * X, reg_covar=0.25 * 1024**2, **options).model
+    np.testing.assert_allclose(wide.means, 1024 * plain.means, rtol=1e-6)
+    np.testing.assert_allclose(wide.variances, 1024**2 * plain.variances, rtol=1e-6)

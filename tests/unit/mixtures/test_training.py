@@ -5,9 +5,11 @@ import pytest
 from oracles.arrays import arrays_of
 from sklearn.mixture import GaussianMixture
 
-from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
+from speakergmm.estimators import select_n_components
 from speakergmm.gaussians import frame_moments
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
+from speakergmm.mixtures.gibbs import sample_dirichlet_process
 from speakergmm.run_context import RunContext
 
 INITS = ["kmeans", "splitting", "random"]
@@ -306,3 +308,16 @@ def test_options_out_of_range_are_refused(options):
     name = next(iter(options))
     with pytest.raises(InvalidInputError, match=name):
         fit_mixture(np.zeros((20, 2)), **({"n_components": 2} | options))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda X, run: fit_mixture(X, n_components=2, run=run),
+        lambda X, run: sample_dirichlet_process(X, n_sweeps=2, run=run),
+        lambda X, run: select_n_components(X, [1], run=run),
+    ],
+)
+def test_what_is_no_run_context_is_refused_before_anything_is_computed(call):
+    with pytest.raises(InvalidTypeError, match=r"got str .* RunContext\("):
+        call(np.zeros((9, 2)), "fit.checkpoint")
