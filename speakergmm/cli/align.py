@@ -69,7 +69,9 @@ class Align(CorpusCommand):
         "A recording, a folder of speaker folders, a Kaldi data directory, or a CSV/TSV list of "
         "recordings."
     )
-    output: Path = options.output(..., "Folder to write to.")
+    output: Path = options.output(
+        ..., "Folder to write to: TextGrids, CTM files, alignments.jsonl and diagnostics.tsv."
+    )
     text: str | None = option(
         None, "Words spoken in the recording, or a text file that contains them."
     )

@@ -89,6 +89,8 @@ def read_utterances(
         if exists(given / "wav.scp"):
             folder = data_folder(given / "wav.scp", data_dir)
             return read_kaldi(given, folder=folder, strict=strict, speakers=speakers)
+        if data_dir is not None:
+            data_folder(given, data_dir)  # not needed here, but a wrong one is refused
         return read_folder(given, owner="speaker" if speakers else None, strict=strict)
     if has_unreadable_suffix(given.name):
         raise CorpusError(

@@ -196,3 +196,10 @@ def test_real_speaker_folders(data_dir):
     corpus = read_corpus(data_dir / "dspspeech20")
     assert len(corpus.speakers) == 34
     assert len(corpus) == 1360
+
+
+def test_a_data_folder_that_is_not_there_is_refused_although_it_is_not_needed(folder, tmp_path):
+    speakers = folder("ana/1.wav")
+    assert len(read_corpus(speakers, data_dir=tmp_path)) == 1
+    with pytest.raises(CorpusError, match="nowhere is not a folder"):
+        read_corpus(speakers, data_dir=tmp_path / "nowhere")
