@@ -48,8 +48,9 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
     ------
     CorpusError
         If no recording is found. With ``strict`` also if recordings lie beside the speaker folders,
-        a speaker's name is not allowed, two names differ only in letter case or Unicode normal
-        form, links assign a recording to two speakers, or a folder cannot be read.
+        a speaker's name is not allowed, two names differ only in letter case, Unicode normal form
+        or invisible characters, links assign a recording to two speakers, or a folder cannot be
+        read.
     """
     walk = walk_folder(folder)
     faults = FaultList(str(folder), error=CorpusError, strict=strict)

@@ -244,7 +244,7 @@ class Spellings:
     >>> spellings.take("ANA", "line 4")
     Traceback (most recent call last):
     ...
-    speakergmm.errors.InvalidInputError: speaker 'ANA' differs only in letter case or ...
+    speakergmm.errors.InvalidInputError: speaker 'ANA' differs only in letter case, ...
     """
 
     def __init__(self, what: str = "speaker") -> None:
@@ -272,8 +272,8 @@ class Spellings:
             if first != name:
                 one, other = distinguishable_pair(name, first)
                 raise InvalidInputError(
-                    f"{self._what} {one} differs only in letter case or Unicode normal form from "
-                    f"{other} ({first_place}); spell both alike"
+                    f"{self._what} {one} differs only in letter case, Unicode normal form or "
+                    f"invisible characters from {other} ({first_place}); spell both alike"
                 )
             self._taken[name] = check_speaker_name(name)
         return self._taken[name]
