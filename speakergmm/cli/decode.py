@@ -212,7 +212,7 @@ class Decode(CorpusCommand):
             )
         if listed:
             raise InvalidInputError(
-                f"{listed[0]}: is a corpus, and is not alone; give one corpus, or recordings"
+                f"{listed[0]}: is a corpus; give one corpus alone, or several recordings"
             )
         twice = [path for path, count in Counter(inputs).items() if count > 1]
         if twice:

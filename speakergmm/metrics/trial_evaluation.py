@@ -60,7 +60,7 @@ class Metric:
         return {"title": self.title, "value": self.value, "interval": interval} | point
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Evaluation:
     """The evaluation of a list of trials.
 
@@ -95,6 +95,10 @@ class Evaluation:
     n_bootstrap: int
     seed: int
     confidence: float
+
+    def __repr__(self) -> str:
+        metrics = ", ".join(f"{metric.name}={metric.format_value()}" for metric in self.metrics)
+        return f"Evaluation({self.n_trials} trials, {metrics})"
 
     def __getitem__(self, name: str) -> Metric:
         """Return the metric of a name."""

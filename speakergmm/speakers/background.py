@@ -31,7 +31,7 @@ class BackgroundWarning(UserWarning):
     """A background model was trained on a corpus that is not suitable for one."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BackgroundModel(records.Filed):
     """A universal background model (UBM) and everything needed to use it.
 
@@ -65,6 +65,12 @@ class BackgroundModel(records.Filed):
                 f"the mixture has {self.mixture.n_features} features per frame, the feature "
                 f"configuration has {n_features}"
             )
+
+    def __repr__(self) -> str:
+        return (
+            f"BackgroundModel({self.mixture.n_components} components, {self.mixture.n_features} "
+            f"features {self.features.name!r}, digest={self.digest[:12]!r})"
+        )
 
     @cached_property
     def digest(self) -> str:

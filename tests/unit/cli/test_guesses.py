@@ -122,6 +122,18 @@ def test_a_value_outside_the_choices_is_refused_with_the_choices(capsys):
     assert "Value error" not in line
 
 
+def test_missing_intervals_are_explained(capsys, tmp_path):
+    scores = tmp_path / "scores.tsv"
+    lines = [
+        f"{m}\t{s}.wav\t{m == s:d}\t{'' if m == s else 'non'}target" for m in "ab" for s in "ab"
+    ]
+    scores.write_text("model\tpath\tscore\tlabel\n" + "\n".join(lines) + "\n")
+    assert run_command(["evaluate", str(scores), "--bootstrap", "50"]) == 0
+    assert "too few speakers" in capsys.readouterr().err
+    assert run_command(["evaluate", str(scores), "--bootstrap", "0"]) == 0
+    assert "too few" not in capsys.readouterr().err
+
+
 def test_a_part_of_a_kaldi_data_directory_is_refused_with_the_directory(capsys, tmp_path):
     scp = tmp_path / "wav.scp"
     scp.write_text("a a.wav\n")

@@ -58,6 +58,9 @@ def test_figures_are_those_of_the_functions(scores):
         assert measure.interval.low <= measure.value <= measure.interval.high
     assert (result.n_trials, result.n_target, result.n_nontarget) == (324, 36, 288)
     assert (result.n_models, result.n_paths, result.n_speakers) == (9, 36, 9)
+    shown = repr(result)
+    assert shown.startswith("Evaluation(324 trials, eer_linear=")
+    assert len(shown) < 250
 
 
 def test_json_is_strict_and_says_where_thresholds_come_from(scores):

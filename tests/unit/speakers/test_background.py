@@ -69,6 +69,13 @@ def test_the_seed_and_the_features_make_another_model(background_corpus, backgro
     assert len(digests) == 3
 
 
+def test_a_model_is_shown_on_one_line(background):
+    shown = repr(background)
+    assert f"{background.mixture.n_components} components" in shown
+    assert background.digest[:12] in shown
+    assert len(shown) < 100
+
+
 def test_the_digest_covers_features_and_parameters_but_no_history(background):
     same = BackgroundModel(background.mixture, background.features, {"created": "another day"})
     assert same.digest == background.digest
