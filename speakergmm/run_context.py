@@ -7,10 +7,12 @@ a result.
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import KW_ONLY, asdict, dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from speakergmm.errors import InsufficientDataError, SpeakerGmmError
@@ -158,4 +160,10 @@ class Skips:
 
 def warn_of_skip(skipped: SkippedRecording) -> None:
     """Issue a `SkippedRecordingWarning`, as is done where there is no `on_skip`."""
-    warnings.warn(f"skipped {skipped.message}", SkippedRecordingWarning, stacklevel=3)
+    # The warning points to the line of the user, however deep in the package the recording is read.
+    frame: FrameType | None = sys._getframe()
+    level = 1
+    while frame and frame.f_globals.get("__name__", "").startswith("speakergmm."):
+        frame, level = frame.f_back, level + 1
+    message = f"skipped {skipped.message}"
+    warnings.warn(message, SkippedRecordingWarning, stacklevel=level)

@@ -130,8 +130,9 @@ def test_a_recording_that_is_left_out_is_reported_once(tmp_path):
         skips(SkippedRecording(tmp_path / path, f"{path}: is empty"))
     assert [each.message for each in seen] == ["a.wav: is empty", "b.wav: is empty"]
     assert skips.found == seen
-    with pytest.warns(SkippedRecordingWarning, match=r"a\.wav: is empty"):
+    with pytest.warns(SkippedRecordingWarning, match=r"a\.wav: is empty") as issued:
         Skips(None)(SkippedRecording(tmp_path, "a.wav: is empty"))
+    assert issued[0].filename == __file__  # the line of the user, not one of the package
 
 
 def test_options_that_take_values_in_order_keep_them():
