@@ -167,9 +167,9 @@ def resample_blocks(
     if from_rate < to_rate:
         warnings.warn(
             f"{'' if name is None else name + ': '}audio of {from_rate} Hz is upsampled to "
-            f"{to_rate} Hz: its upper band is empty; features at its own rate avoid that: "
-            f'a file of features with preset = "speaker" and sample_rate = {from_rate}, or '
-            f'FeatureConfig.preset("speaker").replace(sample_rate={from_rate})',
+            f"{to_rate} Hz, which leaves the upper band empty; to compute features at the rate of "
+            f'the recording, use a file of features with preset = "speaker" and sample_rate = '
+            f'{from_rate}, or FeatureConfig.preset("speaker").replace(sample_rate={from_rate})',
             AudioWarning,
             stacklevel=1,
         )

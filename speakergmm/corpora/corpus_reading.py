@@ -12,6 +12,7 @@ from speakergmm.corpora.names import shown
 from speakergmm.corpora.patterns import NamePattern, name_speakers
 from speakergmm.corpora.recording_lists import read_list
 from speakergmm.errors import CorpusError
+from speakergmm.ranges import wrong_type
 
 
 def read_corpus(
@@ -55,6 +56,8 @@ def read_corpus(
     ------
     CorpusError
         If the path is none of these, or its content is wrong; the message states file and line.
+    InvalidTypeError
+        If `path` is not a path.
 
     Examples
     --------
@@ -66,6 +69,9 @@ def read_corpus(
     >>> corpus.speakers
     ('ana', 'bea')
     """
+    if not isinstance(path, str | os.PathLike):
+        remedy = "; functions that take a corpus take a list of recordings as well"
+        raise wrong_type(path, "the path of a folder or list", remedy)
     if speaker_pattern is None:
         return read_utterances(path, data_dir=data_dir, strict=strict)
     pattern = NamePattern(speaker_pattern)

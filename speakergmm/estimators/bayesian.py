@@ -59,7 +59,7 @@ class BayesianGaussianMixture(PosteriorScoring, BaseMixtureEstimator):
     reg_covar : float, default=1e-6
         Number added to the variances of the frames of each component, in squared feature units.
     max_iter : int, default=100
-        Maximum number of iterations; at 0 the start is the result.
+        Maximum number of iterations; with 0 the start itself is the result.
     n_init : int, default=1
         Number of restarts, of which the one with the best bound is kept.
     init_params : {"kmeans", "k-means++", "random_from_data", "random", "splitting"}, \

@@ -56,7 +56,7 @@ class GaussianMixture(InformationCriteria, StepwiseFit):
     reg_covar : float, default=1e-6
         Number added to all variances, in squared feature units.
     max_iter : int, default=100
-        Maximum number of iterations; at 0 the start is the result.
+        Maximum number of iterations; with 0 the start itself is the result.
     n_init : int, default=1
         Number of restarts, of which the best is kept.
     init_params : {"kmeans", "k-means++", "random_from_data", "random", "splitting"}, \
@@ -111,8 +111,8 @@ default="kmeans"
         Exponent of the decreasing steps of `partial_fit`, in (0.5, 1]: the nearer to 0.5, the
         faster earlier blocks are forgotten.
     step_offset : float, default=2
-        Number added to the number of blocks in these steps: the larger, the smaller are the first
-        steps.
+        Number that is added to the number of blocks in the formula of these steps; larger numbers
+        make the first steps smaller.
     step_size : float, default=None
         Constant step instead of decreasing ones, in (0, 1], for streams that drift: the share of
         each block in the statistics after it. After n more blocks its share is

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.gaussians.frame_sources import (
     check_blocks,
     check_matrix,
@@ -95,7 +95,9 @@ def is_blocks(X: Any) -> bool:
     ):
         return False
     if isinstance(X, (list, tuple)):
-        return len(X) > 0 and all(isinstance(block, np.ndarray) and block.ndim == 2 for block in X)
+        return len(X) > 0 and all(
+            hasattr(block, "__array__") and np.ndim(block) == 2 for block in X
+        )
     return callable(X) or (isinstance(X, Iterable) and not isinstance(X, (str, bytes)))
 
 
@@ -119,7 +121,7 @@ def check_input_frames(
 
     Raises
     ------
-    ValueError
+    InvalidInputError
         If `X` is neither, contains NaN or infinity (the message names the first row and column),
         or has another number of features than the fit.
     """
@@ -131,17 +133,27 @@ def check_input_frames(
             if hasattr(estimator, "feature_names_in_"):
                 del estimator.feature_names_in_
         return blocks
-    frames: Frames = validate_data(
-        estimator,
-        X,
-        reset=fitting,
-        dtype=[np.float64, np.float32],
-        ensure_all_finite=False,
-        ensure_min_samples=least,
-    )
+    try:
+        frames: Frames = validate_data(
+            estimator,
+            X,
+            reset=fitting,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,
+            ensure_min_samples=least,
+        )
+    except (ValueError, TypeError) as error:
+        raise _in_one_line(error) from None
     for _ in finite_chunks(frames):
         pass
     return frames
+
+
+def _in_one_line(error: Exception) -> InvalidInputError:
+    """Return an error of scikit-learn's as one of ours, without the array that it prints."""
+    first, *more = str(error).splitlines() or [""]
+    message = f"{first.removesuffix(':')}. {more[-1]}" if first.endswith(":") else first
+    return (InvalidTypeError if isinstance(error, TypeError) else InvalidInputError)(message)
 
 
 def check_in_memory(

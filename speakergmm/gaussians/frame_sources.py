@@ -75,8 +75,15 @@ def refuse_path(X: Any, *, name: str = "frames") -> None:
     Raises
     ------
     InvalidTypeError
-        If `X` is a path; the message states how to read it.
+        If `X` is a path or a list of paths; the message states how to read it.
     """
+    is_list = isinstance(X, (list, tuple)) and len(X) > 0
+    is_words = isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "US"
+    if is_words or (is_list and isinstance(X[0], (str, os.PathLike))):
+        raise InvalidTypeError(
+            f"{name} must be arrays of shape (T, D), found a list of paths or words; read "
+            f"recordings first, by [FeatureExtractor().extract(path) for path in paths]"
+        )
     if isinstance(X, (str, bytes, os.PathLike)):
         path = os.fspath(X)
         raise InvalidTypeError(

@@ -17,7 +17,7 @@ from speakergmm.gaussians.updates import (
     update_means,
 )
 from speakergmm.mixtures.mixture import AnyMixture, DiagonalMixture, mixture_of
-from speakergmm.ranges import number
+from speakergmm.ranges import number, wrong_type
 
 
 def adapt(
@@ -57,6 +57,8 @@ def adapt(
     ------
     InvalidInputError
         If shapes disagree, an option is out of range, or second-order moments are missing.
+    InvalidTypeError
+        If `statistics` are frames or a mixture; the message names the right call.
 
     Notes
     -----
@@ -75,19 +77,23 @@ def adapt(
 
     Examples
     --------
-    >>> from speakergmm.mixtures import DiagonalMixture
+    >>> from speakergmm.mixtures import DiagonalMixture, accumulate
     >>> prior = DiagonalMixture([1.0], [[0.0]], [[1.0]])
-    >>> data = MixtureStatistics([16.0], [[32.0]], None, log_likelihood=0.0, n_frames=16.0)
-    >>> adapt(data, prior)[0].means
+    >>> frames_of_speaker = np.full((16, 1), 2.0)
+    >>> speaker, _ = adapt(accumulate(prior, frames_of_speaker), prior)
+    >>> speaker.means
     array([[1.]])
     """
+    if not isinstance(statistics, MixtureStatistics):
+        call = "; give adapt(accumulate(prior, X), prior)"
+        raise wrong_type(statistics, "statistics of a speaker's frames", call)
     prior = mixture_of(prior)
     chosen = set(parameters)
     unknown = chosen - {"means", "weights", "variances"}
     if unknown or isinstance(parameters, str):
         raise InvalidInputError(
-            f"parameters must be a collection of 'means', 'weights', 'variances', found "
-            f"{parameters!r}"
+            f"parameters must be several of 'means', 'weights', 'variances', such as ['means'], "
+            f"found {parameters!r}"
         )
     number("variance_floor", variance_floor, least=0, below=1)
     check_statistics(statistics, prior.gaussians, needs_second_order="variances" in chosen)

@@ -18,7 +18,7 @@ from speakergmm.gaussians.covariances import Covariances
 from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.gaussians.parameters import KINDS, Gaussians, covariance_kind, frozen
 from speakergmm.gaussians.prepare import Prepared, Weighted, prepare_in_features
-from speakergmm.ranges import whole_number
+from speakergmm.ranges import whole_number, wrong_type
 
 AnyMixture = TypeVar("AnyMixture", bound="Mixture")
 
@@ -509,6 +509,9 @@ def make_mixture(
     >>> make_mixture("tied", [1.0], [[0.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]).covariance_type
     'tied'
     """
+    if not isinstance(covariance_type, str):
+        call = "; give make_mixture(covariance_type, weights, means, covariances)"
+        raise wrong_type(covariance_type, "a covariance_type, such as 'diag',", call)
     return mixture_kind(covariance_type)(weights, means, covariances)
 
 

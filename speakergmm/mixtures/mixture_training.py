@@ -77,7 +77,8 @@ def fit_mixture(
     Returns
     -------
     EMResult
-        The mixture in feature units, the history, and the reason why training ended.
+        The mixture in feature units (`model`), the history, and the reason why training ended.
+        ``GaussianMixture.from_mixture(result.model).save(path)`` stores the mixture.
 
     Raises
     ------

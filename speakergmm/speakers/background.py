@@ -11,12 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm import records
-from speakergmm.corpora import AnyPath, Corpus, Utterance, is_path, read_corpus
+from speakergmm.corpora import AnyPath, Corpus, CorpusLike, Utterance, as_corpus, is_path
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
 )
-from speakergmm.features import FeatureConfig, as_feature_config, cached_extractor, map_recordings
+from speakergmm.features import (
+    FeatureConfig,
+    Features,
+    as_feature_config,
+    cached_extractor,
+    map_recordings,
+)
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
 from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.parallel import Workers
@@ -80,7 +86,7 @@ class BackgroundModel(records.Filed):
     @classmethod
     def train(
         cls,
-        corpus: Corpus | AnyPath,
+        corpus: CorpusLike,
         options: BackgroundOptions | None = None,
         *,
         n_jobs: int = 1,
@@ -91,9 +97,9 @@ class BackgroundModel(records.Filed):
 
         Parameters
         ----------
-        corpus : Corpus or path
-            Speech of many speakers, who need not be named. A path is read by
-            `speakergmm.corpora.read_corpus`.
+        corpus : Corpus, path, or list of recordings
+            Speech of many speakers, who need not be named. The path of a corpus is read by
+            `speakergmm.read_corpus`; recordings are given by their paths.
         options : BackgroundOptions, optional
         n_jobs : int, default=1
             Number of workers: processes that read recordings, then threads of the training; -1 for
@@ -129,7 +135,7 @@ class BackgroundModel(records.Filed):
            Models", Digital Signal Processing 10 (2000) 19-41.
         """
         options = BackgroundOptions.of(options, changes)
-        corpus, config = _as_corpus(corpus), as_feature_config(options.features)
+        corpus, config = _recordings(corpus), as_feature_config(options.features)
         run = RunContext.checked(run)
         # The frames of speech of all recordings, which are held in memory.
         skips = Skips(run.on_skip)
@@ -192,13 +198,12 @@ def as_background(background: AnyBackground) -> BackgroundModel:
     raise wrong_type(background, f"a background model, {way}, or its path")
 
 
-def _as_corpus(corpus: Corpus | AnyPath) -> Corpus:
-    if is_path(corpus):
-        corpus = read_corpus(corpus)
-    if not isinstance(corpus, Corpus):
-        way = "; frames are what speakergmm.mixtures.fit_mixture takes"
-        raise wrong_type(corpus, "a Corpus or its path", way)
-    return corpus
+def _recordings(corpus: CorpusLike) -> Corpus:
+    first = corpus[0] if isinstance(corpus, list | tuple) and corpus else corpus
+    if isinstance(first, np.ndarray | Features):
+        way = "; frames are what speakergmm.fit_mixture takes"
+        raise wrong_type(first, "a Corpus, its path or a list of recordings", way)
+    return as_corpus(corpus)
 
 
 def _plain_options(options: BackgroundOptions) -> dict[str, Any]:

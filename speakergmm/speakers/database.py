@@ -227,7 +227,10 @@ def check_header(path: Path) -> None:
             header = file.read(100)
     except UnreadableFileError as error:
         if error.kind == "missing":
-            raise StoreError(f"{error.shown_path}: there is no such store") from None
+            raise StoreError(
+                f"{error.shown_path}: there is no such store; enroll with a background model, "
+                "or in Python SpeakerStore.create, makes one"
+            ) from None
         if error.kind == "folder":
             raise StoreError(f"{error.shown_path}: is a folder, not a speaker store") from None
         raise StoreError(str(error)) from None

@@ -61,7 +61,8 @@ def find_speaker(file: StoreFile, name: str) -> SpeakerRow:
         return row
     known = [row[0] for row in file.execute("SELECT name FROM speakers ORDER BY name")]
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {len(known)} speakers"
+    count = "1 speaker" if len(known) == 1 else f"{len(known)} speakers"
+    hint = f"did you mean {close[0]!r}?" if close else f"the store contains {count}"
     raise UnknownSpeakerError(f"{file.path}: no speaker {name!r}; {hint}")
 
 

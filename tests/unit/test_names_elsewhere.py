@@ -7,15 +7,22 @@ from speakergmm import (
     BackgroundModel,
     DirichletProcessMixture,
     FeatureConfig,
+    FeatureExtractor,
     GaussianMixture,
     GaussianMixtureHMM,
     GaussianMixtureOutlierDetector,
+    HMMClassifier,
     RunContext,
+    accumulate,
+    adapt,
     evaluate,
     fit_mixture,
+    make_mixture,
+    read_corpus,
     run_protocol,
     select_n_components,
     train_speaker_mixtures,
+    write_audio,
 )
 from speakergmm.errors import InvalidInputError
 
@@ -61,3 +68,55 @@ def test_the_error_about_an_unknown_name_states_the_right_one(call, right):
     with pytest.raises(InvalidInputError, match=right) as raised:
         call()
     assert "\n" not in str(raised.value)
+
+
+GAUSSIAN = make_mixture("diag", [1.0], [[0.0]], [[1.0]])
+SEQUENCES = [X, X]
+
+
+@pytest.mark.parametrize(
+    ("call", "right"),
+    [
+        (lambda: adapt(GAUSSIAN, X), r"adapt\(accumulate\(prior, X\), prior\)"),
+        (lambda: adapt(X, GAUSSIAN), r"adapt\(accumulate\(prior, X\), prior\)"),
+        (lambda: adapt(accumulate(GAUSSIAN, X), GAUSSIAN, parameters="means"), r"\['means'\]"),
+        (lambda: make_mixture([1.0], [[0.0]], [[1.0]], "diag"), r"make_mixture\(covariance_type,"),
+        (lambda: GaussianMixture().fit(["a.wav", "b.wav"]), r"FeatureExtractor\(\).extract"),
+        (lambda: HMMClassifier().fit(["a", "b"], SEQUENCES), "found a list of paths or words"),
+        (lambda: BackgroundModel.train([X, X]), "fit_mixture"),
+        (lambda: read_corpus(["a.wav", "b.wav"]), "list of recordings"),
+        (
+            lambda: GaussianMixture().fit(X[:, 0]),
+            "Expected 2D array, got 1D array instead. Reshape",
+        ),
+        (lambda: GaussianMixture().fit(X).predict(np.zeros((2, 3))), "X has 3 features"),
+    ],
+)
+def test_the_error_about_other_arguments_states_the_right_call(call, right):
+    with pytest.raises(InvalidInputError, match=right) as raised:
+        call()
+    assert "\n" not in str(raised.value)
+
+
+def test_features_of_several_recordings_are_blocks():
+    rng = np.random.default_rng(0)
+    samples = rng.normal(scale=0.1, size=(2, 8000))
+    features = [FeatureExtractor("kaldi").extract(each, sample_rate=16000) for each in samples]
+    found = GaussianMixture(random_state=0).fit(features)
+    expected = GaussianMixture(random_state=0).fit([each.values for each in features])
+    assert np.array_equal(found.means_, expected.means_)
+
+
+def test_a_background_model_is_trained_on_a_list_of_recordings(tmp_path):
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    for path in paths:
+        write_audio(path, rng.normal(scale=0.1, size=8000), 16000)
+    model = BackgroundModel.train(paths, n_components=1)
+    assert model.mixture.n_components == 1
+    assert model.provenance["n_utterances"] == 2
+
+
+def test_a_selection_from_one_number_is_warned_of():
+    with pytest.warns(UserWarning, match=r"range\(1, 3\) tries 1 to 2"):
+        select_n_components(np.random.default_rng(0).normal(size=(30, 1)), 2)

@@ -16,6 +16,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.estimator_records import Storable, parameter_types, parameters_of
 from speakergmm.estimators.hmm.gaussian_mixture_hmm import GaussianMixtureHMM
 from speakergmm.estimators.parameter_checks import wrong_estimator
+from speakergmm.gaussians.frame_sources import refuse_path
 from speakergmm.hmm.inference.sequences import (
     ImpossibleSequenceError,
     Sequences,
@@ -72,7 +73,8 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
     Notes
     -----
     The sequences `X` are a list of arrays (T_r, D), an array (R, T, D), or, as in hmmlearn, an
-    array (T, D) with `lengths`. An array (R, D) without lengths contains R sequences of one frame.
+    array (T, D) with `lengths`. An array (R, D) without lengths contains R sequences of one frame,
+    as scikit-learn's samples; a single sequence is given as a list, ``predict([sequence])``.
 
     Examples
     --------
@@ -269,6 +271,7 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
 
     def _sequences(self, X: Any, lengths: Any, *, reset: bool = False) -> Sequences:
         n_features = None if reset else self.n_features_in_
+        refuse_path(X, name="X")
         if isinstance(X, np.ndarray) and X.ndim == 3:
             X = list(X)
         is_list = isinstance(X, (list, tuple)) and len(X) > 0 and np.ndim(X[0]) == 2

@@ -56,7 +56,7 @@ def select_n_components(
     X : array-like of shape (T, D), or blocks of shape (T_i, D)
         Frames. Blocks are concatenated in memory.
     n_components : int or iterable of int, default=range(1, 11)
-        Numbers of components K to try.
+        Numbers of components K to try. (An int is a single number, not the largest one.)
     criterion : {"bic", "aic", "held_out"}, default="bic"
         Bayesian or Akaike information criterion on all frames, or log-likelihood per frame of
         held-out frames in cross-validation.
@@ -108,7 +108,8 @@ def select_n_components(
     FitFailedWarning
         If a fit failed, so that its number of components cannot be chosen.
     UserWarning
-        If BIC or AIC choose a mixture with at least as many free parameters as there are frames.
+        If `n_components` is a single number; or if BIC or AIC choose a mixture with at least as
+        many free parameters as there are frames.
 
     Notes
     -----
@@ -215,6 +216,13 @@ def _warn_of_failures(path: Sequence[SelectionRow]) -> None:
 
 
 def _check_numbers(n_components: Any) -> list[int]:
+    if isinstance(n_components, Integral) and int(n_components) > 1:
+        warnings.warn(
+            f"only {n_components} components are tried, so that nothing is selected; "
+            f"range(1, {int(n_components) + 1}) tries 1 to {n_components}",
+            UserWarning,
+            stacklevel=3,
+        )
     values = [n_components] if isinstance(n_components, Integral) else list(n_components)
     if not values:
         raise InvalidInputError("n_components must contain at least one number, found none")
