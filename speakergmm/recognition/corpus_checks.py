@@ -30,17 +30,20 @@ def unpaired_texts(texts: Texts) -> Iterator[Problem]:
 
 
 def recording_problems(
-    texts: Texts, measured: Mapping[str, RecordingMeasurement], least_rate: int, wanted: int | None
+    texts: Texts,
+    measured: Mapping[str, RecordingMeasurement],
+    needs: Requirements,
+    wanted: int | None,
 ) -> Iterator[Problem]:
     """Find recordings that cannot be read, have the wrong rate, or contain no speech."""
     for utterance in texts.corpus:
-        for kind, message in _problems_of(measured[utterance.id], least_rate, wanted):
+        for kind, message in _problems_of(measured[utterance.id], needs, wanted):
             message = message.removeprefix(f"{utterance.path}: ")
             yield Problem("error", kind, utterance.path, utterance.id, message)
 
 
 def _problems_of(
-    found: RecordingMeasurement, least_rate: int, wanted: int | None
+    found: RecordingMeasurement, needs: Requirements, wanted: int | None
 ) -> Iterator[tuple[str, str]]:
     if found.refusal is not None:
         yield "unreadable", found.refusal
@@ -48,9 +51,14 @@ def _problems_of(
     rate = f"its rate is {found.sample_rate} Hz"
     if wanted is not None and found.sample_rate != wanted:
         yield "wrong_rate", f"{rate}; {wanted} Hz is asked for"
-    elif wanted is None and found.sample_rate < least_rate:
-        least = f"the features need {least_rate} Hz at least"
-        yield "wrong_rate", f"{rate}; {least}: take features of a lower rate"
+    elif wanted is None and found.sample_rate < needs.least_rate:
+        remedy = (
+            "give a model that was trained at a lower rate"
+            if needs.units is not None
+            else f"give features with sample_rate={found.sample_rate} (--rate {found.sample_rate})"
+        )
+        least = f"the features need at least {needs.least_rate} Hz"
+        yield "wrong_rate", f"{rate}; {least}: {remedy}"
     if found.has_speech is False:
         quiet = "it is silent, or too quiet to tell speech from background"
         yield "no_speech", f"no speech found in {found.seconds:.2f} s: {quiet}"

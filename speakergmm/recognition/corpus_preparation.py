@@ -210,7 +210,7 @@ def prepare(
     bar = RunContext.checked(run).description("checking")
     measured = _measured(corpus, needs, options, Workers(n_jobs), bar)
     problems += [
-        recording_problems(texts, measured, needs.least_rate, options.sample_rate),
+        recording_problems(texts, measured, needs, options.sample_rate),
         too_long_texts(texts, measured, needs),
     ]
     return PreparedCorpus(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from itertools import chain
 
 from speakergmm.corpora import AnyPath, Problem, Severity
@@ -55,9 +55,10 @@ def unknown_words(texts: Texts) -> Iterator[Problem]:
     what = f"not in the lexicon {texts.lexicon.source}"
     if texts.spelled:
         message = f"words {what}, spelled: {with_counts(texts.spelled)}"
-        yield Problem(
-            "warning", "unknown_word", None, None, message + _hint(texts.spelled, texts.lexicon)
-        )
+        # The lexicon contains the spelled words by now.
+        listed = [word for word in texts.lexicon if word not in texts.spelled]
+        message += _hint(texts.spelled, listed)
+        yield Problem("warning", "unknown_word", None, None, message)
     if texts.graphemes:
         what, hint = "that cannot be spelled (write numbers and signs as words)", ""
     elif texts.unknown is not None:
@@ -70,7 +71,7 @@ def unknown_words(texts: Texts) -> Iterator[Problem]:
     yield from texts.listed(severity, "unknown_word", distinct, f"words {what}", summary)
 
 
-def _hint(outside: Iterable[str], lexicon: Lexicon) -> str:
+def _hint(outside: Iterable[str], lexicon: Collection[str]) -> str:
     """Return a hint at words that are known without punctuation or in another letter case."""
     words = sorted(outside)
     known = {fold(word, "lower") for word in lexicon} if words else set()

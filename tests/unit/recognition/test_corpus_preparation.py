@@ -468,6 +468,7 @@ def test_words_are_mapped_or_spelled_in_the_lexicon_that_is_prepared(directory):
     spelled = prepare(corpus, lexicon=LEXICON, unknown_words="graphemes")
     assert spelled.lexicon["zebra"][0].phones == tuple("zebra")
     (problem,) = spelled.problems
+    assert problem.message.endswith("zebra (1)")  # no hint: the lexicon has it in no letter case
     assert "zebra (1)" in problem.message
 
 
