@@ -69,6 +69,7 @@ _BEST_COMPONENTS = "verify, identify and run-protocol score the five best compon
 _REPLACED = "an older output of the same kind is always replaced"
 _PRINTED = "the result is printed, and > FILE writes it to a file"
 _SETTINGS = "all options are given on the command line (those of features: --features FILE)"
+_ENDING = "if there are several formats, the ending of the name in --output chooses one"
 _PRONOUNCED = "pronunciations are not predicted: add them to the file of --lexicon"
 _FOLDERS = "the speakers are the folders of the corpus, or what --speaker-pattern finds"
 # Options that no command has, or that mean several things, and what to give instead.
@@ -106,6 +107,10 @@ _OPTION_HINTS = {
     "--beam",
     "g2p-model": _PRONOUNCED,
     "g2p-model-path": _PRONOUNCED,
+    "format": _ENDING,
+    "output-format": _ENDING,
+    "include-original-text": "alignments.jsonl contains the transcript as well",
+    "reference-directory": "boundary_errors in speakergmm.metrics compares two alignments",
     "phone-set": "the phones are those of the file of --lexicon",
     "fine-tune": "--edges expected, the default, places boundaries between frames",
     "test-transcriptions": "align ranks suspicious transcripts in diagnostics.tsv",

@@ -91,6 +91,7 @@ def test_a_value_reaches_the_option_that_is_meant(capsys):
         (["align", "a", "b", "--single_speaker"], ["--speaker-pattern"]),
         (["align", "a", "b", "-t", "temporary"], ["beside the output"]),
         (["align", "a", "b", "-q"], ["standard error"]),
+        (["decode", "a", "b", "--output_format", "ctm"], ["ending", "--output"]),
         (["adapt"], ["enroll", "train-hmm"]),
         (["model", "download", "acoustic"], ["train-hmm", "info"]),
         (["train_g2p"], ["--graphemes"]),
