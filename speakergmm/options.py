@@ -163,10 +163,9 @@ class Options:
 
     def __new__(cls, /, *values: object, **named: object) -> Self:
         """Raise an error that names the right call for values without names and unknown names."""
-        declared = fields(cls)  # type: ignore[arg-type] # subclasses are dataclasses
-        if values and all(each.kw_only for each in declared):
+        known, takes_values = _constructor(cls)  # type: ignore[arg-type] # mypy takes classes for unhashable
+        if values and not takes_values:
             raise InvalidTypeError(cls._right_call(values[0]))
-        known = [each.name for each in declared]
         if unknown := [name for name in named if name not in known]:
             raise cls._unknown(unknown[0])
         return object.__new__(cls)
@@ -311,3 +310,10 @@ def _declared(kind: type[Options]) -> tuple[tuple[str, Declaration, bool], ...]:
         for each in fields(kind)  # type: ignore[arg-type] # subclasses are dataclasses
         if "option" in each.metadata
     )
+
+
+@cache
+def _constructor(kind: type[Options]) -> tuple[frozenset[str], bool]:
+    """Return the names of all fields of a class, and whether some may be given without theirs."""
+    declared = fields(kind)  # type: ignore[arg-type] # subclasses are dataclasses
+    return frozenset(each.name for each in declared), not all(each.kw_only for each in declared)

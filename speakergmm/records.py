@@ -10,6 +10,7 @@ import inspect
 import json
 import os
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
 
 from numpy.typing import NDArray
@@ -208,10 +209,17 @@ class Filed:
 
 def _refuse_unknown(cls: type[Filed], named: Mapping[str, Any]) -> None:
     """Raise an error that names the right parameter if the class lacks one of these."""
-    known = inspect.signature(cls.__init__).parameters
-    variable = any(each.kind is each.VAR_KEYWORD for each in known.values())
-    unknown = [] if variable else [name for name in named if name not in known]
-    if unknown:
+    known = _parameter_names(cls)  # type: ignore[arg-type] # mypy takes classes for unhashable
+    unknown = [] if known is None else [name for name in named if name not in known]
+    if known is not None and unknown:
         trained = f"; {cls.__name__}.train(...) trains a model" if hasattr(cls, "train") else ""
-        hint = trained or name_hint(unknown[0], list(known))
+        hint = trained or name_hint(unknown[0], known)
         raise InvalidTypeError(f"{cls.__name__} has no parameter {unknown[0]!r}{hint}")
+
+
+@cache  # reading a signature takes as long as a check of all parameters
+def _parameter_names(cls: type[Filed]) -> tuple[str, ...] | None:
+    """Return the names of the constructor's parameters; None if it takes any name."""
+    known = inspect.signature(cls.__init__).parameters
+    is_open = any(each.kind is each.VAR_KEYWORD for each in known.values())
+    return None if is_open else tuple(known)

@@ -7,12 +7,11 @@ from typing import Any, ClassVar, Literal, Self
 
 from sklearn.base import BaseEstimator, clone
 
-from speakergmm.errors import InvalidTypeError
 from speakergmm.estimators.base import BaseMixtureEstimator
 from speakergmm.estimators.bayesian import BayesianGaussianMixture
 from speakergmm.estimators.estimator_records import Storable, parameter_types, parameters_of
 from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.estimators.parameter_checks import wrong_estimator
+from speakergmm.estimators.parameter_checks import check_misplaced, wrong_estimator
 from speakergmm.ranges import refused
 from speakergmm.records import Types
 
@@ -59,14 +58,7 @@ class MixtureMetaEstimator(Storable, BaseEstimator):  # type: ignore[misc]
 
     def __new__(cls, *arguments: Any, **named: Any) -> Self:
         """Raise an error that shows the right call if a parameter belongs to the mixture."""
-        of_mixture = set(GaussianMixture().get_params()) & named.keys()
-        misplaced = sorted(of_mixture - set(cls._get_param_names()))
-        if misplaced:
-            name = misplaced[0]
-            raise InvalidTypeError(
-                f"{name} is a parameter of the mixture; pass it as "
-                f"{cls.__name__}(estimator=GaussianMixture({name}={named[name]!r}))"
-            )
+        check_misplaced(cls, GaussianMixture, named, "mixture")
         return super().__new__(cls, *arguments, **named)
 
     def set_params(self, **parameters: Any) -> Self:

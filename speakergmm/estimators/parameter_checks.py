@@ -7,6 +7,7 @@ attributes that a fit sets.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, fields
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -66,6 +67,19 @@ def wrong_estimator(owner: BaseEstimator, wanted: str, *, library: str) -> Inval
     return InvalidTypeError(
         f"estimator of {type(owner).__name__} must be {wanted}, or None, found {found}{remedy}"
     )
+
+
+def check_misplaced(
+    cls: type[BaseEstimator], inner: type[BaseEstimator], named: Mapping[str, Any], of: str
+) -> None:
+    """Raise an error with the right call if a name is a parameter of the nested estimator only."""
+    unknown = sorted(set(named) - set(cls._get_param_names()))
+    of_inner = inner._get_param_names()
+    for name in (each for each in unknown if each in of_inner):
+        raise InvalidTypeError(
+            f"{name} is a parameter of the {of}; pass it as "
+            f"{cls.__name__}(estimator={inner.__name__}({name}={named[name]!r}))"
+        )
 
 
 def check_integer(owner: BaseEstimator, name: str, *, least: int) -> None:

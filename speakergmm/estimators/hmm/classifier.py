@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.estimator_records import Storable, parameter_types, parameters_of
 from speakergmm.estimators.hmm.gaussian_mixture_hmm import GaussianMixtureHMM
-from speakergmm.estimators.parameter_checks import wrong_estimator
+from speakergmm.estimators.parameter_checks import check_misplaced, wrong_estimator
 from speakergmm.gaussians.frame_sources import refuse_path
 from speakergmm.hmm.inference.sequences import (
     ImpossibleSequenceError,
@@ -101,6 +101,11 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
     }
     models_: list[GaussianMixtureHMM] = field(init=False)
     class_log_prior_: NDArray[np.float64] = field(init=False)
+
+    def __new__(cls, *arguments: Any, **named: Any) -> Self:
+        """Raise an error that shows the right call if a parameter belongs to the models."""
+        check_misplaced(cls, GaussianMixtureHMM, named, "models")
+        return super().__new__(cls, *arguments, **named)
 
     def fit(self, X: Any, y: Any, lengths: Any = None, sample_weight: Any = None) -> Self:
         """Fit a model to the sequences of each class.

@@ -234,3 +234,8 @@ def test_no_sequence_is_too_short_for_the_states_of_its_class():
     model.fit([*long, short, *other], ["a"] * 5 + ["b"] * 3)
     assert model.models_[0].n_components <= 3
     assert np.isfinite(model.models_[0].score(short))
+
+
+def test_a_parameter_of_the_models_is_refused_with_the_right_call():
+    with pytest.raises(TypeError, match=r"estimator=GaussianMixtureHMM\(n_mix="):
+        HMMClassifier(n_mix=2)
