@@ -190,6 +190,7 @@ def compare_sizes(found: Found, description: CorpusDescription) -> list[str]:
             lines.append(f"{label}{held}" + ("" if expected is None else ", complete"))
         else:
             lines.append(
-                f"{label}{held}; complete are {expected.n_recordings} of {expected.n_speakers}"
+                f"{label}{held}, of {expected.n_recordings} recordings of "
+                f"{expected.n_speakers} speakers in all"
             )
     return lines

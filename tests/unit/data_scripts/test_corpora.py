@@ -163,7 +163,7 @@ def test_an_incomplete_copy_is_told(tmp_path):
     copy_of("fsdd", tmp_path)
     description = script("fsdd").DESCRIPTION
     lines = compare_sizes(find_recordings(tmp_path, description), description)
-    assert lines == ["2 recordings of 2 speakers; complete are 3000 of 6"]
+    assert lines == ["2 recordings of 2 speakers, of 3000 recordings of 6 speakers in all"]
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
