@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from speakergmm.mixtures.mixture import make_mixture as make_mixture
     from speakergmm.mixtures.mixture import prepare_mixture as prepare_mixture
     from speakergmm.mixtures.mixture_options import VARIANCE_FLOOR as VARIANCE_FLOOR
+    from speakergmm.mixtures.mixture_options import (
+        VARIANCE_FLOOR_OF_FEW_FRAMES as VARIANCE_FLOOR_OF_FEW_FRAMES,
+    )
     from speakergmm.mixtures.mixture_options import EMOptions as EMOptions
     from speakergmm.mixtures.mixture_options import (
         MaximumLikelihoodOptions as MaximumLikelihoodOptions,

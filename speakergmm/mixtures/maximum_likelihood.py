@@ -19,7 +19,7 @@ from speakergmm.gaussians.updates import (
 from speakergmm.mixtures.mixture import AnyMixture, mixture_of
 from speakergmm.mixtures.mixture_options import MaximumLikelihoodOptions
 from speakergmm.mixtures.splitting import split_component
-from speakergmm.ranges import number
+from speakergmm.ranges import number, refused
 
 # Part of a frame (or of all frames, where they are fewer) below which a component is empty: the
 # sum of responsibilities that are nothing but rounding of float32.
@@ -104,7 +104,7 @@ def update_maximum_likelihood(
         variance = np.full_like(variance, variance.mean())
     # Means and covariances of greatest likelihood, regularised and floored.
     is_exact = not np.any(options.reg_covar)
-    added = np.broadcast_to(np.asarray(options.reg_covar, np.float64), variance.shape)
+    added = added_variances(options, model.n_features)
     found = update_gaussians(
         statistics,
         old,
@@ -187,6 +187,21 @@ def regularisation_slack(
     seen = slice(None) if kind.is_shared else weights > 0
     losses = kind.losses(exact[seen], taken[seen], n_features)
     return max(0.0, float(losses if kind.is_shared else weights[seen] @ losses))
+
+
+def added_variances(options: MaximumLikelihoodOptions, n_features: int) -> NDArray[np.float64]:
+    """Return the number that the options add to the variance of each feature.
+
+    Raises
+    ------
+    InvalidInputError
+        If `reg_covar` is neither one number nor one for each feature.
+    """
+    added = np.asarray(options.reg_covar, np.float64)
+    if added.ndim > 1 or added.size not in (1, n_features):
+        allowed = f"a number, or one for each of {n_features} features"
+        raise refused("reg_covar", allowed, options.reg_covar)
+    return np.broadcast_to(added, (n_features,))
 
 
 def average_frame_weight(sample_weight: NDArray[np.float64] | None) -> float:

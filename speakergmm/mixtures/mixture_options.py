@@ -25,6 +25,12 @@ It is meant for mixtures of many frames, whose components are kept from collapsi
 already: it catches only components that shrink onto a few equal frames.
 """
 
+VARIANCE_FLOOR_OF_FEW_FRAMES = 0.01
+"""Default floor of variances where Gaussians have few frames: phone models, single speakers.
+
+Without limited variances (Reynolds and Rose 1995), a component may collapse on a few of them.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaximumLikelihoodOptions(Options):

@@ -27,7 +27,11 @@ from speakergmm.gaussians.frame_sources import (
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.fingerprint import frames_fingerprint
-from speakergmm.mixtures.maximum_likelihood import average_frame_weight, update_maximum_likelihood
+from speakergmm.mixtures.maximum_likelihood import (
+    added_variances,
+    average_frame_weight,
+    update_maximum_likelihood,
+)
 from speakergmm.mixtures.mixture import AnyMixture, DiagonalMixture, Mixture, mixture_of
 from speakergmm.mixtures.mixture_options import EMOptions, MaximumLikelihoodOptions, MixtureOptions
 from speakergmm.mixtures.resumable_em import run_resumable_em
@@ -198,7 +202,7 @@ def train_from(
     standardisation = Standardisation.from_moments(
         moments.mean, moments.variance, isotropic=start.gaussians.kind.is_isotropic
     )
-    added = options.update.reg_covar / standardisation.scale**2
+    added = added_variances(options.update, start.n_features) / standardisation.scale**2
     update = partial(
         update_maximum_likelihood,
         options=replace(options.update, reg_covar=added),
@@ -259,7 +263,7 @@ def _start_of(
     rng = np.random.default_rng(options.seed)
     n_sample = max(_START_FRAMES_PER_COMPONENT * options.n_components, _START_FRAMES)
     sample = _draw_frames(source, moments, standardisation, n_sample, rng)
-    added = options.update.reg_covar / standardisation.scale**2
+    added = added_variances(options.update, n_features) / standardisation.scale**2
     options = replace(options, update=replace(options.update, reg_covar=added))
     return standardisation.model_from_standard(_find_start(sample, options, rng, workers))
 

@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speakergmm.features.presets import PRESETS
-from speakergmm.mixtures.mixture_options import MaximumLikelihoodOptions, MixtureOptions
+from speakergmm.mixtures.mixture_options import (
+    VARIANCE_FLOOR_OF_FEW_FRAMES,
+    MaximumLikelihoodOptions,
+    MixtureOptions,
+)
 from speakergmm.options import anything, nested, whole
 
 if TYPE_CHECKING:
@@ -21,13 +25,6 @@ _FEATURES_HELP = (
     f"Preset of features ({', '.join(PRESETS)}), or a TOML or JSON file that changes the one that "
     "its key 'preset' names."
 )
-
-SPEAKER_VARIANCE_FLOOR = 0.01
-"""Smallest variance of the mixture of one speaker, as a fraction of the variance of all frames.
-
-It is larger than that of mixtures of many frames: without limited variances (Reynolds and Rose
-1995), a component may collapse on a few of the speaker's frames.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,5 +78,5 @@ class SpeakerMixtureOptions(MixtureOptions):
     update: MaximumLikelihoodOptions = nested(
         MaximumLikelihoodOptions,
         "Floors, revival and regularisation of the update.",
-        default=MaximumLikelihoodOptions(variance_floor=SPEAKER_VARIANCE_FLOOR),
+        default=MaximumLikelihoodOptions(variance_floor=VARIANCE_FLOOR_OF_FEW_FRAMES),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from speakergmm.mixtures.mixture_options import VARIANCE_FLOOR_OF_FEW_FRAMES
 from speakergmm.options import Options, anything, one_of, real, whole
 from speakergmm.ranges import number, refused, sequence, whole_number
 
@@ -119,7 +120,10 @@ class TrainingSchedule(Options):
         10.0, "Least number of frames of a Gaussian; one with fewer is removed.", least=0
     )
     variance_floor: float = real(
-        0.01, "Smallest variance, as a fraction of the variance of all frames.", least=0, below=1
+        VARIANCE_FLOOR_OF_FEW_FRAMES,
+        "Smallest variance, as a fraction of the variance of all frames.",
+        least=0,
+        below=1,
     )
     transition_floor: float = real(0.0, "Smallest probability of a transition.", least=0, below=1)
     realign: tuple[int, ...] = anything(_REALIGNED, "Iterations at which paths are searched for.")

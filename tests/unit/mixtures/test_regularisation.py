@@ -349,3 +349,17 @@ def test_a_start_is_regularised_in_units_of_the_features(rng):
     wide = fit_mixture(1024 * X, reg_covar=0.25 * 1024**2, **options).model
     np.testing.assert_allclose(wide.means, 1024 * plain.means, rtol=1e-6)
     np.testing.assert_allclose(wide.variances, 1024**2 * plain.variances, rtol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [[1.0, 2.0], [[1.0, 2.0, 3.0]], np.ones((3, 3))])
+def test_added_variances_are_one_or_one_per_feature(rng, wrong):
+    X = rng.normal(size=(30, 3))
+    model = fit_mixture(X, n_components=1).model
+    update = MaximumLikelihoodOptions(reg_covar=wrong)
+    for call in (
+        lambda: fit_mixture(X, n_components=1, update=update),
+        lambda: train_from(X, model, update=update),
+        lambda: update_maximum_likelihood(accumulate(model, X), model, options=update),
+    ):
+        with pytest.raises(InvalidInputError, match=r"^reg_covar must be .* each of 3 features"):
+            call()
