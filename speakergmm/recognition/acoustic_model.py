@@ -119,7 +119,8 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         corpus : Corpus, WordCorpus or path
             The recordings, or where they are; with named speakers, if features are to be normalised
             by speaker. A `WordCorpus`, or the path of one, with ``units="words"``. A
-            `PreparedCorpus` brings its transcripts and its lexicon along.
+            `PreparedCorpus` brings its transcripts and its lexicon along, in which unknown words
+            are mapped or spelled already.
         transcripts : mapping of str to sequence of str, or path, optional
             The words spoken in each utterance, by its id, such as
             `speakergmm.corpora.read_transcripts` returns them; by default those that belong to the

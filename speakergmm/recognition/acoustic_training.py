@@ -66,6 +66,7 @@ def train_parts(
     """Return the fields of the `AcousticModel` that `AcousticModel.train` makes."""
     if isinstance(corpus, PreparedCorpus):
         check_prepared_alone(transcripts, lexicon)
+        _check_prepared(corpus, options)
     else:
         collect = _words if options.units == "words" else _phones
         corpus, transcripts, lexicon = collect(corpus, transcripts, lexicon, options)
@@ -121,6 +122,23 @@ def _words(
         raise InsufficientDataError("there is no recording whose word is known")
     lexicon = Lexicon.from_dict({word: [(word,)] for word in spoken})
     return corpus, as_transcripts({name: (word,) for name, word in words.items()}), lexicon
+
+
+def _check_prepared(corpus: PreparedCorpus, options: TrainingOptions) -> None:
+    """Raise an error if a corpus was prepared for a training of another kind."""
+    lexicon = corpus.lexicon
+    if lexicon is not None and options.units == "words":
+        phonetic = (word for word in lexicon if any(w.phones != (word,) for w in lexicon[word]))
+        if (word := next(phonetic, None)) is not None:
+            raise InvalidInputError(
+                f"the corpus was prepared with pronunciations of phones, such as that of {word!r}; "
+                "for models of whole words give the recordings themselves"
+            )
+    if options.unknown_words == "map" and corpus.unknown is None:
+        raise InvalidInputError(
+            "the corpus was prepared without a word that others are mapped to; give "
+            'prepare(..., unknown_words="map")'
+        )
 
 
 def _check_names(options: TrainingOptions, lexicon: Lexicon | None) -> None:

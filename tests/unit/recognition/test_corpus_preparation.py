@@ -413,6 +413,10 @@ def test_a_prepared_corpus_is_trained_on_as_it_is(directory, monkeypatch):
     assert model.provenance["n_skipped"] == 1
     with pytest.raises(InvalidInputError, match="of its own"):
         AcousticModel.train(prepared, lexicon=LEXICON)
+    with pytest.raises(InvalidInputError, match='unknown_words="map"'):
+        AcousticModel.train(prepared, unknown_words="map")
+    with pytest.raises(InvalidInputError, match="whole words"):
+        AcousticModel.train(prepared, units="words")
     with pytest.raises(InvalidInputError, match="of its own"):
         align_recordings(model, prepared, {"good1": "go"})
 
