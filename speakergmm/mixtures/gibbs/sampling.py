@@ -27,6 +27,7 @@ from speakergmm.mixtures.gibbs.samples import DirichletProcessSamples
 from speakergmm.mixtures.gibbs.sampling_options import DirichletProcessOptions
 from speakergmm.parallel import Workers
 from speakergmm.progress import track
+from speakergmm.ranges import wrong_type
 from speakergmm.run_context import RunContext
 
 # Number of frames that a chain moves between two looks at the callback and the keyboard.
@@ -157,6 +158,8 @@ def _prior_for(
         return NormalInverseWishart.from_data(
             frames, covariance_type=kind, within_fraction=options.within_fraction
         )
+    if not isinstance(prior, NormalInverseWishart):
+        raise wrong_type(prior, "NormalInverseWishart(...)", " for prior")
     if prior.covariance_type != kind or prior.n_features != n_features:
         raise InvalidInputError(
             f"the prior is of {prior.n_features} features and {prior.covariance_type!r} "

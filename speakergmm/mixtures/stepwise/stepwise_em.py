@@ -33,7 +33,7 @@ from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.mixtures.mixture_options import StepwiseOptions
 from speakergmm.moments import Moments
 from speakergmm.parallel import Workers
-from speakergmm.ranges import number
+from speakergmm.ranges import number, wrong_type
 
 # Largest distance of the stream's mean from that of the coordinates, in deviations, and largest
 # factor between their deviations: far below the limits of float32.
@@ -212,6 +212,8 @@ def update_stepwise(
     """
     options = StepwiseOptions.of(options, changes)
     workers = Workers(n_jobs)
+    if not isinstance(state, StepwiseState):
+        raise wrong_type(state, "StepwiseState.begin(mixture)", " before the first block")
     check_rereadable(X)
     weights = check_frame_weights(sample_weight)
     moments = moments or frame_moments(X, weights)

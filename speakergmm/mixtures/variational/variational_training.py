@@ -30,6 +30,7 @@ from speakergmm.mixtures.variational.update import update_variational
 from speakergmm.mixtures.variational.variational_prior import VariationalPrior
 from speakergmm.moments import Moments
 from speakergmm.parallel import Workers
+from speakergmm.ranges import wrong_type
 from speakergmm.run_context import RunContext
 
 # Rounding of float32 densities and moments makes the bound move by some 3e-7 of the size of a
@@ -252,6 +253,10 @@ class _Update:
 
 
 def _check_kinds(start: VariationalPosterior, prior: VariationalPrior) -> None:
+    if not isinstance(start, VariationalPosterior):
+        raise wrong_type(start, "VariationalPosterior(...)", " for start")
+    if not isinstance(prior, VariationalPrior):
+        raise wrong_type(prior, "VariationalPrior(...)", " for prior")
     words = [
         f"{one.covariance_type} of {one.n_features} features ({one.covariance_prior_type}, "
         f"{one.weight_concentration_type})"

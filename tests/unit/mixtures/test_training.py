@@ -8,8 +8,15 @@ from sklearn.mixture import GaussianMixture
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
 from speakergmm.estimators import select_n_components
 from speakergmm.gaussians import frame_moments
-from speakergmm.mixtures import DiagonalMixture, fit_mixture
+from speakergmm.mixtures import (
+    DiagonalMixture,
+    EMOptions,
+    fit_mixture,
+    update_maximum_likelihood,
+)
 from speakergmm.mixtures.gibbs import sample_dirichlet_process
+from speakergmm.mixtures.stepwise import update_stepwise
+from speakergmm.mixtures.variational import train_variational
 from speakergmm.run_context import RunContext
 
 INITS = ["kmeans", "splitting", "random"]
@@ -321,3 +328,17 @@ def test_options_out_of_range_are_refused(options):
 def test_what_is_no_run_context_is_refused_before_anything_is_computed(call):
     with pytest.raises(InvalidTypeError, match=r"got str .* RunContext\("):
         call(np.zeros((9, 2)), "fit.checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (lambda X: update_stepwise(fit_mixture(X, n_components=1).model, X), r"\.begin\("),
+        (lambda X: sample_dirichlet_process(X, prior=3), r"NormalInverseWishart\("),
+        (lambda X: train_variational(X, 3, prior=3), r"VariationalPosterior\("),
+        (lambda X: update_maximum_likelihood(X, X, options=EMOptions()), "where"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused_with_the_right_one(call, wanted):
+    with pytest.raises(InvalidTypeError, match=wanted):
+        call(np.arange(18.0).reshape(9, 2))
