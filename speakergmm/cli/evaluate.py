@@ -10,7 +10,7 @@ from speakergmm.cli.command_options import AnsweringCommand, argument, command, 
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import print_note
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.metrics import BootstrapOptions
+from speakergmm.metrics import BootstrapOptions, EvaluationOptions
 from speakergmm.ranges import number
 
 
@@ -44,9 +44,10 @@ class Evaluate(AnsweringCommand):
         priors = tuple(self.prior or (0.01, 0.05))
         for value in priors:
             number("--prior", value, above=0, below=1)
+        options = EvaluationOptions.of(None, {"p_target": priors, **asdict(self.bootstrap)})
         scores = metrics.read_scores(self.scores)
         try:
-            evaluation = metrics.evaluate(scores, p_target=priors, **asdict(self.bootstrap))
+            evaluation = metrics.evaluate(scores, options)
         except (InvalidInputError, InsufficientDataError) as error:
             raise type(error)(f"{self.scores}: {error}") from error
         if self.report is not None:

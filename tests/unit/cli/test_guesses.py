@@ -48,6 +48,8 @@ def test_a_name_with_one_meaning_is_taken_for_it(command, typed, ours):
 def test_a_value_reaches_the_option_that_is_meant(capsys):
     assert run_command(["evaluate", "none.tsv", "--p_target", "7"]) == 2
     assert capsys.readouterr().err.startswith("speakergmm: --prior must be")
+    assert run_command(["evaluate", "none.tsv", "--prior", "0.1", "--prior", "0.1"]) == 2
+    assert capsys.readouterr().err.startswith("speakergmm: p_target 0.1, 0.1: must not repeat")
 
 
 @pytest.mark.parametrize(
