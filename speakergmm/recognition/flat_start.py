@@ -12,6 +12,7 @@ from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.training.phone_training import utterance_moments
 from speakergmm.moments import Moments
+from speakergmm.ranges import wrong_type
 from speakergmm.recognition.feature_archive import JoinedFeatures
 from speakergmm.recognition.silence_model import SilenceModel
 from speakergmm.recognition.training_options import NOISE_UNIT, TrainingOptions
@@ -44,6 +45,11 @@ def unit_topologies(
     -------
     dict of str to Topology
         The units in alphabetical order, then silence and short pause.
+
+    Raises
+    ------
+    InvalidTypeError
+        If `options.topologies` is not a mapping to topologies.
     """
     n_silent = options.silence_states
     found = dict.fromkeys(sorted(units), Topology.left_right(options.n_states))
@@ -56,6 +62,11 @@ def unit_topologies(
         # Spoken noise is of any shape, as silence is.
         found[NOISE_UNIT] = Topology.silence(max(n_silent, 3))
     special = options.topologies or {}
+    if not isinstance(special, Mapping):
+        raise wrong_type(special, "a dict of topologies by unit", " for topologies")
+    for topology in special.values():
+        if not isinstance(topology, Topology):
+            raise wrong_type(topology, "a topology, such as Topology.left_right(3)")
     return {unit: special.get(unit, topology) for unit, topology in found.items()}
 
 

@@ -436,6 +436,10 @@ def test_arguments_of_a_wrong_type_are_refused(directory):
         prepare(corpus, model="am.safetensors")
     with pytest.raises(InvalidTypeError, match="TrainingOptions"):
         prepare(corpus, lexicon=LEXICON, training={"n_states": 3})
+    for topologies in (3, {"AH": 3}):
+        training = TrainingOptions(topologies=topologies)
+        with pytest.raises(InvalidTypeError, match="topolog"):
+            prepare(corpus, lexicon=LEXICON, training=training)
     for given in ({"annealing": 0.1}, {"realign": 3}, {"realign": (1, 2.5)}):
         with pytest.raises(InvalidInputError, match=next(iter(given))):
             TrainingSchedule(**given)
