@@ -75,7 +75,7 @@ class Run:
         found = list(align_recordings(model, corpus, self.material.transcripts, n_jobs=self.jobs))
         if corpus is self.material.train:
             self.seconds["alignment, features included"] = time.process_time() - start
-            write_ctm(self.file("phones.ctm"), {a.utterance.id: a.phones() for a in found})
+            write_ctm(self.file("phones.ctm"), {a.utterance.id: a.phone_labels() for a in found})
         return found
 
     def phone_model(self, aligned: Iterable[AlignedUtterance]) -> BackoffLanguageModel:

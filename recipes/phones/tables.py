@@ -98,7 +98,9 @@ def boundary_cells(
 ) -> list[str]:
     """Median and 90th percentile of the absolute errors of boundaries, in ms, with intervals."""
     assert material.boundaries is not None
-    found = boundary_errors(material.boundaries, {a.utterance.id: a.phones() for a in aligned})
+    found = boundary_errors(
+        material.boundaries, {a.utterance.id: a.phone_labels() for a in aligned}
+    )
     figures = summarise_boundaries(found, clusters=material.speakers(corpus))
     cells = [str(len(found))]
     for name in ("median_absolute", "p90_absolute"):

@@ -308,7 +308,7 @@ def draw_aligned(aligned: AlignedUtterance, title: str) -> Figure:
 
     utterance = aligned.utterance
     samples, rate = audio.read_audio(utterance.path, start=utterance.start, end=utterance.end)
-    tiers = {"words": aligned.words(), "phones": aligned.phones()}
+    tiers = {"words": aligned.word_labels(), "phones": aligned.phone_labels()}
     return draw_alignment(samples, rate, tiers, title=title, start=utterance.start)
 
 

@@ -116,7 +116,7 @@ class HmmDemonstration:
         for place, aligned in enumerate(
             recognition.align_recordings(model, tested, said, n_jobs=self.jobs)
         ):
-            tiers = {"words": aligned.words(), "phones": aligned.phones()}
+            tiers = {"words": aligned.word_labels(), "phones": aligned.phone_labels()}
             name = aligned.utterance.id
             recognition.write_textgrid(
                 grids / f"{name}.TextGrid", tiers, duration=aligned.recording_duration

@@ -66,12 +66,12 @@ class AlignedUtterance:
         end = self.utterance.end
         return self.recording_duration if end is None else min(end, self.recording_duration)
 
-    def phones(self) -> tuple[TimedLabel, ...]:
+    def phone_labels(self) -> tuple[TimedLabel, ...]:
         """Return phones and silences with posteriors, without gaps from start to end."""
         times = self._phone_times()
         return tuple(map(_timed, times, times[1:], self.alignment.phones))
 
-    def words(self) -> tuple[TimedLabel, ...]:
+    def word_labels(self) -> tuple[TimedLabel, ...]:
         """Return the words of the transcript, without the silences between them.
 
         Each word has the posterior of its place and, if the model has a `WordConfidence`, the
@@ -90,7 +90,7 @@ class AlignedUtterance:
             for place, word in enumerate(words)
         )
 
-    def states(self) -> tuple[TimedLabel, ...]:
+    def state_labels(self) -> tuple[TimedLabel, ...]:
         """Return states without gaps, which change on the best path within their phone's times."""
         phone_times = self._phone_times()
         labels: list[TimedLabel] = []
@@ -118,15 +118,15 @@ class AlignedUtterance:
             "log_likelihood": self.alignment.log_likelihood,
             "words": [
                 _item(label) | {"confidence": known(round(label.confidence, 6))}
-                for label in self.words()
+                for label in self.word_labels()
             ],
             "phones": [
                 _item(label) | {"word": word}
-                for label, word in zip(self.phones(), word_of, strict=True)
+                for label, word in zip(self.phone_labels(), word_of, strict=True)
             ],
         }
         if states:
-            document["states"] = [_item(label) for label in self.states()]
+            document["states"] = [_item(label) for label in self.state_labels()]
         return document
 
     def _phone_times(self) -> list[float]:

@@ -176,7 +176,7 @@ def gather_evidence(aligned: AlignedUtterance) -> UtteranceEvidence:
         float(goodness),
         tuple(
             WordEvidence(word.label, time.start, word.goodness, word.confidence, word.posterior)
-            for word, time in zip(alignment.words, aligned.words(), strict=True)
+            for word, time in zip(alignment.words, aligned.word_labels(), strict=True)
         ),
         tuple((phone.label, phone.n_frames, int(phone.parent or 0)) for phone in phones),
         math.nan if math.isnan(goodness) else misfit,

@@ -122,9 +122,9 @@ class AlignmentFiles:
         SpeakerGmmError
             If a file cannot be written.
         """
-        tiers = {"words": aligned.words(), "phones": aligned.phones()}
+        tiers = {"words": aligned.word_labels(), "phones": aligned.phone_labels()}
         if self.states:
-            tiers["states"] = aligned.states()
+            tiers["states"] = aligned.state_labels()
         if "json" in self.formats:
             document = aligned.to_dict(states=self.states)
             text = json.dumps(document, ensure_ascii=False, allow_nan=False)

@@ -101,7 +101,7 @@ def write_ctm(
     """
     if not isinstance(alignments, Mapping):
         raise wrong_type(
-            alignments, "labels by utterance, {aligned.utterance.id: aligned.words()},"
+            alignments, "labels by utterance, {aligned.utterance.id: aligned.word_labels()},"
         )
     with atomic_text_writer(path) as file:
         for utterance, labels in alignments.items():

@@ -57,7 +57,7 @@ def textgrid_text(tiers: Mapping[str, Sequence[TimedLabel]], *, duration: float)
     from praatio.utilities import textgrid_io
 
     if not isinstance(tiers, Mapping):
-        raise wrong_type(tiers, 'tiers by name, {"words": aligned.words()},')
+        raise wrong_type(tiers, 'tiers by name, {"words": aligned.word_labels()},')
     end = round(float(duration), _DECIMALS)
     if not end > 0:
         raise InvalidInputError(f"a TextGrid needs a duration above 0 s, got {duration!r}")

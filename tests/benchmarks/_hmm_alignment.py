@@ -54,7 +54,7 @@ def synthetic(*, quick: bool = False) -> list[Figure]:
         truth = true_phones(base / "phones.tsv")
         for edges in ("expected", "path"):
             aligned = align_recordings(model, parts["e"], text, edges=edges)
-            errors = boundary_errors(truth, {a.utterance.id: a.phones() for a in aligned})
+            errors = boundary_errors(truth, {a.utterance.id: a.phone_labels() for a in aligned})
             speakers = {u.id: str(u.speaker) for u in parts["e"]}
             found = summarise_boundaries(errors, clusters=speakers)
             for name, limit in (("median_absolute", 10), ("p90_absolute", 25)):

@@ -304,7 +304,10 @@ def test_of_short_sentences_the_wrong_transcript_comes_first(spoken, tmp_path, s
     for item in aligned:
         if item.utterance.id not in (wrong, hard):
             times = sentences.words[item.utterance.id]
-            off = [abs(w.start - start) for w, (start, _) in zip(item.words(), times, strict=True)]
+            off = [
+                abs(w.start - start)
+                for w, (start, _) in zip(item.word_labels(), times, strict=True)
+            ]
             assert max(off) < 0.15
     short = [phone.n_frames <= 3 for a in aligned for phone in a.alignment.phones
              if a.utterance.id == hard and phone.parent is not None]  # fmt: skip

@@ -49,25 +49,29 @@ def test_labels_tile_the_recording_to_the_sample(spoken, aligned):
     assert [item.utterance.id for item in aligned] == [u.id for u in spoken.corpus]
     for item in aligned:
         samples, rate = read_audio(item.utterance.path)
-        for tier in (item.phones(), item.states()):
+        for tier in (item.phone_labels(), item.state_labels()):
             assert tier[0].start == 0.0
             assert tier[-1].end == len(samples) / rate
             for one, two in itertools.pairwise(tier):
                 assert one.end == two.start
                 assert one.start < one.end
-        edges = {time for label in item.phones() for time in (label.start, label.end)}
-        words = item.words()
+        edges = {time for label in item.phone_labels() for time in (label.start, label.end)}
+        words = item.word_labels()
         assert tuple(label.label for label in words) == item.transcript
         assert {time for label in words for time in (label.start, label.end)} <= edges
-        for label in (*words, *item.phones(), *item.states()):
+        for label in (*words, *item.phone_labels(), *item.state_labels()):
             assert 0.0 <= label.posterior <= 1.0
         # A confidence is of what was said: of words.
         assert all(0.0 <= label.confidence <= 1.0 for label in words)
-        assert all(np.isnan(label.confidence) for label in (*item.phones(), *item.states()))
+        assert all(
+            np.isnan(label.confidence) for label in (*item.phone_labels(), *item.state_labels())
+        )
 
 
 def test_boundaries_are_near_the_true_ones(spoken, aligned):
-    errors = boundary_errors(true_phones(spoken), {a.utterance.id: a.phones() for a in aligned})
+    errors = boundary_errors(
+        true_phones(spoken), {a.utterance.id: a.phone_labels() for a in aligned}
+    )
     figures = summarise_boundaries(errors, n_bootstrap=0)
     # A few minutes of speech and a few iterations: the recipe's figures are better.
     assert figures["median_absolute"].value < 0.02
@@ -97,11 +101,11 @@ def test_a_stretch_is_timed_from_the_beginning_of_its_recording(spoken, acoustic
     words = spoken.transcripts[utterance.id]
     moved, still = (align_recording(model, u, words) for u in (stretch, alone))
     assert moved.recording_duration == pytest.approx(len(padded) / rate)
-    assert moved.phones()[0].start == offset
-    assert moved.phones()[-1].end == end
-    assert [p.label for p in moved.phones()] == [p.label for p in still.phones()]
+    assert moved.phone_labels()[0].start == offset
+    assert moved.phone_labels()[-1].end == end
+    assert [p.label for p in moved.phone_labels()] == [p.label for p in still.phone_labels()]
     # Samples are rounded to 16 bits once more.
-    times = [[label.start for label in item.phones()] for item in (moved, still)]
+    times = [[label.start for label in item.phone_labels()] for item in (moved, still)]
     np.testing.assert_allclose(times[0], np.array(times[1]) + offset, atol=2e-3)
 
 
@@ -125,13 +129,13 @@ def test_an_edge_lies_between_the_centres_of_two_frames():
     utterance = Utterance("u", Path("u.wav"), None)
     item = AlignedUtterance(utterance, ("A",), alignment, grid, 0.12, "path")
     # Frame 3 is centred on 0.0425 s and frame 4 on 0.0525 s.
-    assert item.phones()[0] == TimedLabel(0.0, pytest.approx(0.0475), "a", 1.0)
-    assert item.phones()[1].end == 0.12
-    assert [s.start for s in item.states()] == pytest.approx([0.0, 0.0375, 0.0475])
+    assert item.phone_labels()[0] == TimedLabel(0.0, pytest.approx(0.0475), "a", 1.0)
+    assert item.phone_labels()[1].end == 0.12
+    assert [s.start for s in item.state_labels()] == pytest.approx([0.0, 0.0375, 0.0475])
     expected = replace(item, edges="expected")
-    assert expected.words() == (TimedLabel(0.0, pytest.approx(0.0325), "A", 0.5),)
+    assert expected.word_labels() == (TimedLabel(0.0, pytest.approx(0.0325), "A", 0.5),)
     # The second state would begin after its phone's end: it is left out, and nothing overlaps.
-    assert [(s.label, s.start) for s in expected.states()] == [
+    assert [(s.label, s.start) for s in expected.state_labels()] == [
         ("a.1", 0.0),
         ("SIL.1", pytest.approx(0.0325)),
     ]
@@ -210,5 +214,7 @@ def test_a_word_taken_for_the_unknown_one_keeps_its_name(spoken, acoustic_model)
     renamed = [words[0], "unheard-of", *words[2:]]
     known = align_recording(model, utterance, words)
     unknown = align_recording(model, utterance, renamed)
-    assert [label.label for label in unknown.words()] == renamed
-    assert [label.start for label in unknown.words()] == [label.start for label in known.words()]
+    assert [label.label for label in unknown.word_labels()] == renamed
+    assert [label.start for label in unknown.word_labels()] == [
+        label.start for label in known.word_labels()
+    ]

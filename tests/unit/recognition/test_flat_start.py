@@ -58,7 +58,7 @@ def word_errors(model, sentences):
     errors = []
     for item in align_recordings(model, sentences.corpus, sentences.transcripts):
         for label, (start, end) in zip(
-            item.words(), sentences.words[item.utterance.id], strict=True
+            item.word_labels(), sentences.words[item.utterance.id], strict=True
         ):
             errors += [abs(label.start - start), abs(label.end - end)]
     return np.array(errors)
@@ -179,6 +179,6 @@ def test_words_start_likewise(spoken, sentences, tmp_path, zeros):
         )
         return
     for item in align_recordings(model, corpus, {u.id: (words[u.id],) for u in corpus}):
-        (word,) = item.words()
+        (word,) = item.word_labels()
         assert abs(word.start - 0.25) < 0.05
         assert abs(item.end - word.end - 0.25) < 0.1

@@ -50,15 +50,16 @@ def test_a_model_is_its_path(spoken, arpa):
     aligned = align_recording(spoken.model, first, words)
     for given in (spoken.model_path, str(spoken.model_path)):
         (again,) = align_recordings(given, [first], {first.id: words})
-        assert again.words() == aligned.words()
+        assert again.word_labels() == aligned.word_labels()
     # And so are recordings, transcripts and sentences.
     assert (
-        align_recording(spoken.model_path, first.path, " ".join(words)).words() == aligned.words()
+        align_recording(spoken.model_path, first.path, " ".join(words)).word_labels()
+        == aligned.word_labels()
     )
     (again,) = align_recordings(spoken.model_path, str(first.path), spoken.folder / "text")
-    assert again.words() == aligned.words()
+    assert again.word_labels() == aligned.word_labels()
     (again,) = align_recordings(spoken.model, [first.path], {first.path.stem: " ".join(words)})
-    assert again.words() == aligned.words()
+    assert again.word_labels() == aligned.word_labels()
     decoder = Decoder.for_words(str(spoken.model_path), language_model=str(arpa))
     (found,) = decoder.decode([first.path])
     (expected,) = decoder.decode([first])
@@ -207,9 +208,9 @@ def test_what_alignment_gives_is_diagnosed_and_written_by_the_right_call(spoken,
     for wrong in (None, "aligned/", aligned[0], [1]):
         with pytest.raises(InvalidTypeError, match=r"align_recordings\(\.\.\.\)"):
             diagnose(wrong)
-    with pytest.raises(InvalidTypeError, match=r"got list where .*aligned\.words\(\)"):
+    with pytest.raises(InvalidTypeError, match=r"got list where .*aligned\.word_labels\(\)"):
         write_ctm(tmp_path / "words.ctm", aligned)
-    with pytest.raises(InvalidTypeError, match=r"got AlignedUtterance where .*aligned\.words\(\)"):
+    with pytest.raises(InvalidTypeError, match=r"got AlignedUtterance where .*aligned\.word_labels\(\)"):
         write_textgrid(tmp_path / "one.TextGrid", aligned[0], duration=1.0)
     assert not list(tmp_path.iterdir())
 

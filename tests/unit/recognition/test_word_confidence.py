@@ -47,7 +47,7 @@ def test_wrong_words_are_told_and_posteriors_do_not_tell_them(spoken):
     rows = [
         ((item.utterance.id, place) in wrong, word.confidence, word.posterior)
         for item in align_recordings(spoken.model, spoken.corpus, said)
-        for place, word in enumerate(item.words())
+        for place, word in enumerate(item.word_labels())
     ]
     is_wrong, confidence, posterior = np.array(rows, np.float64).T
     by_confidence = metrics.roc_auc_score(is_wrong, 1 - confidence)
@@ -144,14 +144,18 @@ def test_a_model_without_it_has_posteriors_alone(spoken, tmp_path):
     words = spoken.transcripts[utterance.id]
     item = align_recording(model, utterance, words)
     with_them = align_recording(spoken.model, utterance, words)
-    assert all(math.isnan(word.confidence) for word in item.words())
-    assert [w.posterior for w in item.words()] == [w.posterior for w in with_them.words()]
+    assert all(math.isnan(word.confidence) for word in item.word_labels())
+    assert [w.posterior for w in item.word_labels()] == [
+        w.posterior for w in with_them.word_labels()
+    ]
     document = json.loads(json.dumps(item.to_dict(), allow_nan=False))
     assert document["words"][0]["confidence"] is None
-    assert document["words"][0]["posterior"] == pytest.approx(item.words()[0].posterior, abs=1e-6)
+    assert document["words"][0]["posterior"] == pytest.approx(
+        item.word_labels()[0].posterior, abs=1e-6
+    )
     assert "confidence" not in document["phones"][0]
     without = align_recording(spoken.model, utterance, words, confidences=False)
-    assert all(math.isnan(w.confidence) and math.isnan(w.posterior) for w in without.words())
+    assert all(math.isnan(w.confidence) and math.isnan(w.posterior) for w in without.word_labels())
 
 
 @pytest.mark.slow
@@ -190,7 +194,7 @@ def test_models_of_words_have_it_too(spoken):
     model = AcousticModel.train(corpus, names, units="words", n_states=4, max_iter=3)
     assert model.confidence is not None
     item = align_recording(model, utterances[0], [names[utterances[0].id]])
-    assert 0.0 <= item.words()[0].confidence <= 1.0
+    assert 0.0 <= item.word_labels()[0].confidence <= 1.0
 
 
 @pytest.mark.parametrize(
