@@ -210,7 +210,7 @@ def test_what_alignment_gives_is_diagnosed_and_written_by_the_right_call(spoken,
             diagnose(wrong)
     with pytest.raises(InvalidTypeError, match=r"got list where .*aligned\.word_labels\(\)"):
         write_ctm(tmp_path / "words.ctm", aligned)
-    with pytest.raises(InvalidTypeError, match=r"got AlignedUtterance where .*aligned\.word_labels\(\)"):
+    with pytest.raises(InvalidTypeError, match=r"AlignedUtterance .*aligned\.word_labels\(\)"):
         write_textgrid(tmp_path / "one.TextGrid", aligned[0], duration=1.0)
     assert not list(tmp_path.iterdir())
 
