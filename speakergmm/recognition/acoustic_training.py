@@ -197,7 +197,7 @@ class _FlatStart:
             # Embedded training from models of all units that know nothing yet.
             start = self._flat_models(frames, config, silence)
             schedule = options.schedule_for(start.models.n_pdfs)
-            trained = self._train_embedded(frames, start, schedule, skips)
+            trained = self._train_models(frames, start, schedule, skips)
             words = modelled_words(lexicon, trained.models.units)
             # There is no model of noise if no transcript has a word outside the lexicon.
             unknown = material.unknown if material.unknown in words else None
@@ -236,7 +236,7 @@ class _FlatStart:
         flat = flat_models(frames, topologies, config, silences=silence.units)
         return TranscriptModels(flat, lexicon, silence, unknown)
 
-    def _train_embedded(
+    def _train_models(
         self,
         frames: JoinedFeatures,
         start: TranscriptModels,

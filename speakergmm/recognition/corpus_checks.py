@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from speakergmm.corpora import Problem
+from speakergmm.corpora.validation import Severity
 from speakergmm.recognition.loudness import RecordingMeasurement
 from speakergmm.recognition.text_problems import Texts
 from speakergmm.recognition.text_words import shortest_frames
@@ -37,31 +38,32 @@ def recording_problems(
 ) -> Iterator[Problem]:
     """Find recordings that cannot be read, have the wrong rate, or contain no speech."""
     for utterance in texts.corpus:
-        for kind, message in _problems_of(measured[utterance.id], needs, wanted):
+        for severity, kind, message in _problems_of(measured[utterance.id], needs, wanted):
             message = message.removeprefix(f"{utterance.path}: ")
-            yield Problem("error", kind, utterance.path, utterance.id, message)
+            yield Problem(severity, kind, utterance.path, utterance.id, message)
 
 
 def _problems_of(
     found: RecordingMeasurement, needs: Requirements, wanted: int | None
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[Severity, str, str]]:
     if found.refusal is not None:
-        yield "unreadable", found.refusal
+        yield "error", "unreadable", found.refusal
         return
     rate = f"its rate is {found.sample_rate} Hz"
     if wanted is not None and found.sample_rate != wanted:
-        yield "wrong_rate", f"{rate}; {wanted} Hz is asked for"
+        yield "error", "wrong_rate", f"{rate}; {wanted} Hz is asked for"
     elif wanted is None and found.sample_rate < needs.least_rate:
-        remedy = (
-            "give a model that was trained at a lower rate"
-            if needs.units is not None
-            else f"give features with sample_rate={found.sample_rate} (--rate {found.sample_rate})"
-        )
         least = f"the features need at least {needs.least_rate} Hz"
-        yield "wrong_rate", f"{rate}; {least}: {remedy}"
+        if needs.units is not None:
+            # A model that exists can be used on it all the same; it must not be trained on it.
+            above = f"it is upsampled, and contains nothing above {found.sample_rate / 2:g} Hz"
+            yield "warning", "wrong_rate", f"{rate}; {least}: {above}"
+        else:
+            remedy = f"give features with sample_rate={found.sample_rate}"
+            yield "error", "wrong_rate", f"{rate}; {least}: {remedy} (--rate {found.sample_rate})"
     if found.has_speech is False:
         quiet = "it is silent, or too quiet to tell speech from background"
-        yield "no_speech", f"no speech found in {found.seconds:.2f} s: {quiet}"
+        yield "error", "no_speech", f"no speech found in {found.seconds:.2f} s: {quiet}"
 
 
 def too_long_texts(

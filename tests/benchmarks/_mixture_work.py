@@ -112,7 +112,7 @@ def make_clusters(
 
 
 def iterations_and_products(
-    X: np.ndarray, n_components: int, *, n_iterations: int = 10, seed: int = 1
+    X: np.ndarray, n_components: int, *, max_iter: int = 10, seed: int = 1
 ) -> tuple[list[float], float]:
     """CPU seconds of each iteration of a fit, and of its bare products, which run between them.
 
@@ -142,7 +142,7 @@ def iterations_and_products(
         means_init=X[rng.choice(len(X), n_components, replace=False)],
         precisions_init=np.full((n_components, X.shape[1]), 0.5),
         precision="float32",
-        max_iter=n_iterations,
+        max_iter=max_iter,
         tol=0.0,
         callback=watch,
     )
@@ -150,7 +150,7 @@ def iterations_and_products(
         warnings.simplefilter("ignore")
         # Compiled code is loaded by the first fit of this kind.
         estimator.set_params(max_iter=1, callback=None).fit(X[:16_384])
-        estimator.set_params(max_iter=n_iterations, callback=watch)
+        estimator.set_params(max_iter=max_iter, callback=watch)
         clocks[:] = time.process_time(), time.perf_counter()
         estimator.fit(X)
     return spent, float(np.median(bare))

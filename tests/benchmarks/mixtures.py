@@ -137,7 +137,7 @@ def data(sizes: Sizes) -> list[Figure]:
         for name, deviation, limit in (("overlapping", 0.5, 1.15), ("separated", 3.0, 1.25)):
             X = work.make_clusters(n_frames, 39, deviation)
             spent, bare = work.iterations_and_products(
-                X, sizes.components, n_iterations=sizes.iterations
+                X, sizes.components, max_iter=sizes.iterations
             )
             ratios = np.array(spent) / bare
             case = f"EM iterations, diagonal, {name} clusters, N = {n_frames:,}, D = 39, K = "

@@ -57,7 +57,7 @@ def test_frames_without_weight_do_not_make_the_others_lighter(clusters):
             assert result.history[0].report.revived == revived
 
 
-def test_min_count_has_the_unit_of_a_frame():
+def test_min_occupancy_has_the_unit_of_a_frame():
     # Two components of 3 and 1 frames; with weights of 1/8, of 3/8 and 1/8.
     model = DiagonalMixture([0.5, 0.5], [[0.0], [9.0]], [[1.0], [1.0]])
     options = MaximumLikelihoodOptions(min_occupancy=2.0)

@@ -151,7 +151,7 @@ def test_weights_of_the_survey_are_duplicates(rng):
     )
 
 
-def test_min_count_is_in_units_of_the_weights(problem):
+def test_min_occupancy_is_in_units_of_the_weights(problem):
     # A weight of 10 is ten frames, so what is dead with weights of 1 is alive with these.
     model, X = problem
     options = MaximumLikelihoodOptions(variance_floor=1e-3, min_occupancy=300.0)
