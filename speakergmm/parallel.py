@@ -25,93 +25,6 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def parallel_map(
-    function: Callable[[Item], Result],
-    items: Iterable[Item],
-    *,
-    n_jobs: int = 1,
-    description: str | None = None,
-) -> Iterator[Result]:
-    """Apply a function to each item, several at a time, and yield the results in order.
-
-    Linear algebra runs on one thread within each call, whatever `n_jobs` is: workers do not fight
-    for cores, and the number of jobs does not change a single bit of a result.
-
-    Parameters
-    ----------
-    function : callable
-        Called with one item. With several jobs it, the items and the results travel between
-        processes.
-    items : iterable
-    n_jobs : int, default=1
-        Number of processes; 1 works in this one, -1 takes all cores, -2 all but one.
-    description : str, optional
-        Text of a progress bar on standard error; without it there is none.
-
-    Returns
-    -------
-    iterator
-        The results. An error raised for an item is raised when its turn comes. Each distinct
-        warning of the workers is issued once in this process.
-
-    Raises
-    ------
-    InvalidInputError
-        If `n_jobs` is 0 or not an integer.
-    SpeakerGmmError
-        If a worker process dies (most often for want of memory).
-
-    Examples
-    --------
-    >>> list(parallel_map(abs, [-2, -1, 0]))
-    [2, 1, 0]
-    """
-    count = effective_jobs(n_jobs)
-    results = _in_process(function, items) if count == 1 else _in_workers(function, items, count)
-    return _described(results, items, description)
-
-
-def threaded_map(
-    function: Callable[[Item], Result],
-    items: Iterable[Item],
-    *,
-    n_jobs: int = 1,
-    description: str | None = None,
-) -> Iterator[Result]:
-    """Apply a function to each item on threads of this process, results in order.
-
-    For functions that spend their time in NumPy, on arrays that need not travel then.
-
-    Parameters
-    ----------
-    function : callable
-        Called with one item.
-    items : iterable
-        Read as results are taken: few items are in flight at any time, so that a stream from disk
-        is never held as a whole.
-    n_jobs : int, default=1
-        Number of threads, counted as in `parallel_map`.
-    description : str, optional
-        Text of a progress bar on standard error; without it there is none.
-
-    Returns
-    -------
-    iterator
-        The results. An error raised for an item is raised when its turn comes.
-
-    Raises
-    ------
-    InvalidInputError
-        If `n_jobs` is 0 or not an integer.
-
-    Examples
-    --------
-    >>> list(threaded_map(abs, [-2, -1, 0], n_jobs=2))
-    [2, 1, 0]
-    """
-    return _described(_on_threads(function, items, effective_jobs(n_jobs)), items, description)
-
-
 def _on_threads(
     function: Callable[[Item], Result], items: Iterable[Item], count: int
 ) -> Iterator[Result]:
@@ -207,8 +120,37 @@ class Workers:
         *,
         description: str | None = None,
     ) -> Iterator[Result]:
-        """Apply a function to each item in worker processes; see `parallel_map`."""
-        return parallel_map(function, items, n_jobs=self.count, description=description)
+        """Apply a function to each item in worker processes, and return the results in order.
+
+        Linear algebra runs on one thread within each call, however many workers there are: they do
+        not compete for cores, and their number does not change a single bit of a result.
+
+        Parameters
+        ----------
+        function : callable
+            Called with one item. With several workers it, the items and the results are sent
+            between processes.
+        items : iterable
+        description : str, optional
+            Text of a progress bar on standard error; without it there is none.
+
+        Returns
+        -------
+        iterator
+            The results. An error raised for an item is raised when its turn comes. Each distinct
+            warning of the workers is issued once in this process.
+
+        Raises
+        ------
+        SpeakerGmmError
+            If a worker process dies (most often for lack of memory).
+        """
+        count = self.count
+        if count == 1:
+            results = _in_process(function, items)
+        else:
+            results = _in_workers(function, items, count)
+        return _described(results, items, description)
 
     def map_threads(
         self,
@@ -217,8 +159,26 @@ class Workers:
         *,
         description: str | None = None,
     ) -> Iterator[Result]:
-        """Apply a function to each item on threads of this process; see `threaded_map`."""
-        return threaded_map(function, items, n_jobs=self.count, description=description)
+        """Apply a function to each item on threads of this process, and return results in order.
+
+        It suits functions that spend their time in NumPy, on arrays that need not be sent then.
+
+        Parameters
+        ----------
+        function : callable
+            Called with one item.
+        items : iterable
+            Read as results are taken: few items are in flight at any time, so that a stream from
+            disk is never held as a whole.
+        description : str, optional
+            Text of a progress bar on standard error; without it there is none.
+
+        Returns
+        -------
+        iterator
+            The results. An error raised for an item is raised when its turn comes.
+        """
+        return _described(_on_threads(function, items, self.count), items, description)
 
 
 ONE_WORKER = Workers(1)

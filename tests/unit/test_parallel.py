@@ -19,11 +19,17 @@ from speakergmm.errors import AudioError, InvalidInputError, SpeakerGmmError
 from speakergmm.parallel import (
     Workers,
     effective_jobs,
-    parallel_map,
     single_threaded_blas,
-    threaded_map,
 )
 from speakergmm.progress import track
+
+
+def parallel_map(function, items, *, n_jobs=1, **more):
+    return Workers(n_jobs).map_processes(function, items, **more)
+
+
+def threaded_map(function, items, *, n_jobs=1, **more):
+    return Workers(n_jobs).map_threads(function, items, **more)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
