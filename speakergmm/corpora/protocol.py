@@ -198,9 +198,11 @@ class Protocol:
         if self.background is not None:
             paths = (utterance.path for utterance in self.background)
             groups["background"] = self.background.speakers, paths
-        speakers = {n: {comparison_key(s): s for s in group} for n, (group, _) in groups.items()}
+        speakers = {
+            n: {comparison_key(s): quoted(s) for s in group} for n, (group, _) in groups.items()
+        }
         self._refuse_shared("speaker", speakers)
-        recordings = {n: {str(p): str(p) for p in sorted({*g})} for n, (_, g) in groups.items()}
+        recordings = {n: {str(p): shown(p) for p in sorted({*g})} for n, (_, g) in groups.items()}
         self._refuse_shared("recording", recordings)
         for name, split in self.splits.items():
             tested = set(split.test_paths())
@@ -218,7 +220,7 @@ class Protocol:
             shared = [key for key in members if key in owners]
             if shared:
                 raise CorpusError(
-                    f"{shown(self.source)}: {what} {quoted(members[shared[0]])} is in both "
+                    f"{shown(self.source)}: {what} {members[shared[0]]} is in both "
                     f"{owners[shared[0]]!r} and {name!r}{and_more(shared)}; they must share none"
                 )
             owners.update(dict.fromkeys(members, name))

@@ -11,7 +11,7 @@ from speakergmm.estimators.base import BaseMixtureEstimator
 from speakergmm.estimators.bayesian import BayesianGaussianMixture
 from speakergmm.estimators.estimator_records import Storable, parameter_types, parameters_of
 from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.estimators.parameter_checks import check_misplaced, wrong_estimator
+from speakergmm.estimators.parameter_checks import NestingEstimator, wrong_estimator
 from speakergmm.ranges import refused
 from speakergmm.records import Types
 
@@ -21,7 +21,7 @@ _KINDS: dict[str, type[BaseMixtureEstimator]] = {
 
 
 @dataclass(eq=False, repr=False)
-class MixtureMetaEstimator(Storable, BaseEstimator):  # type: ignore[misc]
+class MixtureMetaEstimator(NestingEstimator, Storable, BaseEstimator):  # type: ignore[misc]
     """Base of estimators that fit a clone of another estimator, whose result is a mixture.
 
     Parameters
@@ -49,17 +49,15 @@ class MixtureMetaEstimator(Storable, BaseEstimator):  # type: ignore[misc]
         }
     }
 
+    _nested_kind = GaussianMixture
+    _nested_role = "mixture"
+
     estimator: BaseMixtureEstimator | None = None
     _: KW_ONLY
     n_components: int | None = None
     random_state: Any = None
     n_jobs: int = 1
     estimator_: BaseMixtureEstimator = field(init=False)
-
-    def __new__(cls, *arguments: Any, **named: Any) -> Self:
-        """Raise an error that shows the right call if a parameter belongs to the mixture."""
-        check_misplaced(cls, GaussianMixture, named, "mixture")
-        return super().__new__(cls, *arguments, **named)
 
     def set_params(self, **parameters: Any) -> Self:
         """Set parameters of this estimator, or of the mixture, as in ``estimator__max_iter=50``.

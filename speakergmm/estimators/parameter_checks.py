@@ -7,10 +7,9 @@ attributes that a fit sets.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, fields
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -69,17 +68,26 @@ def wrong_estimator(owner: BaseEstimator, wanted: str, *, library: str) -> Inval
     )
 
 
-def check_misplaced(
-    cls: type[BaseEstimator], inner: type[BaseEstimator], named: Mapping[str, Any], of: str
-) -> None:
-    """Raise an error with the right call if a name is a parameter of the nested estimator only."""
-    unknown = sorted(set(named) - set(cls._get_param_names()))
-    of_inner = inner._get_param_names()
-    for name in (each for each in unknown if each in of_inner):
-        raise InvalidTypeError(
-            f"{name} is a parameter of the {of}; pass it as "
-            f"{cls.__name__}(estimator={inner.__name__}({name}={named[name]!r}))"
-        )
+class NestingEstimator:
+    """Base of estimators that fit another one, whose parameters are not their own.
+
+    A base class, so that `inspect.signature` shows the constructor of the estimator itself.
+    """
+
+    _nested_kind: ClassVar[type[BaseEstimator]]
+    _nested_role: ClassVar[str]
+
+    def __new__(cls, *arguments: Any, **named: Any) -> Self:
+        """Raise an error with the right call if a parameter is one of the nested estimator only."""
+        inner = cls._nested_kind
+        unknown = sorted(set(named) - set(cls._get_param_names()))  # type: ignore[attr-defined] # BaseEstimator's
+        of_inner = inner._get_param_names()
+        for name in (each for each in unknown if each in of_inner):
+            raise InvalidTypeError(
+                f"{name} is a parameter of the {cls._nested_role}; pass it as "
+                f"{cls.__name__}(estimator={inner.__name__}({name}={named[name]!r}))"
+            )
+        return super().__new__(cls, *arguments, **named)
 
 
 def check_integer(owner: BaseEstimator, name: str, *, least: int) -> None:

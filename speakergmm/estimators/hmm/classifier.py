@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.estimator_records import Storable, parameter_types, parameters_of
 from speakergmm.estimators.hmm.gaussian_mixture_hmm import GaussianMixtureHMM
-from speakergmm.estimators.parameter_checks import check_misplaced, wrong_estimator
+from speakergmm.estimators.parameter_checks import NestingEstimator, wrong_estimator
 from speakergmm.gaussians.frame_sources import refuse_path
 from speakergmm.hmm.inference.sequences import (
     ImpossibleSequenceError,
@@ -34,7 +34,7 @@ _FRAMES_PER_STATE = 5
 
 
 @dataclass(eq=False, repr=False)
-class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class HMMClassifier(NestingEstimator, Storable, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Classifier of sequences by the most probable of several hidden Markov models, one per class.
 
     Parameters
@@ -89,6 +89,9 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
     file_kind = "HMM classifier"
     _parameter_types: ClassVar[Types] = {"estimator": parameter_types(GaussianMixtureHMM)}
 
+    _nested_kind = GaussianMixtureHMM
+    _nested_role = "models"
+
     estimator: GaussianMixtureHMM | None = None
     _: KW_ONLY
     n_components: int | str | Callable[[NDArray[np.intp]], int] | None = None
@@ -101,11 +104,6 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
     }
     models_: list[GaussianMixtureHMM] = field(init=False)
     class_log_prior_: NDArray[np.float64] = field(init=False)
-
-    def __new__(cls, *arguments: Any, **named: Any) -> Self:
-        """Raise an error that shows the right call if a parameter belongs to the models."""
-        check_misplaced(cls, GaussianMixtureHMM, named, "models")
-        return super().__new__(cls, *arguments, **named)
 
     def fit(self, X: Any, y: Any, lengths: Any = None, sample_weight: Any = None) -> Self:
         """Fit a model to the sequences of each class.

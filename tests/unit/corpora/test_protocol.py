@@ -190,7 +190,7 @@ def test_a_protocol_is_a_folder(directory, tmp_path):
                 "dev_enroll.tsv": "model\tpath\nd\tq/1.wav\n",
                 "dev_trials.tsv": "model\tpath\tlabel\nd\ta/3.wav\ttarget\n",
             },
-            "a/3.wav' is in both 'dev' and 'eval'",
+            "a/3.wav is in both 'dev' and 'eval'",
         ),
         (
             {"eval_trials.tsv": "model\tpath\tlabel\na\tb/1.wav\tnontarget\n"},

@@ -112,7 +112,7 @@ def test_utterances_without_words():
     [
         ({}, {}, {}, "no reference"),
         ({"u": ["a"]}, {"v": ["a"], "w": []}, {}, r"hypotheses of 2 utterances \('v', 'w'\)"),
-        ({"u": ["a"]}, {}, {"speakers": {}}, "no speaker for 1 utterances"),
+        ({"u": ["a"]}, {}, {"speakers": {}}, "no speaker for 1 utterance"),
         ({"u": ["a b"]}, {}, {}, "word 'a b' .* white space"),
         ({"u": ["a"]}, {"u": [""]}, {}, "word '' is empty"),
     ],
