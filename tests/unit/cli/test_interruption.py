@@ -146,12 +146,12 @@ def test_what_nohup_wants_ignored_stays_ignored(tmp_path):
 SLOW = """
 import signal, sys, threading
 from oracles.parallel_tasks import sleep
-from speakergmm.parallel import parallel_map
+from speakergmm.parallel import Workers
 signal.signal(signal.SIGTERM, lambda *_: sys.exit("my own"))
 before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 from speakergmm.cli import run_command
 run_command(["--version"])
-results = parallel_map(sleep, [0, 60, 60], n_jobs=2)
+results = Workers(2).map_processes(sleep, [0, 60, 60])
 next(results)
 now = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 assert now == before
