@@ -109,19 +109,25 @@ def _cut_short(reading: int) -> None:
 def _end_now(number: int) -> "NoReturn":
     """Remove incomplete files, end the workers, print one line and exit."""
     try:
-        temporaries = sys.modules.get("speakergmm.temporaries")
-        if temporaries is not None:
-            temporaries.discard_temporaries()
-        processes = sys.modules.get("multiprocessing")
-        for child in processes.active_children() if processes is not None else ():
-            _kill(child.pid)
+        _tidy_up()
+    finally:  # a module that is still being imported may lack what tidying up needs
         words = "interrupted" if number == signal.SIGINT else "terminated"
         line = f"speakergmm: {words}\n"
-        if os.isatty(2):
-            line = f"\r\x1b[K\x1b[?25h{line}"  # over a progress bar, which hides the cursor
-        os.write(2, line.encode())
-    finally:
-        os._exit(128 + number)
+        try:
+            if os.isatty(2):
+                line = f"\r\x1b[K\x1b[?25h{line}"  # over a progress bar, which hides the cursor
+            os.write(2, line.encode())
+        finally:
+            os._exit(128 + number)
+
+
+def _tidy_up() -> None:
+    temporaries = sys.modules.get("speakergmm.temporaries")
+    if temporaries is not None:
+        temporaries.discard_temporaries()
+    processes = sys.modules.get("multiprocessing")
+    for child in processes.active_children() if processes is not None else ():
+        _kill(child.pid)
 
 
 def _kill(process: int) -> None:
