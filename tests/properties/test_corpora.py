@@ -189,6 +189,7 @@ def test_any_bytes_as_a_protocol(files):
         read_or_refuse(read_protocol, Path(folder))
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(st.characters(exclude_characters="/\0"), min_size=1), max_size=5))
 @settings(deadline=None)
 def test_any_names_in_a_folder_of_speakers(found):

@@ -1,6 +1,7 @@
 """What holds for every mixture: marginals, conditionals and divergences fit together."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.density_uses import full, random_covariances
@@ -64,6 +65,7 @@ def test_a_marginal_of_a_marginal_is_a_marginal(kind, seed):
     assert_same(marginal(marginal(mixture, first), second), marginal(mixture, first[second]))
 
 
+@pytest.mark.slow
 @in_its_time
 @given(kinds, seeds)
 def test_conditioning_one_after_the_other_is_conditioning_on_both(kind, seed):
@@ -75,6 +77,7 @@ def test_conditioning_one_after_the_other_is_conditioning_on_both(kind, seed):
     assert_same(in_steps, condition(mixture, [4, 1, 2], values))
 
 
+@pytest.mark.slow
 @in_its_time
 @given(kinds, seeds)
 def test_marginals_and_conditionals_commute(kind, seed):
@@ -86,6 +89,7 @@ def test_marginals_and_conditionals_commute(kind, seed):
     assert_same(a, b)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(kinds, seeds)
 def test_all_kinds_are_full_mixtures(kind, seed):
@@ -104,6 +108,7 @@ def test_all_kinds_are_full_mixtures(kind, seed):
     )
 
 
+@pytest.mark.slow
 @in_its_time
 @given(kinds, seeds)
 def test_the_order_of_components_does_not_matter(kind, seed):
@@ -127,6 +132,7 @@ def test_the_order_of_components_does_not_matter(kind, seed):
     )
 
 
+@pytest.mark.slow
 @in_its_time
 @given(kinds, kinds, seeds, st.floats(-6.0, 6.0), st.floats(-1e3, 1e3))
 def test_divergences_do_not_depend_on_coordinates(kind_p, kind_q, seed, log_scale, shift):
@@ -147,6 +153,7 @@ def test_divergences_do_not_depend_on_coordinates(kind_p, kind_q, seed, log_scal
     )
 
 
+@pytest.mark.slow
 @in_its_time
 @given(kinds, seeds, st.floats(-3.0, 3.0), st.floats(-1e3, 1e3))
 def test_monte_carlo_moves_with_its_mixtures(kind, seed, log_scale, shift):
@@ -162,6 +169,7 @@ def test_monte_carlo_moves_with_its_mixtures(kind, seed, log_scale, shift):
     )
 
 
+@pytest.mark.slow
 @in_its_time
 @given(kinds, kinds, seeds)
 def test_bounds_stand_above_the_divergence(kind_p, kind_q, seed):
@@ -175,6 +183,7 @@ def test_bounds_stand_above_the_divergence(kind_p, kind_q, seed):
     assert (component_divergences(p, q) >= 0).all()
 
 
+@pytest.mark.slow
 @in_its_time
 @given(kinds, seeds)
 def test_expectations_of_conditional_moments_are_the_marginal_ones(kind, seed):

@@ -30,6 +30,7 @@ MATRICES = hnp.arrays(
 )
 
 
+@pytest.mark.slow
 @given(data=st.data(), length=st.integers(1, 50), shift_part=st.floats(0.02, 1.0))
 def test_frames_do_not_depend_on_how_samples_come(data, length, shift_part):
     shift = max(1, int(length * shift_part))
@@ -43,6 +44,7 @@ def test_frames_do_not_depend_on_how_samples_come(data, length, shift_part):
     ]
 
 
+@pytest.mark.slow
 @given(data=st.data(), context=st.integers(0, 9), block_frames=st.integers(1, 12))
 def test_windows_show_every_frame_once_with_all_its_neighbours(data, context, block_frames):
     sizes = data.draw(st.lists(st.integers(1, 15), max_size=6))
@@ -60,6 +62,7 @@ def test_windows_show_every_frame_once_with_all_its_neighbours(data, context, bl
     assert wanted == frames.tolist()
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 100),
     seconds=st.floats(0.03, 0.6),
@@ -131,6 +134,7 @@ def test_deltas_of_a_line_are_its_slope(slope, n_frames, window):
     np.testing.assert_allclose(found[window:-window], slope, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @given(
     loud=hnp.arrays(np.bool_, st.integers(0, 60)),
     context=st.integers(0, 5),
@@ -149,6 +153,7 @@ def test_hangover_only_adds_speech_and_votes_follow_the_crowd(loud, context, pro
         assert not more.any()
 
 
+@pytest.mark.slow
 @given(
     start=st.floats(-1, 1),
     shift=st.floats(0.001, 0.05),
@@ -188,6 +193,7 @@ def test_gain_moves_only_c0(gain, seed):
     np.testing.assert_allclose(loud[:, 0] - quiet[:, 0], moved, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 @given(
     changes=st.fixed_dictionaries(
         {},

@@ -128,6 +128,7 @@ def test_names_keep_the_partition(labels):
     assert (np.diff(sizes) <= 0).all()
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 8).flatmap(
         lambda n: st.lists(

@@ -65,6 +65,7 @@ def test_inference_is_that_of_all_paths(case):
         assert len(states) == len(X)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(models(n_iter=4, tol=-np.inf))
 def test_likelihood_never_falls_and_parameters_are_sound(case):

@@ -90,6 +90,7 @@ def test_sums_are_those_over_all_paths(case):
         assert alone == pytest.approx(truth.log_likelihood, rel=1e-13, abs=1e-15 * size)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(graphs())
 def test_viterbi_finds_the_best_of_all_paths(case):
@@ -109,6 +110,7 @@ def test_viterbi_finds_the_best_of_all_paths(case):
         assert found.states[0] == graph.entry_state[found.entry]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(graphs())
 def test_of_equal_paths_the_lowest_exit_then_the_lowest_arcs_from_the_end_are_taken(case):

@@ -92,6 +92,7 @@ def walked(models, edges, n_frames):
     return found
 
 
+@pytest.mark.slow
 @given(worlds(), st.integers(1, 4), seeds)
 @settings(max_examples=30, deadline=None)
 def test_graphs_are_all_walks_and_no_others(world, n_frames, seed):
@@ -118,6 +119,7 @@ def test_graphs_are_all_walks_and_no_others(world, n_frames, seed):
     assert math.isclose(best, expected.best_log_prob, rel_tol=1e-10)
 
 
+@pytest.mark.slow
 @given(worlds(), st.integers(1, 12), seeds)
 @settings(max_examples=25, deadline=None)
 def test_expected_counts_add_up(world, n_frames, seed):
@@ -140,6 +142,7 @@ def test_expected_counts_add_up(world, n_frames, seed):
             assert math.isclose(entered, left, rel_tol=1e-9, abs_tol=1e-9)
 
 
+@pytest.mark.slow
 @given(worlds(), st.integers(0, 12))
 @settings(max_examples=25, deadline=None)
 def test_equal_shares_are_of_pdfs_of_the_graph(world, n_frames):
@@ -178,6 +181,7 @@ def test_transitions_are_probabilities_whatever_the_counts(topology, seed, floor
     np.testing.assert_allclose(scaled.probability, updated.probability, rtol=1e-9)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(0, 5000), min_size=1, max_size=12),
     st.integers(1, 60),
@@ -222,6 +226,7 @@ def test_schedules_never_shrink(n_pdfs, more, grow_until):
     assert wanted[0] == (n_pdfs if grow_until else n_pdfs + more)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(1, 9), min_size=1, max_size=6),
     st.integers(0, 20),

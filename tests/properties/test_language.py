@@ -24,6 +24,7 @@ TOKENS = st.sampled_from(["a", "b", "c", "\u00e9t\u00e9", "-1.5", "d'or"])
 SENTENCES = st.lists(st.lists(TOKENS, max_size=6), min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     sentences=SENTENCES,
@@ -117,6 +118,7 @@ def test_a_written_lexicon_reads_back(words, weighted):
     assert again == lexicon
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_lexicon_or_refused_in_one_line(raw):
@@ -141,6 +143,7 @@ def test_spelling_gives_letters_and_is_stable(word):
         assert spell("".join(units), digits="keep") == units
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(SENTENCES)
 def test_what_is_repeated_has_no_error_and_what_is_silent_only_deletions(sentences):

@@ -114,6 +114,7 @@ def test_swapped_and_negated_classes_have_the_same_errors(target, nontarget):
     )
 
 
+@pytest.mark.slow
 @given(score_lists, score_lists)
 @example([3.0, 6.0, math.inf], [4.0, 5.0, 1.0, 0.0])
 def test_det_corners_are_the_turns_of_the_polygon(target, nontarget):
@@ -159,6 +160,7 @@ def trial_lists(draw):
     return Scores(*map(list, zip(*draw(st.permutations(rows)), strict=True)))
 
 
+@pytest.mark.slow
 @given(trial_lists())
 def test_identification_is_that_of_counting(scores):
     found = identification_from_trials(scores)

@@ -80,6 +80,7 @@ def rebuilt(model, *, means=None, covariances=None, order=slice(None)):
     )
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems())
 def test_the_order_of_components_does_not_matter(problem):
@@ -110,6 +111,7 @@ def test_the_order_of_components_does_not_matter(problem):
         )
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(), st.data())
 def test_statistics_of_parts_add_up(problem, data):
@@ -130,6 +132,7 @@ def test_statistics_of_parts_add_up(problem, data):
         assert_same_statistics(parts[0] + parts[1], whole, rounding=rounding)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(), st.lists(st.integers(0, 60), max_size=5), st.integers(1, 20), st.integers(1, 3))
 def test_cuts_and_threads_change_no_bit(problem, cuts, block_frames, n_jobs):
@@ -143,6 +146,7 @@ def test_cuts_and_threads_change_no_bit(problem, cuts, block_frames, n_jobs):
         np.testing.assert_equal(arrays_of(found), arrays_of(one))
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(), st.integers(1, 80))
 def test_the_size_of_blocks_changes_rounding_only(problem, block_frames):
@@ -210,6 +214,7 @@ def test_steps_scale_with_the_data(problem, data):
     )
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(kinds=("full", "tied", "spherical")))
 def test_steps_turn_with_the_data(problem):
@@ -229,6 +234,7 @@ def test_steps_turn_with_the_data(problem):
     assert_same_model(turned(found, rotation.T), new)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(kinds=("diag", "spherical", "tied")))
 def test_a_full_mixture_of_the_same_matrices_gives_the_same(problem):
@@ -262,6 +268,7 @@ def test_a_spherical_mixture_is_a_diagonal_one_of_equal_variances(problem):
     np.testing.assert_allclose(b.log_likelihood, a.log_likelihood, rtol=1e-11)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(), st.integers(1, 4))
 def test_integer_weights_are_duplicates(problem, largest):
@@ -278,6 +285,7 @@ def test_integer_weights_are_duplicates(problem, largest):
         assert_same_statistics(a, present, rounding=rounding)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(), st.floats(-200.0, 200.0), st.floats(0.0, 30.0))
 def test_a_common_factor_of_the_weights_is_one_of_the_statistics(problem, exponent, spread):
@@ -293,6 +301,7 @@ def test_a_common_factor_of_the_weights_is_one_of_the_statistics(problem, expone
             )
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(), st.floats(-20.0, 20.0))
 def test_training_does_not_know_a_common_factor_of_the_weights(problem, exponent):

@@ -44,6 +44,7 @@ def assert_close(a, b, *, rtol, atol):
         np.testing.assert_allclose(arrays_of(b)[name], value, rtol=rtol, atol=atol, err_msg=name)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems())
 def test_the_order_of_components_does_not_matter(problem):
@@ -88,6 +89,7 @@ def test_moving_data_and_model_moves_the_new_model(problem, offset):
         )
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(), st.integers(-30, 30))
 def test_a_power_of_two_as_unit_changes_no_bit(problem, exponent):
@@ -105,6 +107,7 @@ def test_a_power_of_two_as_unit_changes_no_bit(problem, exponent):
     )
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(), st.floats(0.01, 100.0))
 def test_any_unit_changes_rounding_only(problem, unit):
@@ -162,6 +165,7 @@ def test_float32_stays_near_float64(problem):
     np.testing.assert_allclose(b.counts.sum(), len(X), rtol=1e-6)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems())
 def test_counts_and_moments_add_up_to_the_data(problem):
@@ -193,6 +197,7 @@ def test_em_never_loses(problem):
             break
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems(), st.floats(0.1, 1000.0))
 def test_adaptation_lies_between_background_and_data(problem, relevance_factor):

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import oracles.speakers as oracle
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -40,6 +41,7 @@ def problems(draw):
     return background, models, frames
 
 
+@pytest.mark.slow
 @relaxed
 @given(problems(), st.integers(1, 10))
 def test_scores_are_the_formulas_at_any_scale(problem, top_c):
@@ -55,6 +57,7 @@ def test_scores_are_the_formulas_at_any_scale(problem, top_c):
             np.testing.assert_allclose(single, expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 @relaxed
 @given(problems(), st.floats(0.1, 10.0), st.floats(-50, 50))
 def test_scores_do_not_change_with_the_units_of_the_features(problem, factor, shift):
@@ -74,6 +77,7 @@ def test_scores_do_not_change_with_the_units_of_the_features(problem, factor, sh
     np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @relaxed
 @given(problems(), st.randoms(use_true_random=False))
 def test_the_order_of_speakers_and_frames_does_not_matter(problem, random):
@@ -90,6 +94,7 @@ def test_the_order_of_speakers_and_frames_does_not_matter(problem, random):
     np.testing.assert_allclose(after, before[order][:, columns], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 @relaxed
 @given(problems(), st.integers(0, 12), st.floats(0.5, 50.0))
 def test_sessions_split_anywhere_give_the_same_model(problem, cut, relevance_factor):
@@ -138,6 +143,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @relaxed
 @given(
     st.dictionaries(names, arrays, max_size=4), st.dictionaries(st.text(), json_values, max_size=3)
@@ -152,6 +158,7 @@ def test_packing_keeps_everything(content, metadata):
     assert pack_arrays(found, kind="k", metadata=found_metadata) == packed
 
 
+@pytest.mark.slow
 @relaxed
 @given(problems())
 def test_statistics_survive_packing(problem):

@@ -112,6 +112,7 @@ def test_moved_and_scaled_frames_move_and_scale_the_posterior(problem, shift, ex
     assert found == pytest.approx(one.elbo, rel=tolerance, abs=tolerance)
 
 
+@pytest.mark.slow
 @in_its_time
 @given(problems())
 def test_weights_are_copies(problem):

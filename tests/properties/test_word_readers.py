@@ -110,6 +110,7 @@ def test_examples_are_one_word_in_every_reader(folder, read, word):
         assert read(folder, unicodedata.normalize("NFD", word), case) == (fold(word, case),)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(WORDS, st.sampled_from([None, "upper", "lower"]))
 @example("\u0399\u0308\u0301", "lower")

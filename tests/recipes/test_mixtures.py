@@ -104,6 +104,7 @@ def test_all_pictures_are_on_one_page(recipe, settings, protocol, tmp_path):
     assert max(falls) < 1e-9
 
 
+@pytest.mark.slow
 def test_planted_clusters_are_found(recipe, settings):
     _, modules = recipe
     rng = np.random.default_rng(0)

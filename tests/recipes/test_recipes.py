@@ -65,6 +65,7 @@ def test_verification_offers_each_setting_once(load):
         assert all(settings.config() for settings in variants)
 
 
+@pytest.mark.slow
 def test_identification(load, protocol):
     recipe = load("identification")
     part = protocol.split("eval")

@@ -268,6 +268,7 @@ def test_flipped_bits_in_flac_are_refused(tmp_path, seed):
     assert message.startswith(f"{path}: damaged")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 def test_missing_pages_of_ogg_are_refused(tmp_path, subtype):
     path = tmp_path / "a.ogg"
@@ -287,6 +288,7 @@ def test_ogg_cut_between_two_pages_is_refused_on_sight(tmp_path):
     assert "truncated OGG file: its last page is not the end" in refused(probe, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 def test_ogg_of_which_a_part_is_unreadable_is_refused_on_sight(tmp_path, subtype):
     path = tmp_path / "a.ogg"

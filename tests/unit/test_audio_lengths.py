@@ -342,6 +342,7 @@ def test_flac_files_in_one_are_read_one_after_the_other(path):
 # Ogg.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 def test_chained_ogg_is_read_to_its_end(path, subtype):
     parts = [
@@ -496,6 +497,7 @@ def test_mp3_without_a_header_of_its_length_is_read_whole(path, mode, rate, sile
     np.testing.assert_allclose(found[shift : shift + length], expected[:length], atol=0.02)
 
 
+@pytest.mark.slow
 def test_mp3_files_in_one_are_read_one_after_the_other(path):
     one, other = mp3(SPEECH_AND_SILENCE), mp3(NOISE[: 2 * RATE], "CONSTANT")
     tag = b"ID3\4\0\0\0\0\2\0" + bytes(256)

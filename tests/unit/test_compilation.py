@@ -24,6 +24,7 @@ def first_and_whether_positive(x: Matrix[np.float64]) -> tuple[float, bool]:
     return x[0, 0], x[0, 0] > 0
 
 
+@pytest.mark.slow
 def test_a_function_is_compiled_for_what_its_annotations_say():
     kernel = compiled()(scale)
     assert len(kernel.signatures) == 2
@@ -66,6 +67,7 @@ def test_without_a_place_for_caches_code_is_compiled_in_memory(monkeypatch):
     assert compiled()(first_and_whether_positive)(np.zeros((1, 1))) == (0.0, False)
 
 
+@pytest.mark.slow
 def test_polynomials_are_right_to_the_last_digits_of_float32():
     rng = np.random.default_rng(0)
     exponents = np.concatenate([rng.uniform(-125, 125, 5000), [0.0, 0.5, -0.5, 7.0, -125.0]])

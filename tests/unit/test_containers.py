@@ -278,6 +278,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_file_size_limit_leaves_the_old_file_and_no_other(tmp_path):
     path = tmp_path / "m"
     save_arrays(path, ARRAYS, kind="k")

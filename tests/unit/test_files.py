@@ -139,6 +139,7 @@ def test_a_pipe_closed_without_a_byte_is_empty(fifo: Path) -> None:
     assert time.perf_counter() - began < 2
 
 
+@pytest.mark.slow
 def test_a_shell_s_substitution_is_read(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("u1 YES\n")
     program = (

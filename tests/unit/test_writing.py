@@ -130,6 +130,7 @@ def test_a_folder_appears_whole(tmp_path):
     assert names(tmp_path) == ["corpus"]
 
 
+@pytest.mark.slow
 @needs_locks
 def test_many_kills_at_random_moments_leave_one_whole_file(tmp_path):
     target = tmp_path / "model"

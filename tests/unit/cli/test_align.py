@@ -231,6 +231,7 @@ def test_transcripts_may_lie_elsewhere(run, spoken, tmp_path):
     assert {name: [label.label for label in labels] for name, labels in found.items()} == said
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said_in_one_line(run, spoken, few, tmp_path):
     audio = spoken.corpus.utterances[0].path
     out = tmp_path / "out"
@@ -263,6 +264,7 @@ def test_what_is_wrong_is_said_in_one_line(run, spoken, few, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_all_that_is_missing_is_counted(run, spoken, few, tmp_path):
     """What can't be read of the list, what has no text, and what can't be aligned."""
     path, ids = few
@@ -284,6 +286,7 @@ def test_all_that_is_missing_is_counted(run, spoken, few, tmp_path):
     assert run(spoken.model_path, listed, "-o", tmp_path / "out", "--strict")[0] == 2
 
 
+@pytest.mark.slow
 def test_a_lexicon_in_the_other_letter_case_is_hinted_at(run, spoken, few, tmp_path):
     lexicon = tmp_path / "upper.txt"
     lexicon.write_text(
@@ -369,6 +372,7 @@ def test_a_ctm_pairs_utterances_with_their_own_times(run, spoken, meeting, tmp_p
     )
 
 
+@pytest.mark.slow
 def test_by_recording_a_ctm_has_its_name_and_a_textgrid_its_speakers(
     run, spoken, meeting, tmp_path
 ):

@@ -70,6 +70,7 @@ def test_train_info_round_trip(world, speakergmm):
     assert speakergmm("info", world.ubm).out.count("\n") > 20
 
 
+@pytest.mark.slow
 def test_a_store_is_described_in_ten_lines(store, world, speakergmm):
     said = speakergmm("info", store).out
     assert said.count("\n") <= 10
@@ -144,6 +145,7 @@ def test_verify_says_yes_or_no_only_against_a_threshold(store, world, speakergmm
     assert "yes" not in speakergmm("verify", store, "e001", own).out
 
 
+@pytest.mark.slow
 def test_verify_exact_is_close_to_the_best_five(store, world, speakergmm):
     own = world.test("e001")
     fast = speakergmm("verify", store, "e001", own, "--json").json["score"]
@@ -171,6 +173,7 @@ def test_speakers_and_remove(store, speakergmm):
     assert "e001" not in speakergmm("speakers", store).out
 
 
+@pytest.mark.slow
 def test_names_are_no_markup(tmp_path, world, speakergmm):
     path = tmp_path / "voices.db"
     name = "[red]ana[bold]"
@@ -180,6 +183,7 @@ def test_names_are_no_markup(tmp_path, world, speakergmm):
         assert opened.speakers()[0].name == name
 
 
+@pytest.mark.slow
 def test_protocol_scores_and_report(tmp_path, world, speakergmm):
     scores, report = tmp_path / "scores.tsv", tmp_path / "report.html"
     done = speakergmm(
@@ -204,6 +208,7 @@ def test_protocol_scores_and_report(tmp_path, world, speakergmm):
     assert "50 % interval" in narrow
 
 
+@pytest.mark.slow
 def test_dev_split_and_exact_scores(tmp_path, world, speakergmm):
     common = ("run-protocol", world.protocol_dir, "--data", world.folder / "corpus")
     for name, extra in (("fast", ()), ("exact", ("--exact",))):
@@ -216,6 +221,7 @@ def test_dev_split_and_exact_scores(tmp_path, world, speakergmm):
     assert not np.array_equal(fast, exact)
 
 
+@pytest.mark.slow
 def test_validate_lists_every_problem(tmp_path, world, speakergmm):
     corpus = tmp_path / "corpus"
     for speaker in ("e001", "e002"):

@@ -91,6 +91,7 @@ def run(world):
     return run
 
 
+@pytest.mark.slow
 def test_text_on_standard_output(run, world):
     done = run("--lm", world / "lm.arpa")
     assert done.exit_code == 0
@@ -177,6 +178,7 @@ def test_words_in_the_other_letter_case_are_hinted_at(run, tmp_path):
         run("--lm", tmp_path / "lm.arpa")
 
 
+@pytest.mark.slow
 def test_files_of_three_kinds(run, world, tmp_path):
     out = tmp_path / "words.ctm"
     done = run("--lm", world / "lm.arpa", "--output", out, "--confidences")

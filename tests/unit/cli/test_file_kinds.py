@@ -212,6 +212,7 @@ def test_a_model_can_be_read_whatever_its_corpus_is_called(world, tmp_path, caps
     assert "ller.tsv" in json.loads(capsys.readouterr().out)["provenance"]["corpus"]
 
 
+@pytest.mark.slow
 def test_a_store_in_the_making_is_called_so_by_any_name(files, tmp_path, capsys):
     left = tmp_path / ".voices.db.0123456789ab.tmp"
     left.write_bytes(files["store"].read_bytes())

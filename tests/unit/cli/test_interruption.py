@@ -101,6 +101,7 @@ def test_workers_of_a_killed_command_end_and_what_it_left_goes_with_the_next(tmp
     assert temporaries(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", WORDS)
 def test_a_command_is_stopped_while_it_is_loaded_too(number):
     # Python itself needs some time until the first line of any program is run.

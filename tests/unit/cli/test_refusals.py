@@ -111,6 +111,7 @@ BAD_RECORDINGS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", BAD_RECORDINGS, ids=lambda make: make.__name__)
 def test_bad_recordings_are_refused_by_name_and_lose_nothing(make, tmp_path, world, store, refused):
     bad = tmp_path / f"bad.{'flac' if make is corrupt_flac else 'wav'}"
@@ -166,6 +167,7 @@ def test_store_is_needed_or_made(tmp_path, world, store, refused):
     assert not new.exists()
 
 
+@pytest.mark.slow
 def test_other_background_or_features_are_refused(tmp_path, world, store, refused):
     corpus = (world.protocol_dir / "background.tsv", "--data", world.folder / "corpus")
     for extra, what in ((("--seed", 5), "background"), (("--features", "kaldi"), "feature")):

@@ -498,6 +498,7 @@ def test_a_silent_file_is_told_once_and_one_voice_is_enough(speak, folder):
     assert "one_speaker" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["noise.wav", "model.safetensors"])
 def test_a_file_that_is_no_text_is_called_what_it_is(speak, folder, world, name):
     binary = folder / name

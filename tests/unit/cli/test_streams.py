@@ -98,6 +98,7 @@ NASTY = "a\x1b[31m\x07b\u202ec\x9b2Jd"
 SHOWN = r"a\x1b[31m\x07b\u202ec\x9b2Jd"
 
 
+@pytest.mark.slow
 def test_control_characters_are_shown_and_not_obeyed(tmp_path, world, capsys):
     folder = tmp_path / NASTY
     folder.mkdir()

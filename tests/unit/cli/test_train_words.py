@@ -50,6 +50,7 @@ def call(app: typer.Typer, *arguments: object):
     return CliRunner().invoke(app, [*map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_a_model(app, folder, tmp_path):
     output = tmp_path / "words.safetensors"
     found = call(app, folder, "--output", output, *FAST)
@@ -63,6 +64,7 @@ def test_a_folder_becomes_a_model(app, folder, tmp_path):
         assert ranked[0].word == word
 
 
+@pytest.mark.slow
 def test_options_reach_the_model(app, folder, tmp_path):
     output = tmp_path / "words.safetensors"
     found = call(
@@ -78,6 +80,7 @@ def test_options_reach_the_model(app, folder, tmp_path):
     assert (facts["n_states"], facts["seed"], facts["n_speakers"]) == (3, 3, 2)
 
 
+@pytest.mark.slow
 def test_strict_training_refuses_a_bad_recording(app, folder, tmp_path):
     """Too short for the word, which training finds out."""
     corpus, output = tmp_path / "corpus", tmp_path / "words.safetensors"
@@ -99,6 +102,7 @@ def test_strict_training_refuses_a_bad_recording(app, folder, tmp_path):
     assert "trained on 8 recordings" in found.output
 
 
+@pytest.mark.slow
 def test_the_checkpoint_is_the_file_named(app, folder, tmp_path):
     path, output = tmp_path / "c.ckpt", tmp_path / "words.safetensors"
     path.write_bytes(b"something else")

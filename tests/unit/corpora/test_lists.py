@@ -176,6 +176,7 @@ def test_broken_quoting_ends_a_list_with_a_fault(tmp_path):
     assert len(found.faults) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "found"),
     [

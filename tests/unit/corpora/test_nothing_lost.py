@@ -277,6 +277,7 @@ def test_folders_deeper_than_a_path_may_be_long_are_named_in_a_line(deep):
     assert len(corpus.faults) == 1
 
 
+@pytest.mark.slow
 def test_folders_a_thousand_deep_within_a_path_are_read(deep):
     where = deep(1050, "d")
     corpus = read_corpus(where)

@@ -180,6 +180,7 @@ def test_same_seed_gives_the_same_bytes_however_many_processes(corpus, tmp_path)
     assert digests(tmp_path / "again") == digests(corpus)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_recordings(corpus, tmp_path):
     make_synthetic_corpus(tmp_path / "other", seed=1, **SMALL)
     ours, theirs = digests(corpus / "synthetic"), digests(tmp_path / "other" / "synthetic")
@@ -222,6 +223,7 @@ def test_other_sizes_or_seed_in_the_same_place_are_refused(corpus):
         make_synthetic_corpus(corpus, **{**SMALL, "n_eval": 2})
 
 
+@pytest.mark.slow
 def test_a_damaged_corpus_is_refused(tmp_path):
     folder = tmp_path / "corpus"
     make_synthetic_corpus(folder, **SMALL)
@@ -246,6 +248,7 @@ def test_a_file_in_the_way_is_refused(tmp_path):
     assert file.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_an_empty_folder_is_used(tmp_path):
     (tmp_path / "empty").mkdir()
     make_synthetic_corpus(tmp_path / "empty", **SMALL)

@@ -146,6 +146,7 @@ def test_clusters_that_are_not_there_stay_empty(kind, weights, prior_type):
     assert mixture.weights_.sum() == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_the_evidence_bound_finds_the_number_of_clusters(clusters):
     bounds = [
         BayesianGaussianMixture(

@@ -27,6 +27,7 @@ def _expected_to_fail(estimator):
     return {"check_sample_weight_equivalence_on_dense_data": "a random start depends on the order"}
 
 
+@pytest.mark.slow
 @parametrize_with_checks(
     [
         BayesianGaussianMixture(),

@@ -17,6 +17,7 @@ def drift(n_blocks=100, n=50, seed=0):
     return [rng.normal(10.0 * t / n_blocks, 1.0, (n, 2)) for t in range(1, n_blocks + 1)]
 
 
+@pytest.mark.slow
 def test_a_mean_that_drifts_is_followed():
     following = GaussianMixture(1, covariance_type="diag", step_size=0.5)
     keeping = GaussianMixture(1, covariance_type="diag")

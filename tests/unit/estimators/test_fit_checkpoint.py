@@ -107,6 +107,7 @@ def test_goes_on_to_the_same_result_from_any_iteration_of_any_restart(
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.0, 1e6])
 @pytest.mark.parametrize("init", ["kmeans", "k-means++", "random", "splitting"])
 def test_interrupted_again_and_again_with_every_start(init, seconds, clusters, tmp_path):
@@ -173,6 +174,7 @@ def test_interrupted_at_any_reading_of_the_frames(seconds, clusters, tmp_path):
         assert_identical(make(GaussianMixture, tmp_path / "c", **parameters).fit(source), whole)
 
 
+@pytest.mark.slow
 def test_the_best_restart_is_remembered(clusters, tmp_path):
     def best_restart(seed):
         fitted = make(GaussianMixture, random_state=seed).fit(clusters)

@@ -48,6 +48,7 @@ def test_pipeline(clusters):
     assert np.isfinite(pipeline.score(clusters))
 
 
+@pytest.mark.slow
 def test_grid_search_finds_the_number_of_clusters(clusters):
     search = GridSearchCV(
         GaussianMixture(random_state=0),

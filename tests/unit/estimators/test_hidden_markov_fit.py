@@ -48,6 +48,7 @@ def started(model, source, seed=1):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("final", ["any", "last"])
 @pytest.mark.parametrize("kind", KINDS)
@@ -178,6 +179,7 @@ def test_order_of_sequences_is_immaterial():
         np.testing.assert_allclose(getattr(forth, name), getattr(back, name), rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["diag", "full"])
 def test_jobs_change_no_bit(kind):
     X = sequences_of(generator(kind), [700] * 20)
@@ -194,6 +196,7 @@ def test_jobs_change_no_bit(kind):
     np.testing.assert_array_equal(*(model.predict_proba(X) for model in models))
 
 
+@pytest.mark.slow
 def test_generating_parameters_are_recovered():
     source = generator()
     X = sequences_of(source, [400] * 50)
@@ -303,6 +306,7 @@ def test_samples_have_the_moments_of_the_model():
             assert np.abs(np.cov(frames.T) - between - within).max() < 0.1 * size.max()
 
 
+@pytest.mark.slow
 def test_samples_begin_where_they_are_told():
     model = generator()
     assert model.sample(5, random_state=0, currstate=2)[1][0] == 2

@@ -88,6 +88,7 @@ def is_matrix(kind):
     return kind in ("tied", "full")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("final", ["any", "last"])
 @pytest.mark.parametrize("prior", ["none", "dirichlet", "conjugate"])
 @pytest.mark.parametrize("kind", KINDS)

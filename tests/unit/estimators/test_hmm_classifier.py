@@ -68,6 +68,7 @@ def test_default_estimator_serves():
     assert HMMClassifier().fit(X[:15], y[:15]).score(X[15:], y[15:]) > 0.9
 
 
+@pytest.mark.slow
 def test_probabilities_are_bayes_rule():
     X, y = make_words(noise=3.0)
     model = HMMClassifier(small(), priors=[0.2, 0.3, 0.5]).fit(X, y)
@@ -107,6 +108,7 @@ def test_two_classes_have_one_decision():
     np.testing.assert_array_equal(model.predict(X) == "left", decision > 0)
 
 
+@pytest.mark.slow
 def test_sequences_may_be_given_in_three_ways():
     X, y = make_words()
     lengths = [len(x) for x in X]
@@ -149,6 +151,7 @@ def test_a_grid_search_works():
     assert clone(HMMClassifier(small(), scale="frames")).scale == "frames"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [WORDS, [3, 1, 2], [2.5, 0.5, 1.5]])
 def test_stored_and_loaded_it_is_the_same(tmp_path, labels):
     X, y = make_words()

@@ -94,6 +94,7 @@ def test_rows_set_aside_train_nothing(rng):
     assert (given.n_validation_, given.threshold_) == (40, expected.threshold)
 
 
+@pytest.mark.slow
 def test_the_rate_of_new_samples_is_the_one_asked_for(rng):
     # A standard normal in two features: log-likelihoods are -log(2 pi) - r / 2 with r chi-square.
     mixture = make_mixture("spherical", [1.0], [[0.0, 0.0]], [1.0])

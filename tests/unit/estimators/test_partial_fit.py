@@ -53,6 +53,7 @@ def assert_same_state(a, b):
     assert a.lower_bound_ == b.lower_bound_
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_pass_over_a_stream_comes_near_to_a_fit_of_all_frames(kind, rng):
     X, held_out = draw(rng, 12_000), draw(rng, 4_000)

@@ -145,6 +145,7 @@ def test_weights_are_duplicates(rng, kind):
     assert np.abs(unweighted.predict(X) - weighted.predict(X)).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_draws_have_the_conditional_distribution(rng):
     X, y = two_lines(rng)
     regressor = GaussianMixtureRegressor(n_components=2, random_state=0).fit(X, y)

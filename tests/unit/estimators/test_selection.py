@@ -81,6 +81,7 @@ def test_criteria_equal_those_of_our_estimator():
     np.testing.assert_array_equal(found.best.means_, fitted.means_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grouped", [False, True])
 def test_held_out_equals_a_loop_over_folds(grouped):
     X = planted(30)[:85]
@@ -265,6 +266,7 @@ def test_weights_count_in_held_out_frames():
     np.testing.assert_allclose(found.path[0].value, totals / weights.sum(), rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("criterion", ["bic", "held_out"])
 def test_jobs_change_nothing(criterion):
@@ -316,6 +318,7 @@ class Fragile(GaussianMixture):
         return super().fit(X, y, sample_weight=sample_weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("criterion", ["bic", "held_out"])
 def test_what_fails_has_a_row(criterion):
     with pytest.warns(FitFailedWarning) as caught:
@@ -360,6 +363,7 @@ def test_estimator_is_not_touched():
     assert not hasattr(estimator, "mixture_")
 
 
+@pytest.mark.slow
 def test_what_did_not_converge_says_so_once():
     with pytest.warns(ConvergenceWarning, match="did not converge") as caught:
         found = select_n_components(planted(), [2, 3], criterion="held_out", max_iter=1)

@@ -340,6 +340,7 @@ def test_restarts_read_a_stream_once_for_their_starts(
     assert_array_equal(found.means_, fit(5, clusters).means_)
 
 
+@pytest.mark.slow
 def test_a_start_that_is_asked_for_twice_is_the_same(clusters):
     frames = prepared_frames([clusters[:120], clusters[120:]])
     for kind in KINDS:

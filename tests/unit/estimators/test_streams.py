@@ -86,6 +86,7 @@ def test_training_gives_one_model_whatever_the_frames_come_in(tmp_path, kind, dt
         assert found.objectives == expected.objectives, what
 
 
+@pytest.mark.slow
 def test_the_trainer_of_background_models_gives_one_model_too(tmp_path):
     X = make_frames()
     options = {"n_components": 6, "max_iter": 2}

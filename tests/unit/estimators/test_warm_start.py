@@ -154,6 +154,7 @@ def test_one_iteration_at_a_time_is_the_same_fit(kind):
     assert steps.convergence_ == "converged"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_bayesian_mixture_learns_other_frames(kind):
     options = {"n_components": 2, "covariance_type": kind, "random_state": 0}

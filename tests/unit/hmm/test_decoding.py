@@ -119,6 +119,7 @@ def case(request):
     return Case(request.param)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small_graph", [0, 100_000])
 @pytest.mark.parametrize("scale", [1.0, 0.1])
 def test_best_path_is_that_of_enumeration(case, scale, small_graph):
@@ -142,6 +143,7 @@ def test_best_path_is_that_of_enumeration(case, scale, small_graph):
             assert segment.label == expected.unit_at[segment.start_frame][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small_graph", [0, 100_000])
 @pytest.mark.parametrize("scale", [1.0, 0.1])
 def test_n_best_list_is_that_of_enumeration(case, scale, small_graph):
@@ -233,6 +235,7 @@ def ways_of_backing_off(grammar, sentence):
     return go_on(0, sentence)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_posteriors_with_n_grams_count_each_way_of_backing_off(order):
     """Posteriors as `Hypothesis` states; without back-off they are those of the model."""

@@ -147,6 +147,7 @@ def test_best_path_is_the_first_sequence(lattice):
     assert lattice.best_path().score == pytest.approx(score, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sums", [False, True])
 def test_compiled_passes_are_their_python(lattice, sums):
     nowhere = np.zeros(lattice.n_arcs, np.int32)

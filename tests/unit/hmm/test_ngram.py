@@ -71,6 +71,7 @@ def counts_of_counts_text():
     return [*sentences, *TEXT]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_modified_kneser_ney_is_its_formula(order):
     text = counts_of_counts_text()
@@ -144,6 +145,7 @@ def test_order_of_sentences_and_words_does_not_matter():
     assert model.digest == other.digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["witten-bell", "kneser-ney"])
 def test_the_order_of_words_is_that_of_any_process(method):
     program = (

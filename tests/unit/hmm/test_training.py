@@ -119,6 +119,7 @@ def test_an_iteration_is_baum_welch_over_all_paths():
     assert result.occupancy.sum() == pytest.approx(n_frames)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_the_likelihood_never_falls(seed):
     models = make_models(seed, sizes=(2, 3))
@@ -476,6 +477,7 @@ def test_annealing_sums_scaled_emissions_first():
     assert [len(state.paths) for state in states] == [0, 0, 5]
 
 
+@pytest.mark.slow
 def test_mixtures_grow_on_schedule():
     models = make_models(sizes=(1,))
     transcripts, frames = make_utterances(make_models(9), n=60)
@@ -594,6 +596,7 @@ def test_options_of_the_schedule_reach_the_search(options):
     assert changed, "else the option was not put to the test"
 
 
+@pytest.mark.slow
 def test_options_of_the_schedule_reach_the_growth():
     models = make_models(sizes=(1,))
     transcripts, frames = make_utterances(make_models(9), n=60)

@@ -130,6 +130,7 @@ def test_goes_on_to_the_same_result_wherever_it_was_interrupted(tmp_path, world,
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_unwritten_state_is_written_when_an_exception_ends_training(tmp_path, world):
     path, whole = tmp_path / "c", train(world)
     for error in (Interrupted, KeyboardInterrupt, SystemExit):
@@ -226,6 +227,7 @@ def test_a_kill_at_any_moment_changes_nothing(tmp_path, algorithm, request):
             assert resumed[name].tobytes() == array.tobytes(), name
 
 
+@pytest.mark.slow
 def test_other_trainings_are_refused_by_name(tmp_path, world):
     path = tmp_path / "c"
     with pytest.raises(Interrupted):
@@ -267,6 +269,7 @@ def with_frame_moved(frames):
     return [frames[0][:-1], np.concatenate([frames[0][-1:], frames[1]]), *frames[2:]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

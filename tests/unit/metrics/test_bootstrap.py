@@ -182,6 +182,7 @@ def test_percentiles_leave_out_what_is_missing():
     assert percentile_interval(np.append(values, [np.nan] * 20)) is None
 
 
+@pytest.mark.slow
 def test_thousand_replicates_of_8640_trials_take_seconds():
     scores = crossed(np.random.default_rng(0), n_speakers=12, n_tests=60)
     assert len(scores) == 8640

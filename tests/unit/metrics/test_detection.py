@@ -121,6 +121,7 @@ def test_hull_eer_and_min_dcf_are_those_of_llreval(seed, decimals):
         assert got == pytest.approx(expected / min(p_target, 1 - p_target), rel=1e-10)
 
 
+@pytest.mark.slow
 def test_two_gaussians_have_the_figures_of_the_closed_form():
     rng = np.random.default_rng(3)
     n, d = 400_000, 2.0

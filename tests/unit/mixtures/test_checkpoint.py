@@ -121,6 +121,7 @@ def test_goes_on_to_the_same_result_wherever_it_was_interrupted(tmp_path, X, kin
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_unwritten_state_is_written_when_an_exception_ends_training(tmp_path, X):
     start, path = make_start("diag", X), tmp_path / "c"
     whole = train(X, start)
@@ -132,6 +133,7 @@ def test_an_unwritten_state_is_written_when_an_exception_ends_training(tmp_path,
         assert heard.numbers[0] == 4
 
 
+@pytest.mark.slow
 def test_interrupted_several_times(tmp_path, X):
     start, path = make_start("full", X), tmp_path / "c"
     for iteration in (1, 4, 5, 9):

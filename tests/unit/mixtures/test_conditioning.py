@@ -294,6 +294,7 @@ def test_no_rows(rng):
     assert conditional_mean(mixture, [0], np.zeros((0, 1))).shape == (0, 4)
 
 
+@pytest.mark.slow
 def test_importing_is_cheap():
     code = (
         "import sys; from speakergmm.mixtures.operations import conditioning, divergence;"

@@ -100,6 +100,7 @@ def test_against_numerical_integration(seed):
     assert abs(kl_variational(p, q) - exact) < 0.5 * (bound.history[0] - exact)
 
 
+@pytest.mark.slow
 def test_the_error_of_monte_carlo_is_what_it_says():
     rng = np.random.default_rng(1)
     (numbers_p, p), (numbers_q, q) = line(rng, 2), line(rng, 2)

@@ -75,6 +75,7 @@ def test_slack_is_the_divergence_between_gaussians(kind):
     np.testing.assert_allclose(slack, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fall_is_never_more_than_the_slack(kind):
     rng = np.random.default_rng(5)
@@ -134,6 +135,7 @@ def test_nothing_is_known_of_a_variance_that_is_not_there(kind):
         assert 0 < second < np.inf
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_what_is_singular_by_a_hair_is_no_error():
     # Rounding makes some of these positive definite to Cholesky, and singular to Gauss.

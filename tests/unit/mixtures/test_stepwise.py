@@ -199,6 +199,7 @@ def test_the_unit_of_weights_kills_no_component(rng, factor):
     assert_close(light.model, plain.model, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_order_of_blocks_matters_by_what_is_forgotten(rng):
     early, late = draw(rng, 400), draw(rng, 400, weights=(0.1, 0.1, 0.8))
 
@@ -217,6 +218,7 @@ def test_the_order_of_blocks_matters_by_what_is_forgotten(rng):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stationary_stream_leads_near_the_batch_solution(rng, kind):
     X, held_out = draw(rng, 12_000), draw(rng, 4_000)
@@ -229,6 +231,7 @@ def test_a_stationary_stream_leads_near_the_batch_solution(rng, kind):
     assert reached - start > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize(("offset", "scale"), [(0.0, 1.0), (1e6, 1.0), (0.0, 1e6), (3.0, 1e-6)])
 def test_the_planted_mixture_is_found_at_any_offset_and_scale(rng, offset, scale, precision):

@@ -13,6 +13,7 @@ from speakergmm.metrics import TimedLabel
 from speakergmm.recognition import ctm_lines, read_ctm, write_ctm
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000]),
     st.lists(st.integers(1, 500_000), min_size=1, max_size=20),

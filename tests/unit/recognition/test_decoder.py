@@ -161,6 +161,7 @@ def test_words_are_where_they_were_said(folder, recognised):
     assert np.quantile(errors, 0.9) < 0.05
 
 
+@pytest.mark.slow
 def test_features_are_those_of_the_model(decoder, recognised, speech):
     """Normalised over all that a speaker says, and given to the search as they are."""
     archive = list(decoder.model.features_of(speech[0]))

@@ -150,6 +150,7 @@ def test_what_has_another_constructor_names_it(call, right):
         call()
 
 
+@pytest.mark.slow
 def test_validation_takes_paths(spoken):
     assert validate_corpus(spoken.folder) == validate_corpus(read_corpus(spoken.folder))
     path = spoken.corpus.utterances[0].path

@@ -77,6 +77,7 @@ def test_read_back_by_the_library_itself(tmp_path):
     assert grid.maxTimestamp == 1.2345678
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(

@@ -175,6 +175,7 @@ def test_fitting_depends_on_the_seed_and_on_nothing_else(spoken):
         assert fit_confidence(spoken.model, archive, {}) is None
 
 
+@pytest.mark.slow
 def test_words_that_sound_alike_are_not_exchanged(spoken):
     """Otherwise wrong words would be as right as any: here all words are one sound."""
     word = next(iter(spoken.lexicon))

@@ -99,6 +99,7 @@ def test_files_of_each_kind_are_written_alike_each_time(tmp_path, samples):
     assert len(list(tmp_path.iterdir())) == 6
 
 
+@pytest.mark.slow
 def test_markup_in_labels_stays_text(tmp_path, figure):
     text = picture_svg(figure, prefix="one")
     root = ET.fromstring(text)
@@ -116,6 +117,7 @@ def _ids(text):
     return found
 
 
+@pytest.mark.slow
 def test_what_cannot_be_drawn_or_written_is_refused(tmp_path, samples, figure):
     with pytest.raises(InvalidInputError, match=r"must end in \.svg, \.png, \.pdf"):
         write_picture(tmp_path / "a.gif", figure)

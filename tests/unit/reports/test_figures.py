@@ -100,6 +100,7 @@ def drawn_path(svg, colour, dashed=None):
     raise AssertionError(colour)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("low", "high"), [(0.0, 0.03), (0.0, 1.0), (0.03, 1.0), (1e-9, 1e-8), (0.1, 0.2)]
 )

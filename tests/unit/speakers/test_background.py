@@ -37,6 +37,7 @@ def with_bad_files(background_corpus, tmp_path):
     return Corpus((*good[:5], *bad, *good[5:]), source="some bad")
 
 
+@pytest.mark.slow
 def test_training_is_fitting_the_speech_of_all(background_corpus, background):
     extract = ExtractSpeech(FeatureConfig.preset("speaker"))
     blocks = [extract(utterance).values for utterance in background_corpus]

@@ -132,6 +132,7 @@ def files_of(path):
     return {file.name: file.read_bytes() for file in path.parent.glob(path.name + "*")}
 
 
+@pytest.mark.slow
 def test_removed_data_are_in_no_file(tmp_path, background, voices):
     path = tmp_path / "erased.db"
     secret = "Zanzibarina Quux"

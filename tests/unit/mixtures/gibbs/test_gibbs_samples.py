@@ -41,6 +41,7 @@ def test_three_clusters_are_found_from_any_start(covariance_type, init):
     assert same_partition(samples.partition("map"), true)
 
 
+@pytest.mark.slow
 def test_chains_of_three_clusters_agree_and_co_clustering_shows_them():
     pytest.importorskip("arviz")
     X, true = three_clusters()

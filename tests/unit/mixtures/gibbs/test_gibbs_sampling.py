@@ -80,6 +80,7 @@ def test_same_seed_gives_the_same_chains_for_any_number_of_jobs():
     assert not np.array_equal(runs[0].log_probability[0], runs[0].log_probability[1])
 
 
+@pytest.mark.slow
 def test_plain_sampler_gives_the_same_samples(monkeypatch):
     X, _ = three_clusters(24)
     options = {"n_sweeps": 6, "n_chains": 2, "init": 4, "concentration": (1.0, 1.0)}
@@ -236,6 +237,7 @@ def test_bad_partitions_are_refused():
         samples.log_predictive(np.zeros((4, 3)))
 
 
+@pytest.mark.slow
 def test_import_is_light():
     # The command line imports mixtures and must start at once.
     code = (

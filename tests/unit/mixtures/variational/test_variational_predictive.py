@@ -33,6 +33,7 @@ def make_posterior(kind, rng, prior_type, n_components=3):
     return posterior_from_statistics(oracle.statistics_of(X, shares, kind), prior=prior), prior
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior_type", ["wishart", "conjugate"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_the_mean_density_over_random_parameters(rng, kind, prior_type):

@@ -132,6 +132,7 @@ def test_blocks_threads_and_copies_change_nothing(clusters, rng, kind):
     assert weighted.elbo == pytest.approx(copied.elbo, rel=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("prior_type", ["wishart", "conjugate"])
 @pytest.mark.parametrize("kind", KINDS)
@@ -169,6 +170,7 @@ def test_inference_goes_on_where_it_stopped(clusters):
     assert rest.elbo == pytest.approx(whole.elbo, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_bound_that_regularisation_lowers_does_not_end_inference():
     # Responsibilities do not know of what is added, so that the bound may fall.
     rng = np.random.default_rng(32)
