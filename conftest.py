@@ -8,8 +8,8 @@ import pytest
 CASES_OF_A_GRID = 1
 """Cases of each parametrised test that `--fast` runs, evenly spaced if there are several."""
 
-FIXTURES_OF_SLOW_TESTS = {"data_dir", "speakergmm_process"}
-"""Real speech, and commands in processes of their own."""
+FIXTURES_OF_SLOW_TESTS = {"data_dir", "speakergmm_process", "spoken"}
+"""Real speech, commands in processes of their own, and a trained model of phones."""
 
 
 def pytest_addoption(parser):

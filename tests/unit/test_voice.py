@@ -6,6 +6,7 @@ from benchmarks._voice_rules import RULES
 from benchmarks.voice import figures
 
 
+@pytest.mark.slow
 def test_nothing_is_named_or_said_the_old_way():
     """One test for all rules: reading the package takes seconds."""
     found = list(figures())
