@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.beam_option import optional_beam
 from speakergmm.options import Options, real, text, whole, yes_no
 
 _SMALL_GRAPH = 100_000
@@ -151,19 +152,9 @@ class AlignmentOptions(Options):
         If a beam or the scale is not above 0.
     """
 
-    beam: float | None = real(
-        None,
-        "Prune paths that are more than this number of nats below the best (default: no pruning).",
-        above=0,
-        infinite=True,
-        optional=True,
-    )
-    retry_beam: float | None = real(
-        None,
-        "Beam for utterances that lose all their paths (default: they fail).",
-        above=0,
-        infinite=True,
-        optional=True,
+    beam: float | None = optional_beam()
+    retry_beam: float | None = optional_beam(
+        "Beam for utterances that lose all their paths (default: they fail)."
     )
     confidences: bool = yes_no(True, "Compute posteriors of words, phones and states.")
     posterior_scale: float = real(0.1, "Exponent of all probabilities in posteriors.", above=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from speakergmm.hmm.beam_option import optional_beam
 from speakergmm.mixtures.mixture_options import VARIANCE_FLOOR_OF_FEW_FRAMES
 from speakergmm.options import Options, anything, one_of, real, whole
 from speakergmm.ranges import number, refused, sequence, whole_number
@@ -130,19 +131,9 @@ class TrainingSchedule(Options):
     boost_silence: float = real(1.0, "Factor of the likelihood of silence in the search.", above=0)
     acoustic_scale: float = real(1.0, "Exponent of the emission densities.", above=0)
     transition_scale: float = real(1.0, "Exponent of the transition probabilities.", above=0)
-    beam: float | None = real(
-        None,
-        "Prune paths that are more than this number of nats below the best (default: no pruning).",
-        above=0,
-        infinite=True,
-        optional=True,
-    )
-    retry_beam: float | None = real(
-        None,
-        "Beam for utterances that lose all their paths (default: no pruning).",
-        above=0,
-        infinite=True,
-        optional=True,
+    beam: float | None = optional_beam()
+    retry_beam: float | None = optional_beam(
+        "Beam for utterances that lose all their paths (default: no pruning)."
     )
     memory_gb: float = real(
         2.0,

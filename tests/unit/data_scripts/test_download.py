@@ -13,6 +13,8 @@ from data_scripts._common import Archive
 from data_scripts._download import CHUNK, fetch, unpack
 from speakergmm.errors import CorpusError
 
+pytestmark = pytest.mark.slow  # a server takes half a second to stop
+
 CONTENT = np.random.default_rng(0).bytes(10 * CHUNK - 77)
 FOUR, SEVEN = 4 * CHUNK, 7 * CHUNK
 QUICK = {"pause": 0.0, "timeout": 5.0}

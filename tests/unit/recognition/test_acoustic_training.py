@@ -409,3 +409,15 @@ def test_goes_on_from_a_checkpoint(corpus, said, lexicon, model, tmp_path):
 def test_refuses_options_out_of_range(options, message):
     with pytest.raises(InvalidInputError, match=message):
         TrainingOptions(**options)
+
+
+@pytest.mark.parametrize(("max_iter", "annealed"), [(3, 0), (8, 2), (20, 5), (40, 6)])
+def test_a_short_training_is_annealed_in_a_quarter_of_its_iterations(max_iter, annealed):
+    """Six iterations are annealed by default: of forty all six, of fewer a quarter."""
+    whole = TrainingOptions().schedule.annealing
+    assert len(whole) == 6
+    short = TrainingOptions.of(None, {"max_iter": max_iter})
+    assert short.schedule.annealing == whole[:annealed]
+    # What is given by name is taken as it is.
+    given = TrainingOptions.of(None, {"max_iter": max_iter, "annealing": whole})
+    assert given.schedule.annealing == whole
