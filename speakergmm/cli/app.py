@@ -13,29 +13,16 @@ import typer
 
 from speakergmm import __version__, progress
 from speakergmm.cli import interruption
-from speakergmm.cli.align import Align
-from speakergmm.cli.command_options import add_command
-from speakergmm.cli.decode import Decode
-from speakergmm.cli.demo import Demo
-from speakergmm.cli.evaluate import Evaluate
-from speakergmm.cli.guesses import Group, explained
-from speakergmm.cli.info import Info
+from speakergmm.cli.command_table import CommandList
+from speakergmm.cli.guesses import explained
 from speakergmm.cli.printing import print_note
-from speakergmm.cli.run_protocol import RunProtocol
-from speakergmm.cli.score_transcripts import ScoreTranscripts
-from speakergmm.cli.speaker_store import Enroll, Identify, Remove, Speakers, Verify
 from speakergmm.cli.streams import guarded_streams, system_reason
-from speakergmm.cli.train_hmm import TrainHmm
-from speakergmm.cli.train_lm import TrainLm
-from speakergmm.cli.train_ubm import TrainUbm
-from speakergmm.cli.train_words import TrainWords
-from speakergmm.cli.validate import Validate
 from speakergmm.errors import SpeakerGmmError
 
 app = typer.Typer(
     name="speakergmm",
     help="Speaker recognition, phone models, alignment and decoding with Gaussian mixtures.",
-    cls=Group,
+    cls=CommandList,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -60,16 +47,6 @@ def _options(
 ) -> None:
     """Speaker recognition, phone models, alignment and decoding with Gaussian mixtures."""
     context.with_resource(progress.program(context.invoked_subcommand or "speakergmm"))
-
-
-_PANELS = {
-    "Corpora and demonstrations": (Validate, Demo),
-    "Speakers": (TrainUbm, Info, Enroll, Verify, Identify, Speakers, Remove, RunProtocol, Evaluate),
-    "Phones and words": (TrainHmm, TrainWords, Align, Decode, ScoreTranscripts, TrainLm),
-}
-for _panel, _commands in _PANELS.items():
-    for _command in _commands:
-        add_command(app, _command, panel=_panel)
 
 
 _MOST_WARNINGS = 5

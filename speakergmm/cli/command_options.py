@@ -94,8 +94,15 @@ def values_of(kind: type[Options], *names: str, base: Callable[[], Any] | None =
     return field(metadata={"options": kind, "names": names, "base": base or kind, "open": True})
 
 
-def add_command(app: typer.Typer, kind: type[Command], *, panel: str | None = None) -> None:
-    """Add a command to an application, in a panel of its list of commands."""
+def as_command(kind: type[Command]) -> Any:
+    """Return a command as Typer calls it."""
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+    add_command(app, kind)
+    return typer.main.get_command(app)
+
+
+def add_command(app: typer.Typer, kind: type[Command]) -> None:
+    """Add a command to an application."""
     hints = get_type_hints(kind, include_extras=True)
     parameters: list[inspect.Parameter] = []
     derived: dict[str, Field[Any]] = {}
@@ -120,7 +127,7 @@ def add_command(app: typer.Typer, kind: type[Command], *, panel: str | None = No
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {}  # nothing for Typer to evaluate
     name = re.sub(r"(?<=.)(?=[A-Z])", "-", kind.__name__).lower()
-    app.command(name, cls=guesses.Command, help=_help_text(kind), rich_help_panel=panel)(call)
+    app.command(name, cls=guesses.Command, help=_help_text(kind))(call)
 
 
 def _help_text(kind: type[Any]) -> str:

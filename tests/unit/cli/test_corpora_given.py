@@ -43,7 +43,7 @@ def record(tmp_path):
 def parameters():
     """Options of each command, by the name of its Python parameter."""
     commands = typer.main.get_command(app.app).commands
-    return {name: {p.name: p.opts for p in each.params} for name, each in commands.items()}
+    return {name: {p.name: p.opts for p in each.load().params} for name, each in commands.items()}
 
 
 def test_every_command_that_takes_a_corpus_takes_its_options():

@@ -266,7 +266,6 @@ def test_info_imports_one_room(files, kind, tmp_path):
         WRITERS[kind](path, np.random.default_rng(0).normal(size=(60, 3)))
     program = (
         "import sys\nimport speakergmm.cli.app\nfrom speakergmm.cli import run_command\n"
-        # The options of all commands are read at every start.
         "before = set(sys.modules)\n"
         "code = run_command(['info', sys.argv[1]])\n"
         "rooms = ('estimators', 'recognition', 'hmm', 'reports')\n"
