@@ -5,6 +5,8 @@
 #   make demo DATA=DIR PROTOCOL=NAME        the same on real speech (DIR/protocols/NAME)
 #   make test                               the whole test suite
 #   make test-fast                          its quick part, a verdict in a minute
+#   make test-faults                        kills, full disks, Ctrl-C, second writers: six minutes
+#   make faults-long                        the same with twenty kills per command: an hour
 #   make check                              format, lint, types, layers
 #   make bench                              the speed and memory ratios (quiet machine, minutes)
 
@@ -15,7 +17,7 @@ OUTPUT ?= demo-output
 # As an environment variable it also pins what builds the package.
 PIP_INSTALL := PIP_CONSTRAINT="$(CURDIR)/constraints.txt" $(BIN)/python -m pip install --quiet
 
-.PHONY: demo test test-fast check format bench clean
+.PHONY: demo test test-fast test-faults faults-long check format bench clean
 
 demo: $(VENV)/.package
 	@$(BIN)/speakergmm demo --output "$(OUTPUT)"$(if $(DATA), --data "$(DATA)")$(if $(PROTOCOL), --protocol "$(PROTOCOL)")$(if $(HMM), --hmm)
@@ -25,6 +27,12 @@ test: $(VENV)/.development
 
 test-fast: $(VENV)/.development
 	$(BIN)/python -m pytest -n 2 --fast --hypothesis-profile fast $(ARGS)
+
+test-faults: $(VENV)/.development
+	$(BIN)/python -m pytest -n 2 tests/faults $(ARGS)
+
+faults-long: $(VENV)/.development
+	$(BIN)/python -m pytest -n 2 tests/faults --long $(ARGS)
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .

@@ -19,17 +19,25 @@ def pytest_addoption(parser):
         action="store_true",
         help="leave out slow tests and run one case of each parametrised test",
     )
+    parser.addoption(
+        "--long",
+        action="store_true",
+        help="tests of faults disturb each command twenty times instead of three",
+    )
 
 
 def pytest_collection_modifyitems(config, items):
-    """Mark slow tests, select the fast ones if asked, and skip examples that need hmmlearn."""
+    """Mark slow tests, select the fast ones if asked, and skip examples that need hmmlearn.
+
+    Tests of faults take minutes, and run only where they are named.
+    """
     for item in items:
         if FIXTURES_OF_SLOW_TESTS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+    if not _names_faults(config):
+        _keep(config, items, {item for item in items if not _is_marked(item, "faults")})
     if config.getoption("--fast"):
-        chosen = _fast(items)
-        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-        items[:] = [item for item in items if item in chosen]
+        _keep(config, items, _fast(items))
     if find_spec("hmmlearn") is None:
         skip = pytest.mark.skip(reason="an example of hmmlearn, which is not installed")
         for item in items:
@@ -37,9 +45,25 @@ def pytest_collection_modifyitems(config, items):
                 item.add_marker(skip)
 
 
+def _keep(config, items, chosen):
+    """Leave out all tests but those that were chosen."""
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = [item for item in items if item in chosen]
+
+
+def _names_faults(config):
+    """Return whether the command line names tests of faults, by their folder or their marker."""
+    asked = config.option.markexpr or ""
+    return "faults" in asked or any("tests/faults" in name for name in config.args)
+
+
+def _is_marked(item, name):
+    return item.get_closest_marker(name) is not None
+
+
 def _fast(items):
     """Choose tests that are not slow, and of each grid of cases one or a few."""
-    quick = [item for item in items if item.get_closest_marker("slow") is None]
+    quick = [item for item in items if not _is_marked(item, "slow")]
     sizes = Counter(map(_function_of, quick))
     places = Counter()
     chosen = set()

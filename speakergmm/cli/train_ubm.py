@@ -9,7 +9,7 @@ from speakergmm.cli.command_options import command, options_of
 from speakergmm.cli.corpus_options import CorpusCommand, corpus_report
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import counted
-from speakergmm.cli.training_commands import train_background
+from speakergmm.cli.training_commands import TRAINING_CONTEXT, train_background
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import BackgroundOptions
 
@@ -29,7 +29,7 @@ class TrainUbm(CorpusCommand):
     output: options.ModelOutput
     background: BackgroundOptions = options_of(BackgroundOptions, "n_components", "features")
     seed: options.Seed = 0
-    context: RunContext = options_of(RunContext, "strict")
+    context: RunContext = options_of(RunContext, *TRAINING_CONTEXT)
 
     def run(self) -> None:
         """Train and write the model, and print a summary."""

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from speakergmm.recognition import AcousticModel
     from speakergmm.speakers import BackgroundModel, BackgroundOptions
 
+TRAINING_CONTEXT = ("checkpoint", "checkpoint_seconds", "strict")
+"""The part of the context that every training command offers as options."""
+
 
 def train_background(
     corpus: Corpus,
@@ -75,7 +78,7 @@ class UnitTrainingCommand(CorpusCommand):
         min=4000,
     )
     seed: options.Seed = 0
-    context: RunContext = options_of(RunContext, "checkpoint", "strict")
+    context: RunContext = options_of(RunContext, *TRAINING_CONTEXT)
 
     def features_of(self, corpus: Corpus) -> FeatureConfig:
         """Return the features, at the requested sample rate or one that suits a corpus."""

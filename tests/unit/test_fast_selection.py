@@ -17,13 +17,13 @@ class Item(SimpleNamespace):
     __hash__ = object.__hash__
 
     def get_closest_marker(self, name):
-        return name in self.marks or None
+        return True if name in self.marks else None
 
     def add_marker(self, mark):
         self.marks.add(mark.name)
 
 
-def select(*grids, fast=True, fixtures=()):
+def select(*grids, fast=True, fixtures=(), n_faults=0, args=("tests",), markexpr=""):
     items = [
         Item(nodeid=f"test_{size}[{case}]" if size > 1 else "test_1", marks=set(), fixturenames=())
         for size in grids
@@ -31,9 +31,13 @@ def select(*grids, fast=True, fixtures=()):
     ]
     for name in fixtures:
         items.append(Item(nodeid=f"test_{name}", marks=set(), fixturenames=(name,)))
+    for number in range(n_faults):
+        items.append(Item(nodeid=f"test_fault_{number}", marks={"faults"}, fixturenames=()))
     left_out = []
     config = SimpleNamespace(
         getoption=lambda name: fast,
+        option=SimpleNamespace(markexpr=markexpr),
+        args=args,
         hook=SimpleNamespace(pytest_deselected=lambda items: left_out.extend(items)),
     )
     CONFTEST.pytest_collection_modifyitems(config, items)
@@ -55,3 +59,17 @@ def test_real_speech_and_processes_are_slow_by_themselves():
 
 def test_the_whole_suite_is_the_default():
     assert len(select(100, fixtures=("data_dir",), fast=False)[0]) == 101
+
+
+@pytest.mark.parametrize(
+    ("words", "n_run"),
+    [
+        ({}, 1),
+        ({"args": ("tests/unit", "/faults/tests")}, 1),
+        ({"args": ("tests/faults/test_kills.py::test_one",)}, 4),
+        ({"markexpr": "faults"}, 4),
+    ],
+)
+def test_faults_run_where_they_are_named(words, n_run):
+    chosen, left_out = select(1, n_faults=3, fast=False, **words)
+    assert (len(chosen), len(left_out)) == (n_run, 4 - n_run)
