@@ -141,21 +141,31 @@ class Identify(AnsweringCommand):
 
 @command
 class Speakers(AnsweringCommand):
-    """List the speakers of a store.
+    """List the speakers of a store, sorted by name.
 
-    Example:
+    Examples:
 
       speakergmm speakers voices.db --json
+
+      speakergmm speakers voices.db --limit 100 --after "zoe"
     """
 
     store: options.StoreArgument
+    limit: int | None = option(
+        None, "Largest number of speakers that are listed (default: all).", min=1
+    )
+    after: str | None = option(
+        None, "List the speakers after this name: the last one of the page before."
+    )
 
     def run(self) -> None:
         """Print a table with a row for each speaker."""
         with speakers.SpeakerStore.open(self.store) as store:
-            enrolled = store.speakers()
+            enrolled = store.speakers(limit=self.limit, after=self.after)
+            n_speakers = store.n_speakers
+        some = "" if len(enrolled) == n_speakers else f"{len(enrolled):,} of "
         table = Table(
-            f"{counted(len(enrolled), 'speaker')} in {self.store}",
+            f"{some}{counted(n_speakers, 'speaker')} in {self.store}",
             ("speaker", "recordings", "seconds of speech", "last enrolled"),
             [
                 (e.name, str(e.n_sessions), f"{e.speech_seconds:.1f}", e.last_enrolled[:10])

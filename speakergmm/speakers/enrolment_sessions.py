@@ -229,7 +229,7 @@ def read_statistics(
         If a row is damaged, or belongs to another speaker or background model.
     """
     found = []
-    for row in store_queries.read_sessions(file, speaker=speaker)[speaker.name]:
+    for row in store_queries.read_sessions(file, [speaker])[speaker.name]:
         recording = f"recording {row.id} of {speaker.name!r}"
         what = f"the statistics of {recording}"
         packed = read_large(file, "statistics", row.id, row.statistics_sha256, what)

@@ -100,7 +100,9 @@ class LikelihoodScorer:
             If there are no frames.
         """
         blocks = [X] if isinstance(X, np.ndarray) else X
-        return average_over_frames(self.frame_scores, blocks, len(self.names))[0]
+        return average_over_frames(
+            lambda X: self.frame_scores(X).sum(axis=0), blocks, len(self.names)
+        )[0]
 
 
 def train_speaker_mixtures(

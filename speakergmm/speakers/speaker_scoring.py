@@ -1,7 +1,6 @@
 """Log-likelihood ratios of many speakers at once: exact, or over the best C components."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -23,12 +22,10 @@ from speakergmm.speakers.speaker_options import DEFAULT_TOP_C, PARAMETERS, Scori
 # Frames times numbers per frame of a block: a few megabytes, about the size of a cache.
 _BLOCK_NUMBERS = 1 << 19
 _SHORTLIST_FRAMES = 8192
-# Frames times components times speakers of a block, which limits it from about 100 speakers on.
-_LARGEST_BLOCK = 1 << 23
-# Size of the slopes of all speakers up to which they are copied into another order.
-_LARGEST_COPY = 1 << 25
-# Number of speakers from which one matrix product per component beats gathering rows.
+# Number of speakers from which one matrix product per component beats gathering rows, and the
+# smallest number of them in a product.
 _GROUP_FROM = 4
+_FEWEST_SPEAKERS = 64
 
 
 class SpeakerScorer:
@@ -156,6 +153,7 @@ class SpeakerScorer:
         self.precision: Precision = "float64" if slopes.dtype == np.float64 else "float32"
         self._centre = background.weights @ background.means
         self._slopes, self._offsets = slopes, offsets
+        self._place = {name: place for place, name in enumerate(names)}
 
     def __len__(self) -> int:
         return len(self.names)
@@ -187,7 +185,7 @@ class SpeakerScorer:
         -------
         SpeakerScorer
         """
-        places = [self.names.index(name) for name in names]
+        places = [self._place[name] for name in names]
         return self.from_terms(self.background, names, self._slopes[places], self._offsets[places])
 
     def frame_scores(
@@ -213,18 +211,9 @@ class SpeakerScorer:
             If `X` has another number of columns or is not finite, or `top_c` is not positive.
         """
         frames = check_finite_frames(X, n_features=self.background.n_features)
-        n_components = self.background.n_components
-        top_c = ScoringOptions(top_c=top_c).top_c or n_components
         scores = np.empty((len(frames), len(self.names)))
-        if top_c >= n_components:
-            step, score = max(1, _BLOCK_NUMBERS // n_components), self._exact
-        else:
-            # The memory of a block grows neither with frames nor with speakers.
-            step = max(64, min(_SHORTLIST_FRAMES, _LARGEST_BLOCK // (top_c * len(self.names) or 1)))
-            score = partial(self._shortlisted, top_c=top_c)
-        for start in range(0, len(frames), step):
-            block = slice(start, start + step)
-            scores[block] = score(frames[block])
+        for rows, speakers, found in self._blocks_of_scores(frames, top_c):
+            scores[rows, speakers] = found
         return scores
 
     def score(
@@ -280,22 +269,32 @@ class SpeakerScorer:
         InsufficientDataError, InvalidInputError
             As for `score`.
         """
-        step = max(64, min(_SHORTLIST_FRAMES, _LARGEST_BLOCK // (len(self.names) or 1)))
-        return average_over_frames(
-            lambda X: self.frame_scores(X, top_c=top_c), blocks, len(self.names), step=step
-        )
+        return average_over_frames(lambda X: self._summed_scores(X, top_c), blocks, len(self.names))
 
-    @cached_property
-    def _slopes_by_component(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Slopes of shape (K, width, S) and offsets of shape (K, S), for a product per component.
+    def _summed_scores(
+        self, X: NDArray[np.floating[Any]], top_c: int | None
+    ) -> NDArray[np.float64]:
+        """Sum the scores of some frames, which are never held together."""
+        frames = check_finite_frames(X, n_features=self.background.n_features)
+        total = np.zeros(len(self.names))
+        for _, speakers, found in self._blocks_of_scores(frames, top_c):
+            total[speakers] += found.sum(axis=0)
+        return total
 
-        Slopes of one component that are not contiguous make products 1.5 times as slow, but copying
-        those of thousands of speakers takes longer than scoring a recording.
-        """
-        slopes = self._slopes.transpose(1, 2, 0)
-        if slopes.size <= _LARGEST_COPY:
-            slopes = np.ascontiguousarray(slopes)
-        return slopes, np.ascontiguousarray(self._offsets.T)
+    def _blocks_of_scores(
+        self, frames: NDArray[np.floating[Any]], top_c: int | None
+    ) -> Iterator[tuple[slice, slice, NDArray[np.float64]]]:
+        """Yield slices of frames and of speakers, and their scores, shape (T, S)."""
+        n_components = self.background.n_components
+        top_c = ScoringOptions(top_c=top_c).top_c or n_components
+        exact = top_c >= n_components
+        step = max(1, _BLOCK_NUMBERS // n_components) if exact else _SHORTLIST_FRAMES
+        for start in range(0, len(frames), step):
+            rows = slice(start, start + step)
+            block = frames[rows]
+            found = self._exact(block) if exact else self._shortlisted(block, top_c)
+            for speakers, scores in found:
+                yield rows, speakers, scores
 
     def _inputs(self, frames: NDArray[np.floating[Any]]) -> NDArray[Any]:
         centred = frames - self._centre
@@ -303,13 +302,14 @@ class SpeakerScorer:
             centred = np.hstack([centred, centred**2])
         return centred.astype(self.precision)
 
-    def _exact(self, frames: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    def _exact(
+        self, frames: NDArray[np.floating[Any]]
+    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         # Posteriors g_k(x) of all components under the background model.
         joint = self.background.log_density(frames, precision=self.precision)
         log_posteriors = joint - _log_sum_exp(joint)[:, None]
         inputs = self._inputs(frames)
         n_frames, n_components = joint.shape
-        scores = np.empty((n_frames, len(self.names)))
         # A few speakers at a time, so that their T x K x (speakers) differences fit the cache.
         step = max(1, _BLOCK_NUMBERS // max(1, n_frames * n_components))
         for start in range(0, len(self.names), step):
@@ -318,49 +318,63 @@ class SpeakerScorer:
             # d_k(x) of these speakers, then log sum_k g_k(x) exp d_k(x).
             differences = inputs @ slopes.T
             differences += self._offsets[some].reshape(-1)
-            scores[:, some] = _log_average(
-                log_posteriors, differences.reshape(n_frames, -1, n_components)
-            )
-        return scores
+            differences = differences.reshape(n_frames, -1, n_components)
+            yield some, _log_average(log_posteriors, differences)
 
-    def _shortlisted(self, frames: NDArray[np.floating[Any]], top_c: int) -> NDArray[np.float64]:
+    def _shortlisted(
+        self, frames: NDArray[np.floating[Any]], top_c: int
+    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         # Posteriors under the background model, normalised over the best C components.
         best, kept = self.background.select_top(frames, top_c, precision=self.precision)
         log_posteriors = kept - _log_sum_exp(kept)[:, None]
         inputs = self._inputs(frames)
-        slopes, offsets = self._slopes_by_component
         n_speakers = len(self.names)
         # Few speakers: the slopes of the best components are gathered for each frame.
         if n_speakers < _GROUP_FROM:
+            slopes, offsets = self._slopes.transpose(1, 2, 0), self._offsets.T
             differences = np.einsum("tf,tcfs->tsc", inputs, slopes[best], optimize=False)
             differences += offsets[best].transpose(0, 2, 1)
-            return _log_average(log_posteriors, differences)
+            yield slice(None), _log_average(log_posteriors, differences)
+            return
         # Many speakers: pairs of frame and component are sorted by component, and the pairs of each
-        # component take one matrix product with all speakers.
+        # component take one matrix product with a few speakers at a time, so that the results for
+        # these speakers fit the cache.
         flat = best.ravel()
         order = np.argsort(flat, kind="stable")
-        bounds = np.searchsorted(flat, np.arange(len(offsets) + 1), sorter=order)
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        bounds = np.searchsorted(flat, np.arange(self._offsets.shape[1] + 1), sorter=order)
+        present = np.flatnonzero(np.diff(bounds)).tolist()
         gathered = inputs[order // top_c]
-        grouped = np.empty((len(flat), n_speakers), inputs.dtype)
-        for component in np.flatnonzero(np.diff(bounds)):
-            rows = slice(bounds[component], bounds[component + 1])
-            np.matmul(gathered[rows], slopes[component], out=grouped[rows])
-            grouped[rows] += offsets[component]
-        # Back into the order of the frames.
-        differences = np.empty_like(grouped)
-        differences[order] = grouped
-        differences = differences.reshape(len(frames), top_c, n_speakers).transpose(0, 2, 1)
-        return _log_average(log_posteriors, differences)
+        step = max(_FEWEST_SPEAKERS, _BLOCK_NUMBERS // len(flat))
+        grouped = np.empty((len(flat), min(step, n_speakers)), inputs.dtype)
+        for start in range(0, n_speakers, step):
+            some = slice(start, start + step)
+            slopes, offsets = self._slopes[some], self._offsets[some]
+            results = grouped[:, : len(offsets)]
+            for component in present:
+                rows = slice(bounds[component], bounds[component + 1])
+                np.matmul(gathered[rows], slopes[:, component].T, out=results[rows])
+                results[rows] += offsets[:, component]
+            # Back into the order of the frames.
+            differences = results[place].reshape(len(frames), top_c, -1).transpose(0, 2, 1)
+            yield some, _log_average(log_posteriors, differences)
 
 
 def average_over_frames(
-    frame_scores: Callable[[NDArray[Any]], NDArray[np.float64]],
+    summed_scores: Callable[[NDArray[Any]], NDArray[np.float64]],
     blocks: Iterable[NDArray[np.floating[Any]]],
     n_models: int,
-    *,
-    step: int = _SHORTLIST_FRAMES,
 ) -> tuple[NDArray[np.float64], int]:
-    """Average scores over the frames of all blocks, `step` frames at a time.
+    """Average scores over the frames of all blocks, some thousand frames at a time.
+
+    Parameters
+    ----------
+    summed_scores : callable
+        Returns the sums of the scores of some frames, shape (S,).
+    blocks : iterable of array, shape (T, D)
+    n_models : int
+        Number of models S.
 
     Returns
     -------
@@ -375,9 +389,9 @@ def average_over_frames(
     """
     total, n_frames = np.zeros(n_models), 0
     for block in blocks:
-        for start in range(0, len(block), step):
-            part = block[start : start + step]
-            total += frame_scores(part).sum(axis=0)
+        for start in range(0, len(block), _SHORTLIST_FRAMES):
+            part = block[start : start + _SHORTLIST_FRAMES]
+            total += summed_scores(part)
             n_frames += len(part)
     if n_frames == 0:
         raise InsufficientDataError("there are no frames of speech to score")

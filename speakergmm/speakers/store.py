@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from speakergmm.errors import InvalidInputError, StoreError
 from speakergmm.features import FeatureConfig, as_feature_config
 from speakergmm.parallel import Workers
 from speakergmm.provenance import software_versions, utc_now
-from speakergmm.ranges import wrong_type
+from speakergmm.ranges import whole_number, wrong_type
 from speakergmm.records import pack, unpack
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import (
@@ -388,10 +389,42 @@ class SpeakerStore:
         with self._file.reading() as file:
             return self._adapted_model(file, store_queries.find_speaker(file, name))
 
-    def speakers(self) -> tuple[store_results.EnrolledSpeaker, ...]:
-        """Return the enrolled speakers, sorted by name."""
+    def speakers(
+        self, *, limit: int | None = None, after: str | None = None
+    ) -> tuple[store_results.EnrolledSpeaker, ...]:
+        """Return the enrolled speakers, sorted by name, all of them or one page.
+
+        Parameters
+        ----------
+        limit : int, optional
+            Largest number of speakers that are returned; by default all. The time of a page does
+            not depend on the number of speakers in the store.
+        after : str, optional
+            Only speakers whose names come after this one, such as the last name of the page
+            before; it need not be enrolled any more.
+
+        Returns
+        -------
+        tuple of EnrolledSpeaker
+            Empty after the last page.
+
+        Raises
+        ------
+        InvalidInputError
+            If `limit` is not positive, or `after` is not a name.
+        """
+        if limit is not None:
+            limit = min(whole_number("limit", limit), sys.maxsize)
+        if after is not None:
+            after = check_speaker_name(after)
         with self._file.reading() as file:
-            return store_queries.list_speakers(file)
+            return store_queries.list_speakers(file, limit=limit, after=after)
+
+    @property
+    def n_speakers(self) -> int:
+        """Number of enrolled speakers."""
+        with self._file.reading() as file:
+            return int(file.value("SELECT count(*) FROM speakers"))
 
     def remove(self, speaker: str) -> None:
         """Erase a speaker for good: statistics, model, name, and log entries that name the speaker.

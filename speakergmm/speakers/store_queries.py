@@ -5,6 +5,7 @@ The caller of each function holds the transaction.
 
 import difflib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from speakergmm.speakers.values import StoreFile, parsed_json, shown_value
 
 
 def read_sessions(
-    file: StoreFile, *, speaker: SpeakerRow | None = None
+    file: StoreFile, speakers: Sequence[SpeakerRow] | None = None
 ) -> dict[str, list[SessionRow]]:
-    """Read the rows of all recordings, or of one speaker's, in the order of enrolment.
+    """Read the rows of all recordings, or of those of some speakers, in the order of enrolment.
 
     Returns
     -------
@@ -33,17 +34,20 @@ def read_sessions(
     ModelFormatError
         If a row is damaged, or a speaker has no recordings.
     """
-    speakers = [speaker] if speaker else SpeakerRow.read(file)
-    names = {row.id: row.name for row in speakers}
+    listed = list(SpeakerRow.read(file)) if speakers is None else speakers
+    names = {row.id: row.name for row in listed}
 
     def owner(row: SessionRow) -> str:
         file.check(row.speaker_id in names, f"recording {shown_value(row.id)} has no speaker")
         return names[row.speaker_id]
 
     found: dict[str, list[SessionRow]] = {name: [] for name in names.values()}
-    where = {} if speaker is None else {"speaker_id": speaker.id}
-    for row in SessionRow.read(file, owner, **where):
-        found[names[row.speaker_id]].append(row)
+    queries: list[dict[str, Any]] = (
+        [{}] if speakers is None else [{"speaker_id": number} for number in names]
+    )
+    for where in queries:
+        for row in SessionRow.read(file, owner, **where):
+            found[names[row.speaker_id]].append(row)
     for name, rows in found.items():
         file.check(bool(rows), f"no recordings of {name!r}")
     return found
@@ -78,7 +82,7 @@ def note_alike(file: StoreFile, name: str) -> list[str]:
 def delete_speaker(ledger: Ledger, speaker: SpeakerRow) -> None:
     """Delete a speaker and all rows that name the speaker, and overwrite them in the file."""
     file = ledger.file
-    for row in read_sessions(file, speaker=speaker)[speaker.name]:
+    for row in read_sessions(file, [speaker])[speaker.name]:
         ledger.delete("sessions", row.id)
         file.execute("DELETE FROM statistics WHERE id = ?", (row.id,))
     ledger.delete("speakers", speaker.id)
@@ -108,18 +112,22 @@ def note_same_audio(file: StoreFile, name: str, wav: Path, audio_sha256: str) ->
     return notes
 
 
-def list_speakers(file: StoreFile) -> tuple[EnrolledSpeaker, ...]:
-    """Return all speakers, sorted by name."""
+def list_speakers(
+    file: StoreFile, *, limit: int | None = None, after: str | None = None
+) -> tuple[EnrolledSpeaker, ...]:
+    """Return all speakers, sorted by name, or some of those that come after a name."""
+    whole = limit is None and after is None
+    rows = None if whole else list(SpeakerRow.read(file, after=after, limit=limit))
     return tuple(
         EnrolledSpeaker(
             name,
-            len(rows),
-            sum(row.speech_seconds for row in rows),
-            min(row.enrolled for row in rows),
-            max(row.enrolled for row in rows),
-            tuple(row.file_name for row in rows),
+            len(sessions),
+            sum(row.speech_seconds for row in sessions),
+            min(row.enrolled for row in sessions),
+            max(row.enrolled for row in sessions),
+            tuple(row.file_name for row in sessions),
         )
-        for name, rows in read_sessions(file).items()
+        for name, sessions in read_sessions(file, rows).items()
     )
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from speakergmm.speakers import values
@@ -42,16 +43,27 @@ class Row:
 
     def invalid_columns(self) -> Iterator[str]:
         """Yield the names of columns whose values have a wrong type or are out of range."""
-        for each in fields(self):  # type: ignore[arg-type] # a dataclass
-            valid = each.metadata["valid"]
-            if valid is not None and not valid(getattr(self, each.name)):
-                yield each.name
+        for name, valid in self._rules():
+            if not valid(getattr(self, name)):
+                yield name
+
+    @classmethod
+    @cache
+    def _rules(cls) -> tuple[tuple[str, Callable[[Any], bool]], ...]:
+        """Return the columns whose values are checked, with their checks."""
+        declared = fields(cls)  # type: ignore[arg-type] # a dataclass
+        return tuple(
+            (each.name, each.metadata["valid"]) for each in declared if each.metadata["valid"]
+        )
 
     @classmethod
     def read(
         cls,
         file: values.StoreFile,
         owner: Callable[[Self], str] | None = None,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
         **where: Any,
     ) -> Iterator[Self]:
         """Read and check the rows in which columns have certain values, by default all rows.
@@ -61,6 +73,10 @@ class Row:
         file : StoreFile
         owner : callable, optional
             Returns the name of the speaker of a row, for messages.
+        after : str, optional
+            Only rows that come after this value of the column by which the table is ordered.
+        limit : int, optional
+            Largest number of rows.
         **where
             Values by name of the column.
 
@@ -69,12 +85,16 @@ class Row:
         ModelFormatError
             If a value has a wrong type or is out of range, or a row does not match its digest.
         """
-        wanted = " AND ".join(f"{column} = ?" for column in where)
+        conditions = {f"{column} = ?": value for column, value in where.items()}
+        if after is not None:
+            conditions[f"{cls.ORDER} > ?"] = after
+        wanted = " AND ".join(conditions)
         query = (
             f"SELECT {', '.join(cls.columns())}, digest FROM {cls.TABLE}"
-            f"{wanted and f' WHERE {wanted}'} ORDER BY {cls.ORDER}"
+            f"{wanted and f' WHERE {wanted}'} ORDER BY {cls.ORDER} LIMIT ?"
         )
-        for *stored, digest in file.execute(query, tuple(where.values())):
+        most = -1 if limit is None else limit
+        for *stored, digest in file.execute(query, (*conditions.values(), most)):
             row = cls(*stored)
             suffix = "" if owner is None else f" of {owner(row)!r}"
             for name in row.invalid_columns():

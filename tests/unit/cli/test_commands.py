@@ -174,6 +174,17 @@ def test_speakers_and_remove(store, speakergmm):
 
 
 @pytest.mark.slow
+def test_speakers_are_listed_by_pages(speakergmm, store):
+    page = speakergmm("speakers", store, "--limit", 1)
+    assert "e001" in page.out
+    assert "e002" not in page.out
+    assert "1 of 2 speakers" in page.out
+    page = speakergmm("speakers", store, "--limit", 1, "--after", "e001", "--json")
+    assert [each["name"] for each in page.json] == ["e002"]
+    assert speakergmm("speakers", store, "--limit", 0).code == 2
+
+
+@pytest.mark.slow
 def test_names_are_no_markup(tmp_path, world, speakergmm):
     path = tmp_path / "voices.db"
     name = "[red]ana[bold]"

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import oracles.speakers as oracle
 import pytest
@@ -126,10 +128,37 @@ def test_many_frames_and_speakers_go_through_blocks(rng, monkeypatch):
     whole = {top_c: scorer.score(frames, top_c=top_c) for top_c in (None, 2)}
     monkeypatch.setattr(speaker_scoring, "_BLOCK_NUMBERS", 150)
     monkeypatch.setattr(speaker_scoring, "_SHORTLIST_FRAMES", 13)
+    monkeypatch.setattr(speaker_scoring, "_FEWEST_SPEAKERS", 4)
     for top_c, expected in whole.items():
         np.testing.assert_allclose(
             scorer.score(frames, top_c=top_c), expected, rtol=1e-12, atol=1e-12
         )
+
+
+@pytest.mark.parametrize("adapted", [("means",), ("variances",)], ids="-".join)
+@pytest.mark.parametrize("top_c", [None, 3])
+def test_very_many_speakers_score_as_each_of_them_does_alone(rng, adapted, top_c):
+    background, models = make(rng, n_speakers=301, n_components=5, adapted=adapted)
+    frames = background.sample(900, rng)
+    found = SpeakerScorer(background, models, precision="float64").score(frames, top_c=top_c)
+    for place in (0, 1, 150, 299, 300):
+        name = f"speaker {place}"
+        alone = SpeakerScorer(background, {name: models[name]}, precision="float64")
+        expected = alone.score(frames, top_c=top_c)[0]
+        np.testing.assert_allclose(found[place], expected, rtol=1e-11, atol=1e-11)
+
+
+def test_the_memory_of_scoring_does_not_grow_with_speakers_and_frames(rng):
+    background, models = make(rng, n_speakers=1500, n_components=6)
+    scorer = SpeakerScorer(background, models)
+    frames = background.sample(10_000, rng).astype(np.float32)
+    scorer.score(frames[:100])
+    tracemalloc.start()
+    scorer.score(frames)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # The scores of all frames and speakers would take 120 MB.
+    assert peak < 60e6
 
 
 def test_blocks_are_pooled_by_frames(rng):

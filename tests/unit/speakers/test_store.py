@@ -113,6 +113,36 @@ def test_a_threshold_decides(three, voices):
             three.verify("ana", voices(1, 7), threshold=wrong)
 
 
+def test_speakers_are_listed_by_pages(three, voices):
+    three.enroll("Ada", voices(4, 0))
+    whole = three.speakers()
+    assert [entry.name for entry in whole] == ["Ada", "Zoë", "ana", "bea"]
+    assert three.n_speakers == 4
+    for size in (1, 3, 4, 9):
+        pages, after = [], None
+        while page := three.speakers(limit=size, after=after):
+            assert len(page) <= size
+            pages += page
+            after = page[-1].name
+        assert tuple(pages) == whole
+    # A page does not depend on the speaker before it, who may have been removed.
+    three.remove("Zoë")
+    assert three.speakers(after="Zoë") == whole[2:]
+    assert three.speakers(limit=10**30, after="zzz") == ()
+    for wrong in ({"limit": 0}, {"limit": 1.5}, {"after": ""}, {"after": 3}):
+        with pytest.raises(InvalidInputError):
+            three.speakers(**wrong)
+
+
+def test_a_page_reads_no_other_speakers(three):
+    read = []
+    three._file._connection.set_trace_callback(read.append)
+    assert [entry.name for entry in three.speakers(limit=1, after="ana")] == ["bea"]
+    sessions = [statement for statement in read if "FROM sessions" in statement]
+    assert len(sessions) == 1
+    assert "speaker_id = 2" in sessions[0]
+
+
 def test_identification_ranks_all_speakers(three, voices):
     result = three.identify(voices(3, 7), top=2)
     assert result.speaker == "Zoë"
