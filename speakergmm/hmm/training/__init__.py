@@ -4,6 +4,7 @@ from speakergmm.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from speakergmm.hmm.training.aligned_path import AlignedPath as AlignedPath
     from speakergmm.hmm.training.bank_update import BankUpdateReport as BankUpdateReport
     from speakergmm.hmm.training.bank_update import allot_gaussians as allot_gaussians
     from speakergmm.hmm.training.bank_update import grow_bank as grow_bank
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     )
     from speakergmm.hmm.training.dense_training import sequence_moments as sequence_moments
     from speakergmm.hmm.training.dense_training import train_dense_model as train_dense_model
-    from speakergmm.hmm.training.phone_statistics import AlignedPath as AlignedPath
     from speakergmm.hmm.training.phone_statistics import PhoneExpectation as PhoneExpectation
     from speakergmm.hmm.training.phone_statistics import PhoneStatistics as PhoneStatistics
     from speakergmm.hmm.training.phone_statistics import equal_path as equal_path

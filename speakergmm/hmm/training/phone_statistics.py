@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.sums import GaussianSums, SparsePosteriors
 from speakergmm.hmm.inference.algorithms import expected_counts, search_within, viterbi
@@ -18,6 +19,7 @@ from speakergmm.hmm.models.bank import BankEvaluator
 from speakergmm.hmm.models.bank_kernels import aligned_posteriors, sparse_posteriors
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
+from speakergmm.hmm.training.aligned_path import AlignedPath
 from speakergmm.hmm.training.schedule import TrainingSchedule
 
 # Posteriors below this are left out of the sums: together a millionth of a frame.
@@ -43,25 +45,6 @@ class PhoneStatistics:
         """Add the sums over other utterances to these."""
         self.gaussians.merge(other.gaussians)
         self.transitions += other.transitions
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AlignedPath:
-    """The best path of an utterance, as Viterbi training keeps it between searches.
-
-    Parameters
-    ----------
-    pdfs : array of int, shape (T,)
-        Number of the pdf of each frame, in the models' numbering.
-    transitions : array of int, shape (N,)
-        Numbers of the transitions on the path, each as often as it is taken.
-    fixed : float, default=0.0
-        Log-probability of the parts that training does not change: pronunciations and silences.
-    """
-
-    pdfs: NDArray[np.int32]
-    transitions: NDArray[np.int64]
-    fixed: float = 0.0
 
 
 class PhoneExpectation:
@@ -175,14 +158,22 @@ class PhoneExpectation:
     def add_aligned(
         self, path: AlignedPath, frames: NDArray[np.float32], sums: PhoneStatistics
     ) -> None:
-        """Add the counts of a known path, over standardised frames (T, D), to the sums."""
+        """Add the counts of a known path, over standardised frames (T, D), to the sums.
+
+        Raises
+        ------
+        InvalidInputError
+            If the path has another number of frames.
+        """
+        if path.n_frames != len(frames):
+            raise InvalidInputError(f"a path of {path.n_frames} frames for {len(frames)} frames")
         # Each frame belongs to one pdf, whose Gaussians share it; transitions are counted as taken.
         posteriors, log_likelihood = aligned_posteriors(
             frames, path.pdfs, self.models.bank.offsets, self._columns
         )
         total = float(log_likelihood + self._logs[path.transitions].sum() + path.fixed)
         sums.gaussians.add_sparse(frames, SparsePosteriors(*posteriors, total))
-        np.add.at(sums.transitions, path.transitions, 1.0)
+        np.add.at(sums.transitions, path.taken, path.times)
 
 
 def equal_path(graph: UtteranceGraph, n_frames: int) -> AlignedPath:

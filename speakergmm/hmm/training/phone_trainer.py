@@ -16,6 +16,7 @@ from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
+from speakergmm.hmm.training.aligned_path import AlignedPath
 from speakergmm.hmm.training.bank_update import (
     BankUpdateReport,
     allot_gaussians,
@@ -23,7 +24,6 @@ from speakergmm.hmm.training.bank_update import (
     update_bank,
 )
 from speakergmm.hmm.training.phone_statistics import (
-    AlignedPath,
     PhoneExpectation,
     PhoneStatistics,
     equal_path,

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.training.phone_statistics import AlignedPath
+from speakergmm.hmm.training.aligned_path import AlignedPath
+
+# The arrays of a path, which are stored together for all paths.
+_RUNS = ("runs", "durations", "taken", "times")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +95,11 @@ class TrainingState:
             "iteration": int,
             "occupancy": NDArray[np.float64],
             "has_path": Annotated[NDArray[np.bool_], "U"],
-            "pdfs": tuple[NDArray[np.int32], ...],
-            "transitions": tuple[NDArray[np.int64], ...],
-            "fixed": NDArray[np.float64],
+            "runs": tuple[NDArray[np.uint32], ...],
+            "durations": tuple[NDArray[np.uint8], ...],
+            "taken": tuple[NDArray[np.uint32], ...],
+            "times": tuple[NDArray[np.uint8], ...],
+            "fixed": Annotated[NDArray[np.float64], "P"],
             "history": tuple[TrainingIteration, ...],
             "failed": tuple[FailedUtterance, ...],
         }
@@ -107,8 +112,7 @@ class TrainingState:
             "iteration": self.iteration,
             "occupancy": self.occupancy,
             "has_path": np.array([path is not None for path in self.paths], np.bool_),
-            "pdfs": [path.pdfs for path in paths],
-            "transitions": [path.transitions for path in paths],
+            **{name: [getattr(path, name) for path in paths] for name in _RUNS},
             "fixed": np.array([path.fixed for path in paths], np.float64),
             "history": self.history,
             "failed": self.failed,
@@ -116,7 +120,7 @@ class TrainingState:
 
     @classmethod
     def of_record(
-        cls, *, has_path: NDArray[np.bool_], pdfs: Any, transitions: Any, fixed: Any, **parts: Any
+        cls, *, has_path: NDArray[np.bool_], fixed: NDArray[np.float64], **parts: Any
     ) -> TrainingState:
         """Build the state from stored parts, and check them.
 
@@ -126,18 +130,17 @@ class TrainingState:
             If a path names pdfs or transitions that the models do not have.
         """
         models: PhoneModels = parts["models"]
-        limits = ((pdfs, models.n_pdfs), (transitions, models.transitions.n_arcs))
+        runs = [parts.pop(name) for name in _RUNS]
+        limits = ((runs[0], models.n_pdfs), (runs[2], models.transitions.n_arcs))
         if any(
-            array.size and not 0 <= array.min() <= array.max() < limit
-            for arrays, limit in limits
-            for array in arrays
+            array.size and not array.max() < limit for arrays, limit in limits for array in arrays
         ):
             raise InvalidInputError(
                 "its paths name pdfs or transitions that its models do not have"
             )
-        if not len(pdfs) == len(transitions) == fixed.size == np.count_nonzero(has_path):
+        if {len(each) for each in (*runs, fixed)} != {np.count_nonzero(has_path)}:
             raise InvalidInputError("the number of its paths differs from the number it states")
-        paths = map(AlignedPath, pdfs, transitions, fixed.tolist())
+        paths = map(AlignedPath.of_runs, *runs, fixed.tolist())
         return cls(paths=tuple(next(paths) if known else None for known in has_path), **parts)
 
 

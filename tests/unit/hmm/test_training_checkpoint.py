@@ -321,6 +321,13 @@ def last_first(values):
     return values[::-1].copy()
 
 
+def moved_by_one(arrays, name):
+    """Take the last number of one path for the first of the next one."""
+    lengths = arrays[f"{name}.length"].copy()
+    lengths[:2] += [-1, 1]
+    arrays[f"{name}.length"] = lengths
+
+
 def edited(path, change):
     arrays, metadata = load_arrays(path, kind=KIND)
     arrays = dict(arrays)
@@ -331,17 +338,17 @@ def edited(path, change):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda arrays, metadata: arrays.pop("pdfs.values"),
+        lambda arrays, metadata: arrays.pop("runs.values"),
         lambda arrays, metadata: arrays.pop("occupancy"),
-        lambda arrays, metadata: arrays.update({"pdfs.values": arrays["pdfs.values"] + 99}),
-        lambda arrays, metadata: arrays.update(
-            {"transitions.values": arrays["transitions.values"] - 99}
-        ),
-        lambda arrays, metadata: arrays.update({"pdfs.length": arrays["pdfs.length"][:-1]}),
-        lambda arrays, metadata: arrays.update({"pdfs.length": arrays["pdfs.length"] + 1}),
+        lambda arrays, metadata: arrays.update({"runs.values": arrays["runs.values"] + 99}),
+        lambda arrays, metadata: arrays.update({"taken.values": arrays["taken.values"] - 99}),
+        lambda arrays, metadata: arrays.update({"runs.length": arrays["runs.length"][:-1]}),
+        lambda arrays, metadata: arrays.update({"runs.length": arrays["runs.length"] + 1}),
+        lambda arrays, metadata: moved_by_one(arrays, "durations"),
+        lambda arrays, metadata: moved_by_one(arrays, "times"),
         lambda arrays, metadata: arrays.update(fixed=arrays["fixed"][:-1]),
         lambda arrays, metadata: arrays.update(has_path=arrays["has_path"][:-1]),
-        lambda arrays, metadata: arrays.update({"pdfs.values": arrays["pdfs.values"] * 1.0}),
+        lambda arrays, metadata: arrays.update({"runs.values": arrays["runs.values"] * 1.0}),
         lambda arrays, metadata: arrays.update(
             {"models.bank.means": arrays["models.bank.means"][:-1]}
         ),
