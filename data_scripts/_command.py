@@ -88,7 +88,7 @@ def make_app(description: CorpusDescription) -> typer.Typer:
         found = find_recordings(folder, description, parts=tuple(part or ()))
         for line in compare_sizes(found, description):
             typer.echo(line)
-        problems = validate_corpus(found.corpus, n_jobs=jobs, run=RunContext(progress=True))
+        problems = validate_corpus(found.corpus, engine=jobs, run=RunContext(progress=True))
         for problem in problems:
             typer.echo(f"{problem.severity}\t{problem.kind}\t{problem.path}\t{problem.message}")
         errors = sum(problem.severity == "error" for problem in problems)

@@ -44,13 +44,15 @@ _ELSEWHERE = {
     "acoustic_scale": "acwt",
     "lm_scale": "lmwt",
     "word_penalty": "word_ins_penalty",
-    "n_jobs": "nj num_jobs workers num_threads processes",
+    "n_jobs": "nj num_jobs workers num_threads processes engine",
+    "engine": "n_jobs nj num_jobs workers num_threads processes scheduler client",
     "deltas": "delta n_deltas delta_order",
     "kind": "feature_type",
     "features": "n_mfcc config feature_config",
     "progress": "verbose show_progress progress_bar",
 }
 _REMARKS = {
+    "engine": "a number of workers, an executor or a Dask client",
     "frame_shift": "in seconds",
     "frame_length": "in seconds",
     "n_ceps": "which does not count c0",

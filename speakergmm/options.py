@@ -292,7 +292,7 @@ class Options:
                     return f": it says how work is run, give run=RunContext({name}=...)"
                 if name == "verbose":
                     return "; progress is shown with run=RunContext(progress=True)"
-        return name_hint(name, [*cls._all_names(), "n_jobs"])
+        return name_hint(name, [*cls._all_names(), "engine"])
 
     @classmethod
     def _all_names(cls) -> Iterator[str]:

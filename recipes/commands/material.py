@@ -49,7 +49,7 @@ def read_arabic(data: Path) -> Material:
 def make_synthetic(folder: Path, *, jobs: int = 1, **sizes: int) -> Material:
     """Make synthetic speech and cut out twenty words; a fifth of the speakers for each test."""
     wanted = {"n_background": 15, "n_dev": 2, "n_eval": 2, "n_background_utterances": 12}
-    make_synthetic_corpus(folder, **{**wanted, **sizes}, n_jobs=jobs)
+    make_synthetic_corpus(folder, **{**wanted, **sizes}, engine=jobs)
     place = folder / "synthetic"
     spoken = tuple(u for u in read_corpus(place) if (u.speaker or "")[0] == "b")
     corpus = Corpus(spoken, source="synthetic speech")

@@ -31,8 +31,8 @@ def run(
 ) -> tuple[WordEvaluation, list[str]]:
     """Train and test once; the second is the figures as cells of a table."""
     start = time.process_time()
-    model = AcousticModel.train(material.train, options=settings.options(seed=seed), n_jobs=jobs)
-    found = evaluate_words(model, test.corpus, test.words, n_jobs=jobs)
+    model = AcousticModel.train(material.train, options=settings.options(seed=seed), engine=jobs)
+    found = evaluate_words(model, test.corpus, test.words, engine=jobs)
     seconds = time.process_time() - start
     intervals = found.wilson_interval(), found.speaker_interval()
     shown = ["-" if i is None else f"{100 * i.low:.2f} to {100 * i.high:.2f}" for i in intervals]

@@ -13,8 +13,8 @@ def run(
 ) -> WordEvaluation:
     """Train and test once."""
     options = settings.options(sample_rate=rate, seed=seed)
-    model = AcousticModel.train(train, lexicon=settings.lexicon, options=options, n_jobs=jobs)
-    return evaluate_words(model, test.corpus, test.words, n_jobs=jobs)
+    model = AcousticModel.train(train, lexicon=settings.lexicon, options=options, engine=jobs)
+    return evaluate_words(model, test.corpus, test.words, engine=jobs)
 
 
 def without_and_with(

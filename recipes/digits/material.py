@@ -27,7 +27,7 @@ def read_fsdd(data: Path) -> WordCorpus:
 def make_synthetic(folder: Path, *, jobs: int = 1, **sizes: int) -> WordCorpus:
     """Make synthetic speech and cut out ten words that many speakers say."""
     wanted = {"n_background": 12, "n_dev": 2, "n_eval": 2, "n_background_utterances": 12}
-    make_synthetic_corpus(folder, **{**wanted, **sizes}, n_jobs=jobs)
+    make_synthetic_corpus(folder, **{**wanted, **sizes}, engine=jobs)
     place = folder / "synthetic"
     whole = read_corpus(place)
     spoken = tuple(u for u in whole if (u.speaker or "")[0] == "b")

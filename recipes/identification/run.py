@@ -48,7 +48,7 @@ def protocols(
         for name in names:
             yield name, read_protocol(data / "protocols" / name, data_dir=data)
     if synthetic is not None:
-        yield "synthetic", make_synthetic_corpus(synthetic, seed=0, n_jobs=2)
+        yield "synthetic", make_synthetic_corpus(synthetic, seed=0, engine=2)
 
 
 def row(*cells: str) -> None:
@@ -68,7 +68,7 @@ def em_scorer(
     """Train an independent mixture for each model."""
     return LikelihoodScorer(
         train_split_mixtures(
-            part, n_components=order, features=CONFIG, variance_floor=floor, n_jobs=jobs
+            part, n_components=order, features=CONFIG, variance_floor=floor, engine=jobs
         )
     )
 
@@ -76,9 +76,9 @@ def em_scorer(
 def map_scorer(protocol: Protocol, split: str, components: int, jobs: int) -> SpeakerScorer:
     """Adapt a background model to each model of the split."""
     assert protocol.background is not None
-    background = BackgroundModel.train(protocol.background, n_components=components, n_jobs=jobs)
+    background = BackgroundModel.train(protocol.background, n_components=components, engine=jobs)
     models = enroll_models(
-        protocol.split(split), background, relevance_factor=RELEVANCE_FACTOR, n_jobs=jobs
+        protocol.split(split), background, relevance_factor=RELEVANCE_FACTOR, engine=jobs
     )
     return SpeakerScorer(background.mixture, models)
 
@@ -98,7 +98,7 @@ def choose(data: DataOption, jobs: JobsOption = 1) -> None:
                     scorer = map_scorer(protocol, "dev", order, jobs)
                 else:
                     scorer = em_scorer(part, order, jobs, floor)
-                found = run_identification(part, scorer, CONFIG, top_c=None, n_jobs=jobs)
+                found = run_identification(part, scorer, CONFIG, top_c=None, engine=jobs)
                 cells.append(f"{100 * found.accuracy:.1f}")
             row(name, "MAP" if floor is None else f"EM, floor {floor:g}", *cells)
 
@@ -125,7 +125,7 @@ def report(
                 kind = f"EM, K = {order}"
                 scorer = em_scorer(part, order, jobs)
             found = run_identification_windows(
-                part, scorer, CONFIG, windows=windows, shift=5, top_c=None, n_jobs=jobs
+                part, scorer, CONFIG, windows=windows, shift=5, top_c=None, engine=jobs
             )
             cells = [accuracy(found[w]) if w in found else "" for w in windows]
             row(name, kind, *cells, f"{time.perf_counter() - start:.0f}")

@@ -76,7 +76,7 @@ def select(speech: Frames, settings: Settings, *, jobs: int) -> dict[str, Select
             covariance_type="full",
             groups=groups,
             cv=n_folds,
-            n_jobs=jobs,
+            engine=jobs,
             seed=settings.seed,
             run=RunContext(progress=True),
         )

@@ -118,7 +118,7 @@ def main(
         protocol = read_protocol(data / "protocols" / name, data_dir=data)
     else:
         assert synthetic is not None
-        name, protocol = "synthetic", make_synthetic_corpus(synthetic, seed=0, n_jobs=jobs)
+        name, protocol = "synthetic", make_synthetic_corpus(synthetic, seed=0, engine=jobs)
     settings = Settings(seed=seed)
     if output is None:
         choose_anomalies(protocol, settings)

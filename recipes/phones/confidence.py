@@ -70,7 +70,7 @@ def judge_words(
     numbers = {name: number for number, name in enumerate(sorted(set(speakers.values())))}
     rows = []
     for item in align_recordings(
-        model.with_lexicon(material.lexicon), corpus, said, goodness=True, n_jobs=jobs
+        model.with_lexicon(material.lexicon), corpus, said, goodness=True, engine=jobs
     ):
         name = item.utterance.id
         rows += [

@@ -85,7 +85,7 @@ def hold_out(material: Material, *, fold: int = 0, n_folds: int = 5) -> Material
 
 def make_synthetic(folder: Path, *, jobs: int = 1, **sizes: int) -> Material:
     """Make synthetic speech: train on background speakers, test on others saying other words."""
-    make_synthetic_corpus(folder, **{"n_dev": 2, "n_eval": 6, **sizes}, n_jobs=jobs)
+    make_synthetic_corpus(folder, **{"n_dev": 2, "n_eval": 6, **sizes}, engine=jobs)
     place = folder / "synthetic"
     transcripts = read_transcripts(place / "text")
     utterances = [

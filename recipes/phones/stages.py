@@ -59,11 +59,11 @@ class Run:
             material.transcripts,
             material.lexicon,
             settings.options(),
-            n_jobs=self.jobs,
+            engine=self.jobs,
         )
         self.seconds["training, features included"] = time.process_time() - start
         start = time.process_time()
-        with model.extract(tuple(material.train), n_jobs=self.jobs):
+        with model.extract(tuple(material.train), engine=self.jobs):
             self.seconds["features of training"] = time.process_time() - start
         model.save(path)
         times.write_text(json.dumps(self.seconds))
@@ -72,7 +72,7 @@ class Run:
     def align(self, model: AcousticModel, corpus: Corpus) -> list[AlignedUtterance]:
         """Align recordings with what is said, and write the phones as CTM."""
         start = time.process_time()
-        found = list(align_recordings(model, corpus, self.material.transcripts, n_jobs=self.jobs))
+        found = list(align_recordings(model, corpus, self.material.transcripts, engine=self.jobs))
         if corpus is self.material.train:
             self.seconds["alignment, features included"] = time.process_time() - start
             write_ctm(self.file("phones.ctm"), {a.utterance.id: a.phone_labels() for a in found})
@@ -112,7 +112,7 @@ class Run:
     def _decode(self, decoder: Decoder, unit: str) -> dict[str, tuple[str, ...]]:
         start = time.process_time()
         found = {
-            r.utterance.id: r.words for r in decoder.decode(self.material.test, n_jobs=self.jobs)
+            r.utterance.id: r.words for r in decoder.decode(self.material.test, engine=self.jobs)
         }
         self.seconds[f"recognition of {unit}, features included"] = time.process_time() - start
         return found

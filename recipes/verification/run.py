@@ -40,7 +40,7 @@ def run(
         features=settings.config(),
         n_components=settings.n_components,
         seed=seed,
-        n_jobs=jobs,
+        engine=jobs,
     )
     scores = run_protocol(
         protocol,
@@ -48,7 +48,7 @@ def run(
         split=split,
         relevance_factor=settings.relevance_factor,
         top_c=settings.top_c,
-        n_jobs=jobs,
+        engine=jobs,
     )
     return evaluate(scores, n_bootstrap=n_bootstrap)
 
@@ -61,7 +61,7 @@ def protocols(
         for name in names:
             yield name, read_protocol(data / "protocols" / name, data_dir=data)
     if synthetic is not None:
-        yield "synthetic", make_synthetic_corpus(synthetic, seed=0, n_jobs=2)
+        yield "synthetic", make_synthetic_corpus(synthetic, seed=0, engine=2)
     if data is None and synthetic is None:
         raise typer.BadParameter("give --data DIR or --synthetic FOLDER")
 

@@ -197,7 +197,7 @@ class Align(CorpusCommand):
                     goodness=True,
                     loudness=True,
                     edges=self.edges,
-                    n_jobs=self.jobs,
+                    engine=self.jobs,
                     run=run,
                 ):
                     files.write(aligned)
@@ -233,7 +233,7 @@ class Align(CorpusCommand):
             case=case,
             unknown_words=self.unknown_words,
             listen=False,
-            n_jobs=self.jobs,
+            engine=self.jobs,
             run=RunContext(progress=not self.json),
         )
         unknown = [problem for problem in prepared.problems if problem.kind == "unknown_word"]

@@ -304,7 +304,7 @@ class Decode(CorpusCommand):
         listen = MeasureRecording(acoustic.features, listen=True)
         for heard in decoder.decode(
             corpus.utterances,
-            n_jobs=self.jobs,
+            engine=self.jobs,
             run=replace(self.context, on_skip=skip, progress=not self.json),
             lattices=self.lattice is not None,
         ):

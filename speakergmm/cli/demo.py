@@ -109,7 +109,7 @@ class Demo(AnsweringCommand):
         # All components are scored, as in the recipe of verification: the figures are the same.
         chosen = speakers.ProtocolOptions.of(None, {"top_c": None})
         scores = speakers.run_protocol(
-            lists, background, n_jobs=self.jobs, run=RunContext(progress=True), options=chosen
+            lists, background, engine=self.jobs, run=RunContext(progress=True), options=chosen
         )
         metrics.write_scores(scores_file, scores)
         step(f"verification and identification: {len(scores)} scores -> {scores_file}")
@@ -146,7 +146,7 @@ class Demo(AnsweringCommand):
     def _protocol(self) -> tuple[str, corpora.Protocol]:
         if self.data_dir is None or self.protocol is None:
             made = self.output / f"corpus-{self.seed}"
-            lists = corpora.make_synthetic_corpus(made, seed=self.seed, n_jobs=self.jobs)
+            lists = corpora.make_synthetic_corpus(made, seed=self.seed, engine=self.jobs)
             return "synthetic", lists
         folder = self.data_dir / "protocols"
         known = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
@@ -157,10 +157,10 @@ class Demo(AnsweringCommand):
 
     def _plain_identification(self, part: corpora.Split, features: FeatureConfig) -> float:
         models = speakers.train_split_mixtures(
-            part, n_components=16, features=features, seed=self.seed, n_jobs=self.jobs
+            part, n_components=16, features=features, seed=self.seed, engine=self.jobs
         )
         scorer = speakers.LikelihoodScorer(models)
-        return speakers.run_identification(part, scorer, features, n_jobs=self.jobs).accuracy
+        return speakers.run_identification(part, scorer, features, engine=self.jobs).accuracy
 
     def _as_a_user_would(
         self, background: speakers.BackgroundModel, part: corpora.Split, say: Callable[[str], None]

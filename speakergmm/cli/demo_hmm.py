@@ -50,7 +50,7 @@ class HmmDemonstration:
     def run(self) -> dict[str, Any]:
         """Run all steps, and return the figures as JSON can hold them."""
         folder = self.output / f"corpus-{self.seed}"
-        corpora.make_synthetic_corpus(folder, seed=self.seed, n_jobs=self.jobs)
+        corpora.make_synthetic_corpus(folder, seed=self.seed, engine=self.jobs)
         speech = folder / "synthetic"
         corpus = corpora.read_corpus(speech)
         said = {name: each.words for name, each in corpora.read_transcripts(corpus).items()}
@@ -94,7 +94,7 @@ class HmmDemonstration:
                 said,
                 lexicon,
                 options,
-                n_jobs=self.jobs,
+                engine=self.jobs,
                 run=RunContext(callback=callback, progress=True),
             )
 
@@ -114,7 +114,7 @@ class HmmDemonstration:
         found: Timed = {}
         picture = self.output / "alignment.png"
         for place, aligned in enumerate(
-            recognition.align_recordings(model, tested, said, n_jobs=self.jobs)
+            recognition.align_recordings(model, tested, said, engine=self.jobs)
         ):
             tiers = {"words": aligned.word_labels(), "phones": aligned.phone_labels()}
             name = aligned.utterance.id
@@ -149,7 +149,7 @@ class HmmDemonstration:
     ) -> dict[str, Any]:
         """Recognise words and count errors, with intervals over speakers."""
         decoder = recognition.Decoder.for_words(model, language_model=bigram)
-        found = {r.utterance.id: r.words for r in decoder.decode(tested, n_jobs=self.jobs)}
+        found = {r.utterance.id: r.words for r in decoder.decode(tested, engine=self.jobs)}
         errors = metrics.word_errors(
             {u.id: said[u.id] for u in tested}, found, speakers=_speakers(tested)
         )

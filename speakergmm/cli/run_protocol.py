@@ -55,7 +55,7 @@ class RunProtocol(AnsweringCommand):
             lists,
             background,
             chosen,
-            n_jobs=self.jobs,
+            engine=self.jobs,
             run=replace(self.context, progress=not self.json),
         )
         metrics.write_scores(self.output, scores)

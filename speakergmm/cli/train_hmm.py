@@ -77,7 +77,7 @@ class TrainHmm(UnitTrainingCommand):
 
         with self.run_context(note_skip) as run:
             model = recognition.AcousticModel.train(
-                prepared, options=chosen, n_jobs=self.jobs, run=run
+                prepared, options=chosen, engine=self.jobs, run=run
             )
         model.save(self.output)
         modelled = counted(len(model.models.units), "unit")
@@ -103,7 +103,7 @@ class TrainHmm(UnitTrainingCommand):
             lexicon,
             graphemes=self.graphemes,
             training=chosen,
-            n_jobs=self.jobs,
+            engine=self.jobs,
             run=RunContext(progress=not self.json),
         )
         _report(prepared.problems, strict=self.context.strict)

@@ -62,7 +62,7 @@ class TrainWords(UnitTrainingCommand):
             seed=self.seed,
         )
         with self.run_context(lambda skipped: print_note(f"left out: {skipped.message}")) as run:
-            model = recognition.AcousticModel.train(read, options=chosen, n_jobs=self.jobs, run=run)
+            model = recognition.AcousticModel.train(read, options=chosen, engine=self.jobs, run=run)
         model.save(self.output)
         modelled = counted(len(model.lexicon), "word")
         words = list(read.vocabulary)

@@ -44,7 +44,7 @@ def train_background(
         return speakers.BackgroundModel.train(
             corpus,
             options,
-            n_jobs=jobs,
+            engine=jobs,
             run=replace(run or RunContext(progress=True), callback=show),
         )
 

@@ -15,9 +15,9 @@ from speakergmm.corpora.synthesis.corpus_files import (
 from speakergmm.corpora.synthesis.plan import plan_jobs, record_speaker
 from speakergmm.corpora.synthesis.synthetic_options import SyntheticCorpusOptions
 from speakergmm.documents import read_json
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import AudioError, CorpusError, SpeakerGmmError
 from speakergmm.files import atomic_folder, kind_of
-from speakergmm.parallel import Workers
 
 NAME: Final = "synthetic"
 """Name of the folder of the recordings, and of the protocol."""
@@ -31,7 +31,7 @@ def make_synthetic_corpus(
     directory: str | os.PathLike[str],
     options: SyntheticCorpusOptions | None = None,
     *,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     **changes: Any,
 ) -> Protocol:
     """Synthesise a corpus of artificial speech, with a protocol and exact labels.
@@ -48,8 +48,8 @@ def make_synthetic_corpus(
         Folder to write to. It must not exist, be empty, or contain a corpus of this function.
     options : SyntheticCorpusOptions, optional
         Seed and sizes.
-    n_jobs : int, default=1
-        Number of worker processes; -1 for all cores. It does not change the result.
+    engine : int, executor, Dask client or Engine, optional
+        Where the work is done; a number is one of worker processes. It does not change the result.
     **changes
         Single options of `SyntheticCorpusOptions` by name, in place of those of `options`.
 
@@ -111,7 +111,7 @@ def make_synthetic_corpus(
         "sizes": options.sizes(),
     }
     if not _exists(target, record):
-        _make(target, record, options, Workers(n_jobs))
+        _make(target, record, options, Engine.of(engine))
     return read_protocol(target / "protocols" / NAME, data_dir=target)
 
 
@@ -146,14 +146,14 @@ def _exists(target: Path, record: dict[str, object]) -> bool:
 
 
 def _make(
-    target: Path, record: dict[str, object], options: SyntheticCorpusOptions, workers: Workers
+    target: Path, record: dict[str, object], options: SyntheticCorpusOptions, engine: Engine
 ) -> None:
     """Write the whole corpus beside its place, and move it there."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_folder(target) as place:
             jobs = plan_jobs(options, place / NAME)
-            recorded = list(chain.from_iterable(workers.map_processes(record_speaker, jobs)))
+            recorded = list(chain.from_iterable(engine.map(record_speaker, jobs)))
             recorded.sort(key=lambda r: r.plan.utterance)
             write_kaldi(place / NAME, recorded, jobs)
             write_boundaries(place / NAME, recorded)

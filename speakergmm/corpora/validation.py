@@ -16,9 +16,9 @@ from speakergmm.corpora.corpus_inputs import CorpusLike, as_corpus
 from speakergmm.corpora.inspection import Inspection, inspect_blocks
 from speakergmm.corpora.names import first_few, quoted
 from speakergmm.corpora.validation_options import ValidationOptions
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import AudioError
 from speakergmm.files import shown_path
-from speakergmm.parallel import Workers
 from speakergmm.run_context import RunContext
 
 Severity = Literal["error", "warning"]
@@ -74,7 +74,7 @@ def validate_corpus(
     corpus: CorpusLike,
     options: ValidationOptions | None = None,
     *,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
 ) -> tuple[Problem, ...]:
@@ -86,8 +86,8 @@ def validate_corpus(
         The recordings to check.
     options : ValidationOptions, optional
         Requirements; the defaults if left out.
-    n_jobs : int, default=1
-        Number of worker processes; -1 for all cores. It does not change the result.
+    engine : int, executor, Dask client or Engine, optional
+        Where the work is done; a number is one of worker processes. It does not change the result.
     run : RunContext, optional
         Uses `progress`.
     **changes
@@ -115,8 +115,8 @@ def validate_corpus(
     corpus = as_corpus(corpus, strict=False)
     for utterance in corpus:
         groups.setdefault(utterance.path, []).append(utterance)
-    workers = Workers(n_jobs)
-    recordings = list(workers.map_processes(_inspect, list(groups.items()), description=bar))
+    engine = Engine.of(engine)
+    recordings = list(engine.map(_inspect, list(groups.items()), description=bar))
     problems = [problem for recording in recordings for problem in recording.refusals]
     problems += _rates(recordings, options.sample_rate)
     problems += _channels(recordings)

@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from speakergmm.checkpoints import DEFAULT_SECONDS
+from speakergmm.engine import Engine, single_threaded_blas
 from speakergmm.estimators import parameter_checks
 from speakergmm.estimators.estimator_records import StorableFit
 from speakergmm.estimators.history import FitHistory, FitIteration, FitReporter
@@ -26,7 +27,6 @@ from speakergmm.estimators.restarts import Restarts, objective_digest, open_rest
 from speakergmm.estimators.starts import START_FRAMES, STARTS
 from speakergmm.gaussians.choices import Precision
 from speakergmm.gaussians.em import EMResult, Iteration
-from speakergmm.parallel import Workers, single_threaded_blas
 
 Progress = Callable[[int, Iteration], None]
 
@@ -100,7 +100,7 @@ class BaseMixtureEstimator(
         parameter_checks.check_callable(self, "callback")
         parameter_checks.check_path(self, "checkpoint")
         parameter_checks.check_real(self, "checkpoint_seconds", least=0.0)
-        Workers(self.n_jobs)
+        Engine.of(self.n_jobs)
 
     def _check_against_frames(self, frames: TrainingFrames) -> None:
         """Raise an error if parameters do not suit the frames; subclasses override this."""

@@ -100,7 +100,7 @@ default="dirichlet_process"
         Type in which densities are evaluated; see `GaussianMixture`. In float32 the bound, a sum
         over the frames, is accurate to about 1e-7 nats per frame and feature: a fit whose bound
         changes by less counts as converged, even if `tol` is smaller.
-    n_jobs : int, default=1
+    n_jobs : int, optional
         Number of threads; -1 for all cores. Results do not depend on it.
     callback : callable, default=None
         Called with a `FitIteration` after each iteration. An exception that it raises ends the fit.
@@ -233,7 +233,7 @@ default="dirichlet_process"
             sample_weight=frames.sample_weight,
             moments=frames.moments,
             previous=None if previous is None else previous / weight,
-            n_jobs=self.n_jobs,
+            engine=self.n_jobs,
             run=RunContext(
                 callback=lambda number, iteration: callback(number, summed(iteration)),
                 checkpoint=checkpoint,

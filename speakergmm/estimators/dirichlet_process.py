@@ -74,7 +74,7 @@ class DirichletProcessMixture(
     random_state : int, RandomState or None, default=None
         Source of randomness of the chains and of `sample`; with an integer the chains are the same
         each time, whatever `n_jobs` is.
-    n_jobs : int, default=1
+    n_jobs : int, optional
         Number of threads, on which chains run and frames are scored; -1 for all cores.
     verbose : int, default=0
         1 shows a progress bar on a terminal.
@@ -143,7 +143,7 @@ class DirichletProcessMixture(
     init: Literal["single", "singletons", "random", "sequential"] | int = 20
     point_estimate: Literal["least_squares", "map"] = "least_squares"
     random_state: Any = None
-    n_jobs: int = 1
+    n_jobs: int | None = None
     verbose: int = 0
     callback: Callable[[GibbsSweep], None] | None = None
     mixture_: Mixture = field(init=False)
@@ -189,7 +189,7 @@ class DirichletProcessMixture(
             init=self.init,
             seed=seed,
             prior=self.prior,
-            n_jobs=self.n_jobs,
+            engine=self.n_jobs,
             run=RunContext(callback=self.callback, progress=bool(self.verbose)),
         )
         labels = samples.partition(self.point_estimate)

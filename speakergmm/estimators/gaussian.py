@@ -95,7 +95,7 @@ default="kmeans"
     min_occupancy : float, default=1e-3
         A component whose occupancy, in frames, is smaller is dead: it is revived with a share of
         the heaviest component's data. At 0 no component is ever dead.
-    n_jobs : int, default=1
+    n_jobs : int, optional
         Number of threads; -1 for all cores. Results do not depend on it.
     callback : callable, default=None
         Called with a `FitIteration` (restart, iteration, bound, seconds, n_floored, revived)
@@ -312,7 +312,7 @@ default="kmeans"
                 sample_weight=frames.sample_weight,
                 moments=frames.moments,
                 previous=previous,
-                n_jobs=self.n_jobs,
+                engine=self.n_jobs,
                 run=RunContext(callback=callback, checkpoint=checkpoint),
             )
 

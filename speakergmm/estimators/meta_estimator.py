@@ -32,7 +32,7 @@ class MixtureMetaEstimator(NestingEstimator, Storable, BaseEstimator):  # type: 
         Number of components, in place of the estimator's.
     random_state : int, RandomState or None, default=None
         Source of randomness of an estimator that has no `random_state` of its own.
-    n_jobs : int, default=1
+    n_jobs : int, optional
         Number of threads of the training if `estimator` is None; -1 for all cores.
 
     Attributes
@@ -56,7 +56,7 @@ class MixtureMetaEstimator(NestingEstimator, Storable, BaseEstimator):  # type: 
     _: KW_ONLY
     n_components: int | None = None
     random_state: Any = None
-    n_jobs: int = 1
+    n_jobs: int | None = None
     estimator_: BaseMixtureEstimator = field(init=False)
 
     def set_params(self, **parameters: Any) -> Self:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from speakergmm.engine import Engine
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.input_frames import (
     FrameBlocks,
@@ -21,7 +22,6 @@ from speakergmm.gaussians import frame_scoring
 from speakergmm.gaussians.choices import Precision
 from speakergmm.gaussians.prepare import Weighted
 from speakergmm.mixtures.mixture import prepare_mixture
-from speakergmm.parallel import Workers
 
 # Multiplications of the smallest matrix product for which threads are worthwhile.
 _LEAST_WORK = 2**18
@@ -36,7 +36,7 @@ class MixtureScoring(MixtureAttributes):
     """
 
     precision_: Precision
-    n_jobs: int
+    n_jobs: int | None
 
     @property
     def _shares(self) -> Weighted:
@@ -75,7 +75,7 @@ class MixtureScoring(MixtureAttributes):
                 for start in range(0, len(block), _SCORING_FRAMES):
                     yield block[start : start + _SCORING_FRAMES]
 
-        return Workers(self.n_jobs).map_threads(function, pieces()), frames.dtype
+        return Engine.of(self.n_jobs).map_threads(function, pieces()), frames.dtype
 
     def score_samples(self, X: Any) -> NDArray[np.floating[Any]]:
         """Return the log-likelihood of each frame, in nats.

@@ -13,6 +13,7 @@ from sklearn.base import OutlierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from speakergmm.engine import Engine
 from speakergmm.estimators.base import BaseMixtureEstimator
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.input_frames import check_in_memory
@@ -24,7 +25,6 @@ from speakergmm.estimators.threshold import (
     proportion_interval,
 )
 from speakergmm.mixtures.mixture import Mixture, mixture_of
-from speakergmm.parallel import Workers
 from speakergmm.ranges import number
 
 _DEFAULT_FALSE_ALARM = 0.05
@@ -64,7 +64,7 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
     random_state : int, RandomState or None, default=None
         Source of randomness of the split, and of the training of an estimator that has no
         `random_state` of its own.
-    n_jobs : int, default=1
+    n_jobs : int, optional
         Number of threads that compute scores and, if `estimator` is None, train the mixture; -1 for
         all cores. Results do not depend on it.
 
@@ -349,7 +349,7 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
             samples[start : start + _SCORING_ROWS]
             for start in range(0, len(samples), _SCORING_ROWS)
         )
-        return np.concatenate(list(Workers(self.n_jobs).map_threads(score, pieces)))
+        return np.concatenate(list(Engine.of(self.n_jobs).map_threads(score, pieces)))
 
     def _set_threshold(self, validation: NDArray[np.floating[Any]]) -> Self:
         target = self._target(len(validation))

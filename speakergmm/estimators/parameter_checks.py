@@ -32,7 +32,7 @@ class MixtureTrainingParameters:
     init_params: str = "kmeans"
     random_state: Any = None
     precision: Literal["auto", "float32", "float64"] = "auto"
-    n_jobs: int = 1
+    n_jobs: int | None = None
     verbose: int = 0
     verbose_interval: int = 10
 

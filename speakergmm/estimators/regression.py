@@ -51,7 +51,7 @@ class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: i
         ``estimator=GaussianMixture(4)``.
     random_state : int, RandomState or None, default=None
         Source of randomness of an estimator that has no `random_state` of its own.
-    n_jobs : int, default=1
+    n_jobs : int, optional
         Number of threads that train the mixture if `estimator` is None; -1 for all cores. Results
         do not depend on it.
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 
+from speakergmm.engine import single_threaded_blas
 from speakergmm.estimators.input_frames import Frames, TrainingFrames, are_counts
 from speakergmm.gaussians.covariances import Covariances
 from speakergmm.gaussians.parameters import covariance_kind
@@ -26,7 +27,6 @@ from speakergmm.mixtures.mixture_options import MaximumLikelihoodOptions
 from speakergmm.mixtures.starts.initialisation import grow_by_doubling
 from speakergmm.mixtures.starts.kmeans_clustering import lloyd
 from speakergmm.moments import Moments
-from speakergmm.parallel import single_threaded_blas
 
 START_FRAMES = 2**16
 """Largest number of frames among which k-means, k-means++ and splitting search for clusters."""

@@ -132,7 +132,7 @@ class StepwiseFit(BaseMixtureEstimator):
             replace(self._step_options(), precision=precision, update=self._update_options()),
             sample_weight=frames.sample_weight,
             moments=frames.moments,
-            n_jobs=self.n_jobs,
+            engine=self.n_jobs,
         )
         self._keep_step(state, frames, precision, perf_counter() - started)
         return self

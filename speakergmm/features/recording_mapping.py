@@ -5,8 +5,8 @@ from functools import partial
 from typing import TypeVar
 
 from speakergmm.corpora import Utterance
+from speakergmm.engine import ONE_WORKER, Engine
 from speakergmm.errors import SpeakerGmmError
-from speakergmm.parallel import ONE_WORKER, Workers
 from speakergmm.run_context import RunContext, SkippedRecording, warn_of_skip
 
 Result = TypeVar("Result")
@@ -16,7 +16,7 @@ def map_recordings(
     function: Callable[[Utterance], Result],
     utterances: Sequence[Utterance],
     *,
-    workers: Workers = ONE_WORKER,
+    engine: Engine = ONE_WORKER,
     run: RunContext | None = None,
     affected: Mapping[str, Sequence[str]] | None = None,
     description: str | None = None,
@@ -29,7 +29,7 @@ def map_recordings(
         Called with an utterance; raises a `SpeakerGmmError` if the recording is unusable. With
         several workers it must be picklable, and so must its results.
     utterances : sequence of Utterance
-    workers : Workers, default=ONE_WORKER
+    engine : Engine, default=ONE_WORKER
         The processes; their number does not change the results.
     run : RunContext, optional
         Uses `strict` (raise the first error instead of leaving the recording out), `on_skip` and
@@ -52,9 +52,7 @@ def map_recordings(
     run = RunContext.checked(run)
     report = run.on_skip or warn_of_skip
     shown = None if description is None else run.description(description)
-    results = workers.map_processes(
-        partial(_result_or_error, function), utterances, description=shown
-    )
+    results = engine.map(partial(_result_or_error, function), utterances, description=shown)
     for utterance, (result, error) in zip(utterances, results, strict=True):
         if error is None:
             assert result is not None

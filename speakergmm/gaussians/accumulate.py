@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.engine import ONE_WORKER, Engine, single_threaded_blas
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import Array
 from speakergmm.gaussians.evaluator import DensePosteriors, Evaluator, block_size
@@ -33,7 +34,6 @@ from speakergmm.gaussians.prepare import (
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.sums import About, GaussianSums
 from speakergmm.moments import Moments
-from speakergmm.parallel import ONE_WORKER, Workers, single_threaded_blas
 from speakergmm.ranges import whole_number
 
 # Number of blocks that one thread takes at a time and sums by itself.
@@ -89,7 +89,7 @@ class FramesPass:
         Sum second-order moments as well.
     block_frames : int, optional
         Number of frames of a block; by default as many as suit the cache.
-    workers : Workers
+    engine : Engine
         Threads on which groups of blocks are evaluated; their number does not change the result.
     trusted : bool
         True if the frames have been checked before.
@@ -105,7 +105,7 @@ class FramesPass:
     precision: str = "float32"
     second_order: bool = True
     block_frames: int | None = None
-    workers: Workers = ONE_WORKER
+    engine: Engine = ONE_WORKER
     trusted: bool = False
     n_frames: int | None = None
     largest_rounding: float = LARGEST_ROUNDING
@@ -124,14 +124,14 @@ class FramesPass:
         moments: Moments,
         *,
         precision: str,
-        workers: Workers,
+        engine: Engine,
     ) -> FramesPass:
         """Return the pass of training over frames whose moments are known."""
         return cls(
             source,
             weights,
             precision=precision,
-            workers=workers,
+            engine=engine,
             trusted=True,
             n_frames=moments.n_frames,
         )
@@ -221,10 +221,10 @@ class FramesPass:
         groups = enumerate(pair_with_weights(regroup(blocks, group_frames), sample_weight))
         totals = make()
         with single_threaded_blas():
-            if self.workers.count == 1:
+            if self.engine.count == 1:
                 parts: Iterable[Sequence[Accumulator]] = map(show_group, groups)
             else:
-                parts = self.workers.map_threads(show_group, groups)
+                parts = self.engine.map_threads(show_group, groups)
             for found in parts:
                 for total, part in zip(totals, found, strict=True):
                     total.merge(part)
@@ -292,7 +292,7 @@ class FramesPass:
         groups = pair_with_weights(regroup(blocks, block_frames * _BLOCKS_PER_GROUP), sample_weight)
         total = GaussianSums(prepared, **sums_of)
         items = zip(likelihoods or repeat(None), groups, strict=bool(likelihoods))
-        for sums in self.workers.map_threads(sum_group, items):
+        for sums in self.engine.map_threads(sum_group, items):
             total.merge(sums)
         return total.replaced(statistics, unit)
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.choices import Precision
 from speakergmm.gaussians.frame_sources import FrameSource, check_frame_weights, refuse_path
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.mixture import HasMixture, Mixture, mixture_of, prepare_mixture
-from speakergmm.parallel import Workers
 
 
 def accumulate(
@@ -24,7 +24,7 @@ def accumulate(
     precision: Precision = "float32",
     second_order: bool = True,
     block_frames: int | None = None,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
 ) -> MixtureStatistics:
     """Return the sufficient statistics of frames under a mixture.
 
@@ -45,8 +45,8 @@ def accumulate(
         Accumulate squares as well; updates of means and weights do not need them.
     block_frames : int, optional
         Number of frames of a block; by default as many as fit a core's cache.
-    n_jobs : int, default=1
-        Number of threads; -1 for all cores. The result does not depend on it.
+    engine : int, executor, Dask client or Engine, optional
+        Where the work is done; a number is one of threads. The result does not depend on it.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def accumulate(
         precision=precision,
         second_order=second_order,
         block_frames=block_frames,
-        n_jobs=n_jobs,
+        engine=engine,
     )
 
 
@@ -89,7 +89,7 @@ def accumulate_blocks(
     precision: Precision = "float32",
     second_order: bool = True,
     block_frames: int | None = None,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
 ) -> MixtureStatistics:
     """Return the sufficient statistics of frames in blocks, which are never held in one array.
 
@@ -101,7 +101,7 @@ def accumulate_blocks(
         Each of shape (T, D); read once. The cuts between blocks do not change the result.
     sample_weight : array, optional
         One weight for each frame of all blocks, in their order.
-    precision, second_order, block_frames, n_jobs
+    precision, second_order, block_frames, engine
         As in `accumulate`.
 
     Returns
@@ -121,7 +121,7 @@ def accumulate_blocks(
         precision=precision,
         second_order=second_order,
         block_frames=block_frames,
-        workers=Workers(n_jobs),
+        engine=Engine.of(engine),
     )
     prepared = prepare_mixture(mixture_of(model))
     statistics = frames.accumulate(prepared).about_zero()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.accumulate import FramesPass, check_frame_count
 from speakergmm.gaussians.e_step_m_step import TrainingSteps
@@ -41,7 +42,6 @@ from speakergmm.mixtures.starts.initialisation import (
     initialise_splitting,
 )
 from speakergmm.moments import Moments
-from speakergmm.parallel import Workers
 from speakergmm.run_context import RunContext
 
 # The start is found on this many random frames per component, and on no fewer than the second
@@ -54,7 +54,7 @@ def fit_mixture(
     X: FrameSource,
     options: MixtureOptions | None = None,
     *,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
 ) -> EMResult[DiagonalMixture]:
@@ -69,8 +69,8 @@ def fit_mixture(
     options : MixtureOptions, optional
         Options of the training: `n_components`, which is required, `init`, `max_iter`, `tol`,
         `variance_floor`, `min_occupancy`, `precision`, `seed` and others.
-    n_jobs : int, default=1
-        Number of threads; -1 for all cores. The result does not depend on it.
+    engine : int, executor, Dask client or Engine, optional
+        Where the work is done; a number is one of threads. The result does not depend on it.
     run : RunContext, optional
         Its `callback` is called as ``callback(number, iteration)`` after each iteration; its
         `checkpoint` and `checkpoint_seconds` are used as in `train_from`. After an interruption
@@ -101,7 +101,7 @@ def fit_mixture(
     ('converged', array([-5.,  5.]))
     """
     options = MixtureOptions.of(options, changes)
-    workers, run = Workers(n_jobs), RunContext.checked(run)
+    engine, run = Engine.of(engine), RunContext.checked(run)
     check_rereadable(X)
     # The first pass over the frames: their number, mean and variance.
     moments = frame_moments(X)
@@ -110,9 +110,9 @@ def fit_mixture(
             f"{options.n_components} components need at least as many frames, found "
             f"{moments.n_frames}"
         )
-    start = _start_of(X, moments, options, workers)
+    start = _start_of(X, moments, options, engine)
     return train_from(
-        X, start, options, moments=moments, final_update=False, n_jobs=n_jobs, run=run
+        X, start, options, moments=moments, final_update=False, engine=engine, run=run
     )
 
 
@@ -125,7 +125,7 @@ def train_from(
     moments: Moments | None = None,
     previous: float | None = None,
     final_update: bool = True,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
 ) -> EMResult[AnyMixture]:
@@ -145,8 +145,8 @@ def train_from(
         Moments of the same frames and weights, if they are known already.
     previous, final_update
         As in `expectation_maximisation`.
-    n_jobs : int, default=1
-        Number of threads; -1 for all cores. The result does not depend on it.
+    engine : int, executor, Dask client or Engine, optional
+        Where the work is done; a number is one of threads. The result does not depend on it.
     run : RunContext, optional
         Its `callback` is called as ``callback(number, iteration)`` after each new iteration. Its
         `checkpoint` is a file to which the state is written during training, and from which the
@@ -186,7 +186,7 @@ def train_from(
         If a checkpoint cannot be written later, as on a full disk. Training goes on.
     """
     options = EMOptions.of(options, changes)
-    workers, run = Workers(n_jobs), RunContext.checked(run)
+    engine, run = Engine.of(engine), RunContext.checked(run)
     start = mixture_of(start)
     check_rereadable(source)
     weights = check_frame_weights(sample_weight)
@@ -211,7 +211,7 @@ def train_from(
     )
     # One iteration: the E-step goes over all frames, the M-step updates their statistics.
     frames = FramesPass.of_training(
-        source, weights, moments, precision=options.precision, workers=workers
+        source, weights, moments, precision=options.precision, engine=engine
     )
     steps: TrainingSteps[AnyMixture, MixtureStatistics] = TrainingSteps(
         frames, update, standardisation=standardisation
@@ -245,7 +245,7 @@ def train_from(
 
 
 def _start_of(
-    source: FrameSource, moments: Moments, options: MixtureOptions, workers: Workers
+    source: FrameSource, moments: Moments, options: MixtureOptions, engine: Engine
 ) -> DiagonalMixture:
     """Return the start of a training, in feature units: the given one, or one that is found."""
     n_features = len(moments.mean)
@@ -265,7 +265,7 @@ def _start_of(
     sample = _draw_frames(source, moments, standardisation, n_sample, rng)
     added = added_variances(options.update, n_features) / standardisation.scale**2
     options = replace(options, update=replace(options.update, reg_covar=added))
-    return standardisation.model_from_standard(_find_start(sample, options, rng, workers))
+    return standardisation.model_from_standard(_find_start(sample, options, rng, engine))
 
 
 def _draw_frames(
@@ -294,16 +294,12 @@ def _find_start(
     sample: NDArray[np.float32],
     options: MixtureOptions,
     rng: np.random.Generator,
-    workers: Workers,
+    engine: Engine,
 ) -> DiagonalMixture:
     """Return a start from standardised frames, by the method that the options name."""
     k, update = options.n_components, options.update
     if options.init == "random":
         return initialise_random(sample, n_components=k, rng=rng)
     if options.init == "splitting":
-        return initialise_splitting(
-            sample, n_components=k, options=update, n_jobs=workers.n_jobs or 1
-        )
-    return initialise_kmeans(
-        sample, n_components=k, rng=rng, options=update, n_jobs=workers.n_jobs or 1
-    )
+        return initialise_splitting(sample, n_components=k, options=update, engine=engine)
+    return initialise_kmeans(sample, n_components=k, rng=rng, options=update, engine=engine)

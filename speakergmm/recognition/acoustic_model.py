@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from speakergmm import records
 from speakergmm.corpora import AnyPath, CorpusLike, Utterance, as_utterances, is_path
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import IncompatibleModelError, InvalidInputError
 from speakergmm.features import (
     FeatureConfig,
@@ -22,7 +23,6 @@ from speakergmm.features import (
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.parallel import Workers
 from speakergmm.ranges import wrong_type
 from speakergmm.recognition.feature_archive import FeatureArchive
 from speakergmm.recognition.language_arguments import TranscriptsLike, as_lexicon
@@ -108,7 +108,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         lexicon: Lexicon | AnyPath | None = None,
         options: TrainingOptions | None = None,
         *,
-        n_jobs: int = 1,
+        engine: EngineLike = None,
         run: RunContext | None = None,
         **changes: Any,
     ) -> AcousticModel:
@@ -130,7 +130,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         options : TrainingOptions, optional
             By default those that suit phones, or with ``units="words"`` those of
             `TrainingOptions.for_words`.
-        n_jobs : int, default=1
+        engine : int, executor, Dask client or Engine, optional
             Number of workers: processes that extract features and threads that train. It changes
             nothing but the time.
         run : RunContext, optional
@@ -160,8 +160,8 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         from speakergmm.recognition.training_options import TrainingOptions
 
         options = TrainingOptions.of(options, changes)
-        workers, run = Workers(n_jobs), RunContext.checked(run)
-        return cls(**train_parts(corpus, transcripts, lexicon, options, workers=workers, run=run))
+        engine, run = Engine.of(engine), RunContext.checked(run)
+        return cls(**train_parts(corpus, transcripts, lexicon, options, engine=engine, run=run))
 
     def __repr__(self) -> str:
         return (
@@ -189,15 +189,15 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         return replace(self, lexicon=as_lexicon(lexicon, units=self.models.units))
 
     def extract(
-        self, utterances: CorpusLike, *, n_jobs: int = 1, run: RunContext | None = None
+        self, utterances: CorpusLike, *, engine: EngineLike = None, run: RunContext | None = None
     ) -> FeatureArchive:
         """Extract the features that the model was trained on; see `FeatureArchive.of`."""
         config, normalisation = self.features, self.normalisation
         listed = as_utterances(utterances)
-        return FeatureArchive.of(listed, config, normalisation, n_jobs=n_jobs, run=run)
+        return FeatureArchive.of(listed, config, normalisation, engine=engine, run=run)
 
     def features_of(
-        self, corpus: CorpusLike, *, n_jobs: int = 1, run: RunContext | None = None
+        self, corpus: CorpusLike, *, engine: EngineLike = None, run: RunContext | None = None
     ) -> Iterator[tuple[Utterance, NDArray[np.float32], FrameGrid]]:
         """Yield each utterance with its normalised features (T, D) and their times.
 
@@ -207,12 +207,12 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         Parameters
         ----------
         corpus : Corpus, path, or sequence of Utterance or path
-        n_jobs : int, default=1
+        engine : int, executor, Dask client or Engine, optional
             Number of processes.
         run : RunContext, optional
             Uses `strict`, `on_skip` and `progress`.
         """
-        with self.extract(corpus, n_jobs=n_jobs, run=run) as archive:
+        with self.extract(corpus, engine=engine, run=run) as archive:
             yield from zip(archive.utterances, archive, archive.grids, strict=True)
 
     @classmethod

@@ -19,6 +19,7 @@ from speakergmm.corpora import (
     is_path,
     read_transcripts,
 )
+from speakergmm.engine import Engine
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
 from speakergmm.features import FeatureConfig, as_feature_config
 from speakergmm.hmm.language.lexicon import Lexicon
@@ -26,7 +27,6 @@ from speakergmm.hmm.models.utterance_graph import UtteranceGraph
 from speakergmm.hmm.training.phone_training import train_phone_models
 from speakergmm.hmm.training.phone_training_state import TrainingResult
 from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.parallel import Workers
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.confidence_fitting import fit_confidence
 from speakergmm.recognition.corpus_preparation import (
@@ -60,7 +60,7 @@ def train_parts(
     lexicon: Lexicon | AnyPath | None,
     options: TrainingOptions,
     *,
-    workers: Workers,
+    engine: Engine,
     run: RunContext,
 ) -> dict[str, Any]:
     """Return the fields of the `AcousticModel` that `AcousticModel.train` makes."""
@@ -71,10 +71,10 @@ def train_parts(
         collect = _words if options.units == "words" else _phones
         corpus, transcripts, lexicon = collect(corpus, transcripts, lexicon, options)
         corpus = prepare(
-            corpus, transcripts, lexicon, training=options, listen=False, n_jobs=workers.count
+            corpus, transcripts, lexicon, training=options, listen=False, engine=engine
         )
     _check_names(options, corpus.lexicon)
-    return _FlatStart(corpus, options, workers, run).train()
+    return _FlatStart(corpus, options, engine, run).train()
 
 
 def _phones(
@@ -161,7 +161,7 @@ class _FlatStart:
 
     material: PreparedCorpus
     options: TrainingOptions
-    workers: Workers
+    engine: Engine
     run: RunContext
 
     @property
@@ -187,7 +187,7 @@ class _FlatStart:
                         usable,
                         config.replace(frequency_warp=config.frequency_warp * warp),
                         normalisation,
-                        n_jobs=self.workers.count,
+                        engine=self.engine,
                         run=replace(run, on_skip=skips),
                     )
                 )
@@ -205,7 +205,7 @@ class _FlatStart:
             # Confidences are fitted on the recordings as they are, or nearest to it.
             plain = archives[int(np.abs(np.log(options.frequency_warps)).argmin())]
             confidence = fit_confidence(
-                parts, plain, said, schedule=schedule, seed=options.seed, n_jobs=self.workers.count
+                parts, plain, said, schedule=schedule, seed=options.seed, engine=self.engine
             )
         return {
             **vars(parts),
@@ -258,7 +258,7 @@ class _FlatStart:
             schedule=schedule,
             silence_pdfs=None if silence is None else flat.tying.pdfs(flat.unit_number(silence)),
             seed=self.options.seed,
-            n_jobs=self.workers.count,
+            engine=self.engine,
             run=run,
         )
         for failure in trained.failed:

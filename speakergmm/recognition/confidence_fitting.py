@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora import Utterance
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.hmm.decoding.forced_alignment import Aligner
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.training.phone_training import train_phone_models
 from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.parallel import Workers
 from speakergmm.recognition.feature_archive import FeatureArchive
 from speakergmm.recognition.transcript_graphs import CompilesTranscripts
 from speakergmm.recognition.word_confidence import EVIDENCE, WordConfidence, word_evidence
@@ -39,7 +39,7 @@ def fit_confidence(
     *,
     schedule: TrainingSchedule | None = None,
     seed: int = 0,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
 ) -> WordConfidence | None:
     """Fit confidences on utterances of which some words are exchanged for others.
 
@@ -58,7 +58,7 @@ def fit_confidence(
         Floors, and the memory that one utterance may take.
     seed : int, default=0
         Seed of the choice of words and speakers.
-    n_jobs : int, default=1
+    engine : int, executor, Dask client or Engine, optional
         Threads; changes nothing but the time.
 
     Returns
@@ -79,11 +79,11 @@ def fit_confidence(
     pool = [word for said in usable for word in said.words if word != model.unknown]
     if not pool:
         return None
-    workers, rng = Workers(n_jobs), np.random.default_rng(seed)
+    engine, rng = Engine.of(engine), np.random.default_rng(seed)
     folds = _folds([frames.utterances[said.place] for said in usable], rng)
 
     def aligner(trained_on: Sequence[_Said]) -> Aligner:
-        models = _estimated_on(model, frames, trained_on, schedule, workers)
+        models = _estimated_on(model, frames, trained_on, schedule, engine)
         return Aligner(models, goodness=True)
 
     aligners: dict[int, Aligner] = {}
@@ -105,7 +105,7 @@ def fit_confidence(
             # The model is trained on the wrong words, too.
             aligners[number] = aligner(chosen)
         align = partial(_evidence, model, aligners[number], frames)
-        for said, found in zip(chosen, workers.map_threads(align, chosen), strict=True):
+        for said, found in zip(chosen, engine.map_threads(align, chosen), strict=True):
             if found is not None:
                 rows, wrong = np.vstack([rows, found]), np.append(wrong, said.wrong)
     kept = np.isfinite(rows).all(axis=1)
@@ -151,7 +151,7 @@ def _estimated_on(
     frames: FeatureArchive,
     others: Sequence[_Said],
     schedule: TrainingSchedule | None,
-    workers: Workers,
+    engine: Engine,
 ) -> PhoneModels:
     """Estimate the models again on some utterances; unchanged if that is impossible."""
     once = replace(
@@ -169,7 +169,7 @@ def _estimated_on(
             [model.compile(said.words) for said in others],
             _Part(frames, [said.place for said in others]),
             schedule=once,
-            n_jobs=workers.count,
+            engine=engine,
             flat=False,
         ).models
     except SpeakerGmmError:

@@ -15,9 +15,9 @@ from speakergmm.corpora import (
     as_corpus,
     as_utterances,
 )
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.hmm.decoding.forced_alignment import Aligner
-from speakergmm.parallel import Workers
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.aligned_utterance import AlignedUtterance
 from speakergmm.recognition.alignment_options import RecordingAlignmentOptions
@@ -43,7 +43,7 @@ def align_recordings(
     transcripts: TranscriptsLike | None = None,
     options: RecordingAlignmentOptions | None = None,
     *,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
 ) -> Iterator[AlignedUtterance]:
@@ -59,7 +59,7 @@ def align_recordings(
     transcripts : mapping of str to sequence of str, or path, optional
         The words spoken in each utterance, by its id; by default those that belong to the corpus.
     options : RecordingAlignmentOptions, optional
-    n_jobs : int, default=1
+    engine : int, executor, Dask client or Engine, optional
         Number of workers: processes that extract features and threads that align. It changes
         nothing but the time.
     run : RunContext, optional
@@ -85,20 +85,20 @@ def align_recordings(
     else:
         corpus = as_corpus(utterances, strict=False)
         material = _Material(corpus, None if transcripts is None else as_transcripts(transcripts))
-    return _aligned(model, material, options, Workers(n_jobs), RunContext.checked(run))
+    return _aligned(model, material, options, Engine.of(engine), RunContext.checked(run))
 
 
 def _aligned(
     model: AcousticModel,
     material: PreparedCorpus | _Material,
     options: RecordingAlignmentOptions,
-    workers: Workers,
+    engine: Engine,
     run: RunContext,
 ) -> Iterator[AlignedUtterance]:
     # Leave out the utterances that cannot be aligned.
     if isinstance(material, _Material):
         prepared = prepare(
-            material.corpus, material.transcripts, model=model, listen=False, n_jobs=workers.count
+            material.corpus, material.transcripts, model=model, listen=False, engine=engine
         )
     else:
         prepared = material
@@ -109,8 +109,8 @@ def _aligned(
         model = model.with_lexicon(modelled_words(prepared.lexicon, model.models.units))
     work = _Work(model, _aligner(model, options), prepared, options)
     # Extract features, then align one utterance at a time on threads.
-    with model.extract(usable, n_jobs=workers.count, run=replace(run, on_skip=skips)) as archive:
-        aligned = workers.map_threads(
+    with model.extract(usable, engine=engine, run=replace(run, on_skip=skips)) as archive:
+        aligned = engine.map_threads(
             lambda place: work.align(archive, place),
             range(len(archive)),
             description=run.description("alignment"),

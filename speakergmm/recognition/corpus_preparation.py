@@ -18,11 +18,11 @@ from speakergmm.corpora import (
     is_path,
     read_transcripts,
 )
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
-from speakergmm.parallel import Workers
 from speakergmm.ranges import wrong_type
 from speakergmm.recognition.corpus_checks import recording_problems, too_long_texts, unpaired_texts
 from speakergmm.recognition.language_arguments import (
@@ -123,7 +123,7 @@ def prepare(
     model: ModelWithFeatures | None = None,
     training: TrainingOptions | None = None,
     language_model: BackoffLanguageModel | AnyPath | None = None,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
 ) -> PreparedCorpus:
@@ -147,7 +147,7 @@ def prepare(
         preset ``hmm``.
     language_model : BackoffLanguageModel or path, optional
         Its words are compared with the transcripts and the lexicon.
-    n_jobs : int, default=1
+    engine : int, executor, Dask client or Engine, optional
         Number of processes that read recordings.
     run : RunContext, optional
         Uses `progress`.
@@ -208,7 +208,7 @@ def prepare(
     ]
     # Each recording is read once, or only its header.
     bar = RunContext.checked(run).description("checking")
-    measured = _measured(corpus, needs, options, Workers(n_jobs), bar)
+    measured = _measured(corpus, needs, options, Engine.of(engine), bar)
     problems += [
         recording_problems(texts, measured, needs, options.sample_rate),
         too_long_texts(texts, measured, needs),
@@ -235,12 +235,12 @@ def _measured(
     corpus: Corpus,
     needs: Requirements,
     options: PreparationOptions,
-    workers: Workers,
+    engine: Engine,
     description: str | None,
 ) -> dict[str, RecordingMeasurement]:
     """Measure the recordings of a corpus: samples in processes, headers on threads."""
     measure = MeasureRecording(needs.config, options.listen)
-    apply = workers.map_processes if options.listen else workers.map_threads
+    apply = engine.map if options.listen else engine.map_threads
     found = apply(measure, corpus.utterances, description=description)
     return {u.id: each for u, each in zip(corpus, found, strict=True)}
 

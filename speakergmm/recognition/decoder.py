@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from speakergmm.corpora import AnyPath, CorpusLike, as_utterances
 from speakergmm.corpora.names import escaped_name, unescaped_name
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.features import cached_extractor
 from speakergmm.hmm.decoding.beam_search import DecodingResult, decode
@@ -21,7 +22,6 @@ from speakergmm.hmm.decoding.decoding_graph import phone_graph, word_graph
 from speakergmm.hmm.decoding.decoding_options import DecodingOptions
 from speakergmm.hmm.decoding.transducer import DecodingGraph
 from speakergmm.hmm.inference.graph import NoPathError
-from speakergmm.parallel import Workers
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.language_arguments import as_language_model
 from speakergmm.recognition.recognised_utterance import Recognition
@@ -259,7 +259,7 @@ class Decoder:
         self,
         corpus: CorpusLike,
         *,
-        n_jobs: int = 1,
+        engine: EngineLike = None,
         run: RunContext | None = None,
         lattices: bool = False,
     ) -> Iterator[Recognition]:
@@ -270,8 +270,8 @@ class Decoder:
         corpus : Corpus, path, or sequence of Utterance or path
             The recordings. If features are normalised by speaker, all utterances of a speaker among
             them count.
-        n_jobs : int, default=1
-            Number of processes. It changes nothing but the time.
+        engine : int, executor, Dask client or Engine, optional
+            Where the work is done. It changes nothing but the time.
         run : RunContext, optional
             Uses `strict`, `on_skip` and `progress`. Recordings that cannot be read and those in
             which no path was found are left out.
@@ -287,12 +287,12 @@ class Decoder:
             self.options.lattice_beam is None or not isinstance(self.search, DecodingGraph)
         ):
             raise InvalidInputError("lattices need a search with a lattice_beam, such as 8")
-        run, workers = RunContext.checked(run), Workers(n_jobs)
+        run, engine = RunContext.checked(run), Engine.of(engine)
         skips = UtteranceSkips(run, {}, error=NoPathError)
-        jobs = workers.count
+        jobs = engine.count
         with self.model.extract(
             as_utterances(corpus),
-            n_jobs=jobs,
+            engine=jobs,
             run=replace(run, on_skip=skips),
         ) as archive:
             # Utterances are sent to the workers in chunks, and results come back in order.
@@ -300,7 +300,7 @@ class Decoder:
             size = 1 if jobs == 1 else min(_CHUNK, math.ceil(len(archive) / jobs))
             chunks = [range(i, min(i + size, len(archive))) for i in range(0, len(archive), size)]
             items = ([(archive.utterances[i].id, archive[i]) for i in chunk] for chunk in chunks)
-            found = workers.map_processes(work, items, description=run.description("recognition"))
+            found = engine.map(work, items, description=run.description("recognition"))
             for chunk, outcomes in zip(chunks, found, strict=True):
                 for place, (result, text) in zip(chunk, outcomes, strict=True):
                     utterance = archive.utterances[place]

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from speakergmm.audio import probe
 from speakergmm.corpora import Utterance
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import AudioError, CorpusError, InsufficientDataError
 from speakergmm.features import FeatureConfig, FrameGrid, cached_extractor, map_recordings
 from speakergmm.features.normalisation import FeatureNormalisation
 from speakergmm.moments import Moments
-from speakergmm.parallel import Workers
 from speakergmm.run_context import RunContext
 
 # Two frames of sound always differ by more: repeated frames are a constant signal.
@@ -72,7 +72,7 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         config: FeatureConfig,
         normalisation: FeatureNormalisation,
         *,
-        n_jobs: int = 1,
+        engine: EngineLike = None,
         run: RunContext | None = None,
     ) -> Self:
         """Extract the features of utterances.
@@ -82,7 +82,7 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         utterances : sequence of Utterance
         config : FeatureConfig
         normalisation : FeatureNormalisation
-        n_jobs : int, default=1
+        engine : int, executor, Dask client or Engine, optional
             Number of processes.
         run : RunContext, optional
             Uses `strict`, `on_skip` and `progress`.
@@ -97,7 +97,7 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         extracted = map_recordings(
             _Extract(config),
             utterances,
-            workers=Workers(n_jobs),
+            engine=Engine.of(engine),
             run=run,
             description=run.description("features"),
         )

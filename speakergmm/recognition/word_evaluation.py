@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from speakergmm.corpora import AnyPath, CorpusLike, as_corpus
+from speakergmm.engine import EngineLike
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics import Interval, ratio_interval, wilson_interval
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
@@ -122,7 +123,7 @@ def evaluate_words(
     corpus: CorpusLike,
     words: Mapping[str, str | Sequence[str]],
     *,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
 ) -> WordEvaluation:
     """Recognise recordings of one word each and compare with the spoken words.
@@ -135,7 +136,7 @@ def evaluate_words(
         it count.
     words : mapping of str to str
         The word spoken in each utterance, by its id.
-    n_jobs : int, default=1
+    engine : int, executor, Dask client or Engine, optional
         Processes.
     run : RunContext, optional
         As `Decoder.decode` uses it.
@@ -152,7 +153,7 @@ def evaluate_words(
     decoder = Decoder.for_isolated_words(model)
     heard = {
         found.utterance.id: (found.words[0], found.result.best.posterior)
-        for found in decoder.decode(corpus, n_jobs=n_jobs, run=run)
+        for found in decoder.decode(corpus, engine=engine, run=run)
     }
     return WordEvaluation(
         tuple(

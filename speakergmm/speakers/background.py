@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from speakergmm import records
 from speakergmm.corpora import AnyPath, Corpus, CorpusLike, Utterance, as_corpus, is_path
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
@@ -25,7 +26,6 @@ from speakergmm.features import (
 )
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
 from speakergmm.mixtures.mixture import Mixture, mixture_of
-from speakergmm.parallel import Workers
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.ranges import wrong_type
 from speakergmm.run_context import RunContext, SkippedRecording, Skips
@@ -89,7 +89,7 @@ class BackgroundModel(records.Filed):
         corpus: CorpusLike,
         options: BackgroundOptions | None = None,
         *,
-        n_jobs: int = 1,
+        engine: EngineLike = None,
         run: RunContext | None = None,
         **changes: Any,
     ) -> "BackgroundModel":
@@ -101,7 +101,7 @@ class BackgroundModel(records.Filed):
             Speech of many speakers, who need not be named. The path of a corpus is read by
             `speakergmm.read_corpus`; recordings are given by their paths.
         options : BackgroundOptions, optional
-        n_jobs : int, default=1
+        engine : int, executor, Dask client or Engine, optional
             Number of workers: processes that read recordings, then threads of the training; -1 for
             all cores. It changes nothing but the time.
         run : RunContext, optional
@@ -143,7 +143,7 @@ class BackgroundModel(records.Filed):
             map_recordings(
                 ExtractSpeech(config),
                 corpus.utterances,
-                workers=Workers(n_jobs),
+                engine=Engine.of(engine),
                 run=replace(run, on_skip=skips),
                 description="Extracting features",
             )
@@ -152,7 +152,7 @@ class BackgroundModel(records.Filed):
         facts = _corpus_facts(corpus, extracted, blocks) | {"n_skipped": len(skips.found)}
         _check_speech(corpus, facts, options.n_components, skips.found)
         # Expectation-maximisation.
-        result = fit_mixture(blocks, options, n_jobs=n_jobs, run=run)
+        result = fit_mixture(blocks, options, engine=engine, run=run)
         provenance = {
             "created": utc_now(),
             "software": software_versions(),

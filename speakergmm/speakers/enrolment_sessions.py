@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from speakergmm.corpora import comparison_key, hash_audio
+from speakergmm.engine import ONE_WORKER, Engine
 from speakergmm.errors import StoreError
 from speakergmm.mixtures import MixtureStatistics
-from speakergmm.parallel import ONE_WORKER, Workers
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.records import pack, unpack
 from speakergmm.run_context import RunContext
@@ -78,7 +78,7 @@ def collect_sessions(
     paths: Sequence[Path],
     *,
     second_order: bool = False,
-    workers: Workers = ONE_WORKER,
+    engine: Engine = ONE_WORKER,
     run: RunContext | None = None,
 ) -> list[EnrolmentSession]:
     """Collect the statistics of recordings, all of which must be usable.
@@ -89,7 +89,7 @@ def collect_sessions(
     paths : sequence of Path
     second_order : bool, default=False
         Collect second-order statistics as well.
-    workers : Workers
+    engine : Engine
         Processes that read the recordings.
     run : RunContext, optional
         ``progress`` is used.
@@ -108,7 +108,7 @@ def collect_sessions(
     """
     collect = partial(_collect_session, background, second_order)
     description = RunContext.checked(run).description("Reading recordings")
-    collected = list(workers.map_processes(collect, paths, description=description))
+    collected = list(engine.map(collect, paths, description=description))
     first_paths: dict[str, Path] = {}
     for session in collected:
         first = first_paths.setdefault(session.audio_sha256, session.path)

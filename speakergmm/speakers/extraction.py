@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora import Utterance
+from speakergmm.engine import Engine
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import FeatureConfig, cached_extractor, map_recordings
-from speakergmm.parallel import Workers
 from speakergmm.run_context import RunContext
 
 Result = TypeVar("Result")
@@ -60,7 +60,7 @@ def map_grouped_recordings(
     function: Callable[[Utterance], Result],
     groups: Mapping[str, Sequence[Utterance]],
     *,
-    workers: Workers,
+    engine: Engine,
     run: RunContext,
     description: str,
     affected: Mapping[str, Sequence[str]] | None = None,
@@ -69,7 +69,7 @@ def map_grouped_recordings(
 
     Parameters
     ----------
-    function, workers, run, description
+    function, engine, run, description
         As for `speakergmm.features.map_recordings`.
     groups : mapping of str to sequence of Utterance
         The recordings of each model; a recording may belong to several models.
@@ -86,7 +86,7 @@ def map_grouped_recordings(
         map_recordings(
             function,
             tuple(owners),
-            workers=workers,
+            engine=engine,
             run=run,
             affected=affected,
             description=description,

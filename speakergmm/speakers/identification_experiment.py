@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from speakergmm import metrics
 from speakergmm.corpora import AnyPath, Split, Utterance
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import (
     FeatureConfig,
@@ -19,7 +20,6 @@ from speakergmm.features import (
     cached_extractor,
     map_recordings,
 )
-from speakergmm.parallel import Workers
 from speakergmm.ranges import whole_number
 from speakergmm.run_context import RunContext
 from speakergmm.speakers.extraction import check_speech, whole_recordings
@@ -127,7 +127,7 @@ def run_identification(
     window: int | None = None,
     shift: int = 1,
     top_c: int | None = DEFAULT_TOP_C,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
 ) -> ScoreMatrix:
     """Score every test recording of a split with every model.
@@ -147,8 +147,9 @@ def run_identification(
     top_c : int or None, default=5
         Components that a `SpeakerScorer` evaluates per frame; None for all. Independent mixtures
         are always evaluated with all components.
-    n_jobs : int, default=1
-        Number of worker processes; -1 for all cores. It changes nothing but the time.
+    engine : int, executor, Dask client or Engine, optional
+        Where the work is done; a number is one of worker processes. It changes nothing but the
+        time.
     run : RunContext, optional
         ``strict``, ``on_skip`` and ``progress`` are used.
 
@@ -180,7 +181,7 @@ def run_identification(
         windows=(window,),
         shift=shift,
         top_c=top_c,
-        n_jobs=n_jobs,
+        engine=engine,
         run=run,
     )
     if window not in found:
@@ -199,14 +200,14 @@ def run_identification_windows(
     windows: Sequence[int | None],
     shift: int = 1,
     top_c: int | None = DEFAULT_TOP_C,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
 ) -> dict[int | None, ScoreMatrix]:
     """Score windows of several lengths; each recording is read and scored once.
 
     Parameters
     ----------
-    split, scorer, features, shift, top_c, n_jobs, run
+    split, scorer, features, shift, top_c, engine, run
         As for `run_identification`.
     windows : sequence of int or None
         Lengths in frames of speech; None stands for the whole recording.
@@ -234,7 +235,7 @@ def run_identification_windows(
         map_recordings(
             function,
             whole_recordings(split.test_paths()),
-            workers=Workers(n_jobs),
+            engine=Engine.of(engine),
             run=RunContext.checked(run),
             description="Scoring recordings",
         )

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora import AnyPath, Corpus, Split, Utterance, as_corpus
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError
 from speakergmm.features import as_feature_config
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
-from speakergmm.parallel import Workers
 from speakergmm.run_context import RunContext
 from speakergmm.speakers.extraction import ExtractSpeech, map_grouped_recordings, whole_recordings
 from speakergmm.speakers.mixture_training_options import SpeakerMixtureOptions
@@ -109,7 +109,7 @@ def train_speaker_mixtures(
     corpus: Corpus | AnyPath,
     options: SpeakerMixtureOptions | None = None,
     *,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
 ) -> dict[str, DiagonalMixture]:
@@ -120,8 +120,9 @@ def train_speaker_mixtures(
     corpus : Corpus or path
         Recordings of named speakers.
     options : SpeakerMixtureOptions, optional
-    n_jobs : int, default=1
-        Number of worker processes; -1 for all cores. It changes nothing but the time.
+    engine : int, executor, Dask client or Engine, optional
+        Where the work is done; a number is one of worker processes. It changes nothing but the
+        time.
     run : RunContext, optional
         ``strict``, ``on_skip`` and ``progress`` are used.
     **changes
@@ -147,14 +148,14 @@ def train_speaker_mixtures(
     """
     options = SpeakerMixtureOptions.of(options, changes)
     groups = as_corpus(corpus).by_speaker()
-    return _train(groups, options, Workers(n_jobs), RunContext.checked(run), affected={})
+    return _train(groups, options, Engine.of(engine), RunContext.checked(run), affected={})
 
 
 def train_split_mixtures(
     split: Split,
     options: SpeakerMixtureOptions | None = None,
     *,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
 ) -> dict[str, DiagonalMixture]:
@@ -164,7 +165,7 @@ def train_split_mixtures(
     ----------
     split : Split
         Its enrolment recordings are used.
-    options, n_jobs, run, **changes
+    options, engine, run, **changes
         As for `train_speaker_mixtures`.
 
     Returns
@@ -179,14 +180,14 @@ def train_split_mixtures(
     """
     options = SpeakerMixtureOptions.of(options, changes)
     groups = {model: whole_recordings(split.enrolment[model]) for model in split.models}
-    return _train(groups, options, Workers(n_jobs), RunContext.checked(run))
+    return _train(groups, options, Engine.of(engine), RunContext.checked(run))
 
 
 def fit_speaker_mixtures(
     frames: Mapping[str, Sequence[NDArray[np.floating[Any]]]],
     options: SpeakerMixtureOptions | None = None,
     *,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     **changes: Any,
 ) -> dict[str, DiagonalMixture]:
     """Train one mixture per speaker on frames of speech in memory.
@@ -197,7 +198,7 @@ def fit_speaker_mixtures(
         Frames of the utterances of each speaker.
     options : SpeakerMixtureOptions, optional
         ``features`` is not used.
-    n_jobs : int, default=1
+    engine : int, executor, Dask client or Engine, optional
         Number of worker processes, each of which trains one mixture at a time; -1 for all cores.
         It changes nothing but the time.
     **changes
@@ -216,13 +217,13 @@ def fit_speaker_mixtures(
         If an option is out of range.
     """
     options = SpeakerMixtureOptions.of(options, changes)
-    return _fit(frames, options, Workers(n_jobs))
+    return _fit(frames, options, Engine.of(engine))
 
 
 def _train(
     groups: Mapping[str, Sequence[Utterance]],
     options: SpeakerMixtureOptions,
-    workers: Workers,
+    engine: Engine,
     run: RunContext,
     *,
     affected: Mapping[str, Sequence[str]] | None = None,
@@ -231,19 +232,19 @@ def _train(
     speech = map_grouped_recordings(
         ExtractSpeech(as_feature_config(options.features)),
         groups,
-        workers=workers,
+        engine=engine,
         run=run,
         description="Extracting features",
         affected=affected,
     )
     frames = {name: [each.values for each in utterances] for name, utterances in speech.items()}
-    return _fit(frames, options, workers)
+    return _fit(frames, options, engine)
 
 
 def _fit(
     frames: Mapping[str, Sequence[NDArray[np.floating[Any]]]],
     options: SpeakerMixtureOptions,
-    workers: Workers,
+    engine: Engine,
 ) -> dict[str, DiagonalMixture]:
     for speaker, blocks in frames.items():
         count = sum(map(len, blocks))
@@ -253,7 +254,7 @@ def _fit(
                 f"{options.n_components} components asked for; give more speech or ask for fewer "
                 "components"
             )
-    models = workers.map_processes(partial(_fit_speaker, options), frames.values())
+    models = engine.map(partial(_fit_speaker, options), frames.values())
     return dict(zip(frames, models, strict=True))
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from speakergmm.audio import has_audio_suffix
 from speakergmm.corpora import AnyPath, Corpus, Utterance, check_speaker_name, is_path, quoted
 from speakergmm.documents import parse_json
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InvalidInputError, StoreError
 from speakergmm.features import FeatureConfig, as_feature_config
-from speakergmm.parallel import Workers
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.ranges import whole_number, wrong_type
 from speakergmm.records import pack, unpack
@@ -212,7 +212,7 @@ class SpeakerStore:
         speaker: str,
         wavs: AnyPath | Iterable[AnyPath],
         *,
-        n_jobs: int = 1,
+        engine: EngineLike = None,
         run: RunContext | None = None,
     ) -> store_results.EnrolmentReport:
         """Enrol recordings of a speaker, who may be new or enrolled already; all or none.
@@ -223,7 +223,7 @@ class SpeakerStore:
             Name of the speaker.
         wavs : path or iterable of path
             Recordings of the speaker, in which nobody else speaks.
-        n_jobs : int, default=1
+        engine : int, executor, Dask client or Engine, optional
             Number of processes that read recordings; -1 for all cores. It changes nothing but
             the time.
         run : RunContext, optional
@@ -248,7 +248,7 @@ class SpeakerStore:
             self.background,
             paths,
             second_order=self.adaptation.second_order,
-            workers=Workers(n_jobs),
+            engine=Engine.of(engine),
             run=run,
         )
         return self.enroll_collected(name, collected)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from speakergmm.corpora import AnyPath
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import StoreError
 from speakergmm.files import shown_path
-from speakergmm.parallel import Workers
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import database, enrolment_sessions
 from speakergmm.speakers.background import AnyBackground, as_background
@@ -27,7 +27,7 @@ def enroll_into(
     background: AnyBackground | None = None,
     relevance_factor: float | None = None,
     busy_timeout: float = 30.0,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
 ) -> EnrolmentReport:
     """Enrol a speaker into a store; make the store if there is none.
@@ -51,7 +51,7 @@ def enroll_into(
         must be the relevance factor of the store if the store exists.
     busy_timeout : float, default=30
         Longest wait for other programs that write to the store, in seconds.
-    n_jobs : int, default=1
+    engine : int, executor, Dask client or Engine, optional
         Number of processes that read recordings; -1 for all cores. It changes nothing but the
         time.
     run : RunContext, optional
@@ -78,7 +78,7 @@ def enroll_into(
     >>> background = BackgroundModel.load("ubm.safetensors")            # doctest: +SKIP
     >>> enroll_into("voices.db", "ana", "ana1.wav", background=background)  # doctest: +SKIP
     """
-    workers, run = Workers(n_jobs), RunContext.checked(run)
+    engine, run = Engine.of(engine), RunContext.checked(run)
     store_path = Path(path)
     if background is not None:
         background = as_background(background)
@@ -97,7 +97,7 @@ def enroll_into(
                 "make a new one"
             )
         database.check_place(store_path)
-        collected = enrolment_sessions.collect_sessions(background, paths, workers=workers, run=run)
+        collected = enrolment_sessions.collect_sessions(background, paths, engine=engine, run=run)
         contents: dict[str, Any] = {
             "name": name,
             "collected": collected,
@@ -119,5 +119,5 @@ def enroll_into(
                 f"{options.relevance_factor:g}; leave it out, or make another store"
             )
         if collected is None or stored.second_order:
-            return store.enroll(name, paths, n_jobs=n_jobs, run=run)
+            return store.enroll(name, paths, engine=engine, run=run)
         return store.enroll_collected(name, collected)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from speakergmm.corpora import AnyPath, Protocol, Split, Utterance, is_path, read_protocol
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import FeatureConfig, map_recordings
 from speakergmm.metrics import Scores
 from speakergmm.mixtures import DiagonalMixture
-from speakergmm.parallel import Workers
 from speakergmm.ranges import wrong_type
 from speakergmm.run_context import RunContext, SkippedRecording, warn_of_skip
 from speakergmm.speakers import enrolment
@@ -32,7 +32,7 @@ def run_protocol(
     background: AnyBackground,
     options: ProtocolOptions | None = None,
     *,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
 ) -> Scores:
@@ -47,8 +47,9 @@ def run_protocol(
     protocol : Protocol or path
     background : BackgroundModel or path
     options : ProtocolOptions, optional
-    n_jobs : int, default=1
-        Number of worker processes; -1 for all cores. It changes nothing but the time.
+    engine : int, executor, Dask client or Engine, optional
+        Where the work is done; a number is one of worker processes. It changes nothing but the
+        time.
     run : RunContext, optional
         ``strict`` and ``progress`` are used, and ``on_skip``: the ``affected`` of a
         `SkippedRecording` are the models that it should have enrolled or the trials
@@ -74,11 +75,11 @@ def run_protocol(
         If an option is out of range.
     """
     options = ProtocolOptions.of(options, changes)
-    run, workers = RunContext.checked(run), Workers(n_jobs)
+    run, engine = RunContext.checked(run), Engine.of(engine)
     protocol = _as_protocol(protocol)
     split = protocol.split(options.split)
     background = as_background(background)
-    models = _enrolled_models(split, background, options.adaptation, workers, run)
+    models = _enrolled_models(split, background, options.adaptation, engine, run)
 
     # The models that each test recording is scored against, and the trials that are lost with it.
     claims: dict[Path, list[str]] = {}
@@ -96,7 +97,7 @@ def run_protocol(
     scored = map_recordings(
         function,
         whole_recordings(claims),
-        workers=workers,
+        engine=engine,
         run=run,
         description="Scoring trials",
         affected=lost,
@@ -131,7 +132,7 @@ def enroll_models(
     background: BackgroundModel,
     options: AdaptationOptions | None = None,
     *,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
 ) -> dict[str, DiagonalMixture]:
@@ -142,7 +143,7 @@ def enroll_models(
     split : Split
     background : BackgroundModel
     options : AdaptationOptions, optional
-    n_jobs, run
+    engine, run
         As for `run_protocol`.
     **changes
         Fields of `AdaptationOptions`, in place of those of `options`.
@@ -161,20 +162,20 @@ def enroll_models(
         If an option is out of range.
     """
     options = AdaptationOptions.of(options, changes)
-    return _enrolled_models(split, background, options, Workers(n_jobs), RunContext.checked(run))
+    return _enrolled_models(split, background, options, Engine.of(engine), RunContext.checked(run))
 
 
 def _enrolled_models(
     split: Split,
     background: BackgroundModel,
     options: AdaptationOptions,
-    workers: Workers,
+    engine: Engine,
     run: RunContext,
 ) -> dict[str, DiagonalMixture]:
     sessions = map_grouped_recordings(
         partial(_collect, background, options.second_order),
         {model: whole_recordings(split.enrolment[model]) for model in split.models},
-        workers=workers,
+        engine=engine,
         run=run,
         description="Enrolling models",
     )

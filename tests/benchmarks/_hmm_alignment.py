@@ -12,9 +12,9 @@ from speakergmm.corpora import (
     read_corpus,
     read_transcripts,
 )
+from speakergmm.engine import single_threaded_blas
 from speakergmm.hmm import ANNEALED, Aligner, Lexicon, TrainingSchedule
 from speakergmm.metrics import TimedLabel, boundary_errors, summarise_boundaries
-from speakergmm.parallel import single_threaded_blas
 from speakergmm.recognition import TrainingOptions, align_recordings, train_acoustic_model
 
 from ._figure import Figure

@@ -186,7 +186,7 @@ def loose_run_parameters(sources: tuple[Source, ...]) -> list[str]:
 
 
 def inner_jobs(sources: tuple[Source, ...]) -> list[str]:
-    """Private functions that take `n_jobs` in place of workers."""
+    """Private functions that take `n_jobs` in place of an engine."""
     return [
         place
         for source in sources
@@ -194,7 +194,7 @@ def inner_jobs(sources: tuple[Source, ...]) -> list[str]:
         if "n_jobs" in names
         and function.name.startswith("_")
         and function.name != "__init__"
-        and source.name != "parallel.py"
+        and "engine" not in source.path.parts
     ]
 
 

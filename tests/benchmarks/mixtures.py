@@ -263,7 +263,7 @@ def threads(sizes: Sizes) -> list[Figure]:
     figures = []
     for n_components in (sizes.components, 64):
         model = work.make_model(X, n_components)
-        works = {str(jobs): work.em_iteration(X, model, n_jobs=jobs) for jobs in (1, 2)}
+        works = {str(jobs): work.em_iteration(X, model, engine=jobs) for jobs in (1, 2)}
         seconds = interleaved_medians(works, rounds=sizes.rounds, clock=time.perf_counter)
         spent = interleaved_medians(works, rounds=sizes.rounds)
         case = f"EM iteration, diagonal, K = {n_components}: one thread / two, on the wall"

@@ -135,14 +135,14 @@ def test_statistics_of_parts_add_up(problem, data):
 @pytest.mark.slow
 @in_its_time
 @given(problems(), st.lists(st.integers(0, 60), max_size=5), st.integers(1, 20), st.integers(1, 3))
-def test_cuts_and_threads_change_no_bit(problem, cuts, block_frames, n_jobs):
+def test_cuts_and_threads_change_no_bit(problem, cuts, block_frames, engine):
     model, X, rng = problem
     weights = rng.integers(0, 3, len(X))
     blocks = np.split(X, sorted(min(cut, len(X)) for cut in cuts))
     for sample_weight in (None, weights):
         options = {"sample_weight": sample_weight, "block_frames": block_frames}
         one = accumulate_blocks(model, X, **options)
-        found = accumulate_blocks(model, blocks, n_jobs=n_jobs, **options)
+        found = accumulate_blocks(model, blocks, engine=engine, **options)
         np.testing.assert_equal(arrays_of(found), arrays_of(one))
 
 

@@ -135,11 +135,11 @@ def test_statistics_of_parts_add_up(problem, data):
 @pytest.mark.slow
 @in_its_time
 @given(problems(), st.lists(st.integers(0, 80), max_size=6), st.integers(1, 20), st.integers(1, 3))
-def test_cuts_and_threads_change_no_bit(problem, cuts, block_frames, n_jobs):
+def test_cuts_and_threads_change_no_bit(problem, cuts, block_frames, engine):
     model, X, _ = problem
     blocks = np.split(X, sorted(min(cut, len(X)) for cut in cuts))
     one = accumulate_blocks(model, X, block_frames=block_frames)
-    found = accumulate_blocks(model, blocks, block_frames=block_frames, n_jobs=n_jobs)
+    found = accumulate_blocks(model, blocks, block_frames=block_frames, engine=engine)
     np.testing.assert_equal(arrays_of(found), arrays_of(one))
 
 

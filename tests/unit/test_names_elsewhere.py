@@ -45,7 +45,7 @@ X = np.zeros((4, 1))
         (lambda: fit_mixture(X, n_components=2, verbose=1), r"run=RunContext\(progress=True\)"),
         (lambda: BackgroundModel.train("none", 8), "such as n_components="),
         (lambda: BackgroundModel.train("none", num_gauss=8), "give 'n_components'"),
-        (lambda: BackgroundModel.train("none", nj=2), "give 'n_jobs'"),
+        (lambda: BackgroundModel.train("none", nj=2), "give 'engine'"),
         (lambda: run_protocol("none", "none", num_gselect=5), "give 'top_c'"),
         (lambda: BackgroundModel.train("none", n_mfcc=13), "give 'features'"),
         (lambda: BackgroundModel(n_components=8), r"BackgroundModel.train\("),

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from speakergmm.engine import Engine
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.estimator_records import Storable, parameter_types, parameters_of
 from speakergmm.estimators.hmm.gaussian_mixture_hmm import GaussianMixtureHMM
@@ -23,7 +24,6 @@ from speakergmm.hmm.inference.sequences import (
     as_sequences,
     check_sequence_weights,
 )
-from speakergmm.parallel import Workers
 from speakergmm.ranges import refused
 from speakergmm.records import Types
 
@@ -55,7 +55,7 @@ class HMMClassifier(NestingEstimator, Storable, ClassifierMixin, BaseEstimator):
         Factor of log-likelihoods before log priors are added. Neighbouring frames are far from
         independent: with a factor of 1, nearly all posterior probabilities are 0 or 1. "frames"
         divides by the number of frames of the sequence.
-    n_jobs : int, default=1
+    n_jobs : int, optional
         Number of threads, which fit and score the models of different classes; -1 for all cores.
         Results do not depend on it.
 
@@ -97,7 +97,7 @@ class HMMClassifier(NestingEstimator, Storable, ClassifierMixin, BaseEstimator):
     n_components: int | str | Callable[[NDArray[np.intp]], int] | None = None
     priors: Any = "empirical"
     scale: float | str = 1.0
-    n_jobs: int = 1
+    n_jobs: int | None = None
     _extra_types: ClassVar[dict[str, Any]] = {
         "labels": list[bool | int | float | str],
         "label_type": str,
@@ -131,7 +131,7 @@ class HMMClassifier(NestingEstimator, Storable, ClassifierMixin, BaseEstimator):
             If a sequence has fewer frames than a path through its model needs; the message names
             it.
         """
-        workers = Workers(self.n_jobs)
+        engine = Engine.of(self.n_jobs)
         self._check_scale()
         if y is None:
             raise InvalidInputError("requires y to be passed, but the target y is None")
@@ -157,7 +157,7 @@ class HMMClassifier(NestingEstimator, Storable, ClassifierMixin, BaseEstimator):
             model: GaussianMixtureHMM = clone(template)
             of_class = [sequences[int(number)] for number in numbers]
             counted = [len(frames) for frames in of_class]
-            model.set_params(n_components=self._count_states(model, np.array(counted)), n_jobs=1)
+            model.set_params(n_components=self._count_states(model, np.array(counted)), n_jobs=None)
             try:
                 return model.fit(np.concatenate(of_class), counted, sample_weight=weights[numbers])
             except ImpossibleSequenceError as error:
@@ -167,7 +167,7 @@ class HMMClassifier(NestingEstimator, Storable, ClassifierMixin, BaseEstimator):
                 ) from None
 
         codes_of_classes = range(len(self.classes_))
-        self.models_ = list(workers.map_threads(fit_class, codes_of_classes))
+        self.models_ = list(engine.map_threads(fit_class, codes_of_classes))
         return self
 
     def record_parts(self) -> dict[str, Any]:
@@ -270,7 +270,7 @@ class HMMClassifier(NestingEstimator, Storable, ClassifierMixin, BaseEstimator):
         def score(model: GaussianMixtureHMM) -> NDArray[np.float64]:
             return model.score_sequences(sequences.frames, sequences.lengths)
 
-        return np.stack(list(Workers(self.n_jobs).map_threads(score, self.models_)), axis=1)
+        return np.stack(list(Engine.of(self.n_jobs).map_threads(score, self.models_)), axis=1)
 
     def _sequences(self, X: Any, lengths: Any, *, reset: bool = False) -> Sequences:
         n_features = None if reset else self.n_features_in_

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from speakergmm.engine import Engine
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import parameter_checks
 from speakergmm.estimators.estimator_records import Storable
@@ -34,7 +35,6 @@ from speakergmm.hmm.training.dense_training import (
 )
 from speakergmm.mixtures.mixture import Mixture, make_mixture
 from speakergmm.moments import Moments
-from speakergmm.parallel import Workers
 from speakergmm.records import Types
 
 _log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class GaussianMixtureHMM(
     precision : {"float32", "float64"}, default="float32"
         Type in which densities are evaluated, on standardised features; densities for which
         float32 is too coarse are evaluated in float64. Statistics are summed in float64.
-    n_jobs : int, default=1
+    n_jobs : int, optional
         Number of threads; -1 for all cores. Results do not depend on it, to the last bit.
 
     Attributes
@@ -173,7 +173,7 @@ class GaussianMixtureHMM(
     final: str = "any"
     variance_floor: float = 0.0
     precision: str = "float32"
-    n_jobs: int = 1
+    n_jobs: int | None = None
     _extra_types: ClassVar[dict[str, Any]] = {"objectives": list[float]}
     startprob_: NDArray[np.float64] = field(init=False)
     transmat_: NDArray[np.float64] = field(init=False)
@@ -244,7 +244,7 @@ class GaussianMixtureHMM(
             moments=moments,
             priors=self._priors(),
             report=report,
-            workers=Workers(self.n_jobs),
+            engine=Engine.of(self.n_jobs),
         )
         return self
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from speakergmm.engine import Engine
 from speakergmm.hmm.inference.sequences import Sequences, as_sequences
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 from speakergmm.hmm.models.dense_graph import stationary_distribution
 from speakergmm.hmm.models.dense_inference import DenseInference
 from speakergmm.hmm.models.dense_sampling import sample_sequence
-from speakergmm.parallel import Workers
 from speakergmm.ranges import choice
 
 
@@ -26,7 +26,7 @@ class HiddenMarkovInference:
     final: str
     implementation: str
     n_features: int
-    n_jobs: int
+    n_jobs: int | None
     precision: str
     random_state: Any
     transmat_: NDArray[np.float64]
@@ -191,6 +191,6 @@ class HiddenMarkovInference:
             model=model,
             final=self.final,
             precision=self.precision,
-            workers=Workers(self.n_jobs),
+            engine=Engine.of(self.n_jobs),
         )
         return inference, as_sequences(X, lengths, n_features=model.n_features)

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.utils import check_array, check_random_state
 
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.information_criteria import as_counts
@@ -29,7 +30,6 @@ from speakergmm.estimators.selection.selection_path import Criterion, Selection,
 from speakergmm.estimators.selection.selection_rule import SelectionRule
 from speakergmm.gaussians.frame_sources import refuse_path
 from speakergmm.names_elsewhere import name_hint
-from speakergmm.parallel import Workers
 from speakergmm.ranges import choice, whole_number
 from speakergmm.run_context import RunContext
 
@@ -45,7 +45,7 @@ def select_n_components(
     sample_weight: ArrayLike | None = None,
     one_standard_error: bool = False,
     seed: Any = 0,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
     **parameters: Any,
 ) -> Selection:
@@ -77,7 +77,7 @@ def select_n_components(
         one [1]_.
     seed : int, numpy.random.RandomState or None, default=0
         Seed of the folds, and of every fit whose estimator has no `random_state` of its own.
-    n_jobs : int, default=1
+    engine : int, executor, Dask client or Engine, optional
         Number of processes, which fit different K and folds; -1 for all cores. Results do not
         depend on it.
     run : RunContext, optional
@@ -149,7 +149,7 @@ def select_n_components(
 
     # Fit each number of components to each fold (or to all frames), and compare the criteria.
     fitting = Fitting(template, frames, weights, folds, group_numbers)
-    outcomes = _fit_all(fitting, numbers, Workers(n_jobs), RunContext.checked(run))
+    outcomes = _fit_all(fitting, numbers, Engine.of(engine), RunContext.checked(run))
     judgement = SelectionRule(
         criterion,
         _unit_weights(len(frames), weights, group_numbers, folds),
@@ -171,13 +171,13 @@ def select_n_components(
 
 
 def _fit_all(
-    fitting: Fitting, numbers: Sequence[int], workers: Workers, run: RunContext
+    fitting: Fitting, numbers: Sequence[int], engine: Engine, run: RunContext
 ) -> dict[int, list[FitOutcome]]:
     """Fit every number of components to all frames, or to each fold."""
     folds: list[int | None] = [*range(len(fitting.folds))] or [None]
     # The longest fits first, so that all workers end at about the same time.
     tasks: list[Task] = [(k, fold) for k in reversed(numbers) for fold in folds]
-    done = workers.map_processes(fitting, tasks, description=run.description("Fitting mixtures"))
+    done = engine.map(fitting, tasks, description=run.description("Fitting mixtures"))
     outcomes: dict[int, list[FitOutcome]] = {k: [] for k in numbers}
     for (k, _), outcome in zip(tasks, done, strict=True):
         outcomes[k].append(outcome)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.engine import Engine
 from speakergmm.gaussians.prepare import prepare_in_features
 from speakergmm.hmm.inference.graph import Graph, NoPathError
 from speakergmm.hmm.inference.sequences import ImpossibleSequenceError, Sequences
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 from speakergmm.hmm.models.dense_evaluation import StateEvaluator
 from speakergmm.hmm.models.dense_graph import state_graph
-from speakergmm.parallel import Workers
 
 # Most frames per group of sequences, which one thread scores at a time.
 _SCORED_FRAMES = 8192
@@ -33,14 +33,14 @@ class DenseInference:
         Whether a sequence may end in any state, or in the last one only.
     precision : {"float32", "float64"}
         Precision of densities.
-    workers : Workers
+    engine : Engine
         Threads; the results do not depend on their number.
     """
 
     model: HiddenMarkovParameters
     final: str
     precision: str
-    workers: Workers
+    engine: Engine
 
     def emissions(self, sequences: Sequences) -> NDArray[np.float64]:
         """Return the log-densities (T, S) of all frames under the states."""
@@ -116,7 +116,7 @@ class DenseInference:
             return found
 
         groups = sequences.groups(_SCORED_FRAMES)
-        results = self.workers.map_threads(work, groups)
+        results = self.engine.map_threads(work, groups)
         return [result for group in results for result in group]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.engine import ONE_WORKER, Engine
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.prepare import LARGEST_ROUNDING, Prepared
 from speakergmm.gaussians.statistics import MixtureStatistics
@@ -21,7 +22,6 @@ from speakergmm.gaussians.sums import About, GaussianSums
 from speakergmm.hmm.inference.graph import Graph, NoPathError
 from speakergmm.hmm.inference.sequences import ImpossibleSequenceError, Sequences
 from speakergmm.hmm.models.dense_evaluation import StateEvaluator
-from speakergmm.parallel import ONE_WORKER, Workers
 
 # Occupancy that is mere rounding, in frames (of the largest weight, if that is below 1).
 _EMPTY = 1e-10
@@ -87,7 +87,7 @@ class SequencesPass:
     largest_rounding : float
         Largest acceptable rounding error of a log-density, in nats; Gaussians with a larger one
         are evaluated in float64.
-    workers : Workers
+    engine : Engine
         Threads; the result does not depend on their number.
     """
 
@@ -97,7 +97,7 @@ class SequencesPass:
     n_mix: int
     precision: str
     largest_rounding: float = LARGEST_ROUNDING
-    workers: Workers = ONE_WORKER
+    engine: Engine = ONE_WORKER
 
     def accumulate(self, prepared: Prepared, *_: Any) -> HiddenMarkovStatistics:
         """Sum the statistics of all sequences under prepared Gaussians, in their coordinates z.
@@ -153,7 +153,7 @@ class SequencesPass:
         evaluators.append(self._evaluator(prepared))
         groups = self.sequences.groups(evaluators[0].block_frames, weights > 0)
         total = empty()
-        for part in self.workers.map_threads(sum_group, groups):
+        for part in self.engine.map_threads(sum_group, groups):
             total.gaussians.merge(part.gaussians)
             total.arcs += part.arcs
             total.entries += part.entries

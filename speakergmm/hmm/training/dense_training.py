@@ -10,6 +10,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.engine import ONE_WORKER, Engine
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.e_step_m_step import TrainingSteps
 from speakergmm.gaussians.em import run_training_loop
@@ -23,7 +24,6 @@ from speakergmm.hmm.training.dense_expectation import HiddenMarkovStatistics, Se
 from speakergmm.hmm.training.dense_options import DenseTrainingOptions
 from speakergmm.hmm.training.dense_update import update_dense_model
 from speakergmm.moments import Moments
-from speakergmm.parallel import ONE_WORKER, Workers
 
 # Rounding error of a log-likelihood per frame, in nats, if it is computed in float64.
 _LEAST_ROUNDING = 1e-10
@@ -100,7 +100,7 @@ def train_dense_model(
     moments: Moments,
     priors: HiddenMarkovPriors,
     report: Report,
-    workers: Workers = ONE_WORKER,
+    engine: Engine = ONE_WORKER,
 ) -> tuple[HiddenMarkovIteration, ...]:
     """Train a dense hidden Markov model by expectation-maximisation.
 
@@ -121,7 +121,7 @@ def train_dense_model(
     report : callable
         Called after each iteration with its objective, the new model in feature units, and the
         rounding error to expect of the objective; returns whether training is to stop.
-    workers : Workers
+    engine : Engine
         Threads; the result does not depend on their number.
 
     Returns
@@ -157,7 +157,7 @@ def train_dense_model(
             graph=with_probabilities(graph, model.startprob, model.transmat),
             n_mix=start.n_mix,
             precision=options.precision,
-            workers=workers,
+            engine=engine,
         ),
         partial(
             update_dense_model,

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.engine import ONE_WORKER, Engine
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.em import run_training_loop
 from speakergmm.gaussians.standardisation import Standardisation
@@ -35,7 +36,6 @@ from speakergmm.hmm.training.phone_training_state import (
     TrainingState,
 )
 from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.parallel import ONE_WORKER, Workers
 from speakergmm.ranges import refused, whole_number
 
 # Number of parts in which utterances are summed, whatever the number of workers: the same sums in
@@ -78,7 +78,7 @@ class PhoneTrainer:
         Pdfs of silence, to which `TrainingSchedule.boost_silence` applies.
     seed : int, default=0
         Seed of the directions in which Gaussians are split.
-    workers : Workers
+    engine : Engine
         Threads; the result does not depend on their number.
     flat : bool, default=True
         Whether the models are untrained, so that the first iteration is the schedule's `start`.
@@ -99,7 +99,7 @@ class PhoneTrainer:
     variance: NDArray[np.float64]
     silence_pdfs: NDArray[np.int32] | None = None
     seed: int = 0
-    workers: Workers = ONE_WORKER
+    engine: Engine = ONE_WORKER
     flat: bool = True
     state: TrainingState = field(init=False)
 
@@ -284,7 +284,7 @@ class PhoneTrainer:
         n_parts = min(_N_PARTS, max(len(self.graphs), 1))
         parts = np.array_split(np.arange(len(self.graphs)), n_parts)
         total, outcomes = part(np.arange(0))
-        for sums, found in self.workers.map_threads(part, parts):
+        for sums, found in self.engine.map_threads(part, parts):
             total.merge(sums)
             outcomes += found
         return total, outcomes

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.checkpoints import open_checkpoint, short_digest
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InsufficientDataError
 from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.gaussians.standardisation import Standardisation
@@ -18,7 +19,6 @@ from speakergmm.hmm.training.phone_trainer import FrameStore, PhoneTrainer
 from speakergmm.hmm.training.phone_training_state import TrainingResult, TrainingState
 from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.moments import Moments
-from speakergmm.parallel import Workers
 from speakergmm.records import digest as digest_of
 from speakergmm.run_context import RunContext
 
@@ -73,7 +73,7 @@ def train_phone_models(
     silence_pdfs: NDArray[np.int32] | None = None,
     seed: int = 0,
     flat: bool = True,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
 ) -> TrainingResult:
@@ -96,8 +96,8 @@ def train_phone_models(
         Seed of the directions in which Gaussians are split.
     flat : bool, default=True
         Whether the models are untrained, so that the first iteration is the schedule's `start`.
-    n_jobs : int, default=1
-        Number of threads; -1 for all cores. The result does not depend on it.
+    engine : int, executor, Dask client or Engine, optional
+        Where the work is done; a number is one of threads. The result does not depend on it.
     run : RunContext, optional
         `callback` is called with the `TrainingState` after each iteration. With `checkpoint`,
         training resumes from that file, to the same result as if it had not been interrupted.
@@ -138,7 +138,7 @@ def train_phone_models(
         variance=variance,
         silence_pdfs=silence_pdfs,
         seed=seed,
-        workers=Workers(n_jobs),
+        engine=Engine.of(engine),
         flat=flat,
     )
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from speakergmm.engine import single_threaded_blas
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.gaussians.standardisation import Standardisation
@@ -22,7 +23,6 @@ from speakergmm.mixtures.gibbs.partitions import (
     split_by_label,
 )
 from speakergmm.mixtures.mixture import DiagonalMixture, FullMixture
-from speakergmm.parallel import single_threaded_blas
 from speakergmm.ranges import choice
 from speakergmm.record_fields import parts
 

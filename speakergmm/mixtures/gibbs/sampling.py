@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.frame_sources import Frames, check_finite_frames, frame_moments
 from speakergmm.gaussians.standardisation import Standardisation
@@ -25,7 +26,6 @@ from speakergmm.mixtures.gibbs.gamma_prior import GammaPrior
 from speakergmm.mixtures.gibbs.normal_inverse_wishart import NormalInverseWishart
 from speakergmm.mixtures.gibbs.samples import DirichletProcessSamples
 from speakergmm.mixtures.gibbs.sampling_options import DirichletProcessOptions
-from speakergmm.parallel import Workers
 from speakergmm.progress import track
 from speakergmm.ranges import wrong_type
 from speakergmm.run_context import RunContext
@@ -60,7 +60,7 @@ def sample_dirichlet_process(
     options: DirichletProcessOptions | None = None,
     *,
     prior: NormalInverseWishart | None = None,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
 ) -> DirichletProcessSamples:
@@ -76,7 +76,7 @@ def sample_dirichlet_process(
     prior : NormalInverseWishart, optional
         Prior of a cluster's mean and covariance, in feature units; by default
         `NormalInverseWishart.from_data`, which moves and stretches with the data.
-    n_jobs : int, default=1
+    engine : int, executor, Dask client or Engine, optional
         Number of chains that run at once, on threads; -1 for all cores. The result does not
         depend on it.
     run : RunContext, optional
@@ -118,7 +118,7 @@ def sample_dirichlet_process(
     True
     """
     options = DirichletProcessOptions.of(options, changes)
-    workers, run = Workers(n_jobs), RunContext.checked(run)
+    engine, run = Engine.of(engine), RunContext.checked(run)
     frames = check_finite_frames(X)
     if len(frames) == 0:
         raise InsufficientDataError("sampling needs frames, found none")
@@ -130,7 +130,7 @@ def sample_dirichlet_process(
     z = standardisation.applied(frames)
     kept_sweeps = _kept_sweeps(options)
     chains = _start_chains(z, prior.rescale(centre, standardisation.scale), kept_sweeps, options)
-    _run_chains(chains, standardisation.log_volume, options, workers, run)
+    _run_chains(chains, standardisation.log_volume, options, engine, run)
     # Of all the partitions that were visited, the most probable one.
     best = max(chains, key=lambda chain: chain.best_log_probability)
     assert best.best is not None
@@ -203,7 +203,7 @@ def _run_chains(
     chains: list[Chain],
     log_volume: float,
     options: DirichletProcessOptions,
-    workers: Workers,
+    engine: Engine,
     run: RunContext,
 ) -> None:
     """Advance all chains to their last sweep, in rounds between which the callback is called."""
@@ -212,7 +212,7 @@ def _run_chains(
         rounds = track(rounds, description="Sampling partitions")
     for n_next in rounds:
         # Chains share nothing but the frames, so that threads cannot change what they do.
-        for _ in workers.map_threads(methodcaller("advance", n_next), chains):
+        for _ in engine.map_threads(methodcaller("advance", n_next), chains):
             pass
         if run.callback is not None:
             _report(chains, n_next, log_volume, run.callback)

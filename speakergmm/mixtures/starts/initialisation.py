@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InsufficientDataError
 from speakergmm.gaussians.em import expectation_maximisation
 from speakergmm.gaussians.frame_sources import check_finite_frames, frame_moments
@@ -19,7 +20,6 @@ from speakergmm.mixtures.mixture import DiagonalMixture
 from speakergmm.mixtures.mixture_options import MaximumLikelihoodOptions
 from speakergmm.mixtures.splitting import grow
 from speakergmm.mixtures.starts.kmeans_clustering import lloyd, seed
-from speakergmm.parallel import Workers
 from speakergmm.ranges import whole_number
 
 
@@ -59,7 +59,7 @@ def initialise_kmeans(
     rng: np.random.Generator,
     max_iter: int = 10,
     options: MaximumLikelihoodOptions | None = None,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
 ) -> DiagonalMixture:
     """Return a mixture with the weights, means and variances of the clusters of k-means.
 
@@ -75,8 +75,8 @@ def initialise_kmeans(
         Largest number of passes of Lloyd's algorithm.
     options : MaximumLikelihoodOptions, optional
         The variance floor is taken from them.
-    n_jobs : int, default=1
-        Number of threads; -1 for all cores. The result does not depend on it.
+    engine : int, executor, Dask client or Engine, optional
+        Where the work is done; a number is one of threads. The result does not depend on it.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def initialise_kmeans(
     frames = _checked(X, n_components)
     options = MaximumLikelihoodOptions.of(options, {})
     seeds = seed(frames, n_components, rng)
-    centres, labels = lloyd(frames, seeds, max_iter=max_iter, workers=Workers(n_jobs))
+    centres, labels = lloyd(frames, seeds, max_iter=max_iter, engine=Engine.of(engine))
     counts = np.bincount(labels, minlength=n_components).astype(np.float64)
     variances = np.empty(centres.shape)
     for feature in range(frames.shape[1]):
@@ -107,7 +107,7 @@ def initialise_splitting(
     n_components: int,
     steps: int = 4,
     options: MaximumLikelihoodOptions | None = None,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
 ) -> DiagonalMixture:
     """Grow a mixture from one Gaussian by doubling, with a few steps of EM after each doubling.
 
@@ -121,8 +121,8 @@ def initialise_splitting(
         Number of EM steps after each doubling.
     options : MaximumLikelihoodOptions, optional
         Options of the updates.
-    n_jobs : int, default=1
-        Number of threads; -1 for all cores. The result does not depend on it.
+    engine : int, executor, Dask client or Engine, optional
+        Where the work is done; a number is one of threads. The result does not depend on it.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def initialise_splitting(
     return grow_by_doubling(
         model,
         n_components,
-        lambda current: accumulate(current, frames, n_jobs=n_jobs),
+        lambda current: accumulate(current, frames, engine=engine),
         steps=steps,
         options=options,
         data_variance=moments.variance,

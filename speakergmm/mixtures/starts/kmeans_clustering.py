@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.engine import ONE_WORKER, Engine, EngineLike, single_threaded_blas
 from speakergmm.gaussians.evaluator import block_size
-from speakergmm.parallel import ONE_WORKER, Workers, single_threaded_blas
 
 # Number of frames per cluster that seeding looks at: it passes over them once per cluster.
 _SEEDING_FRAMES_PER_CLUSTER = 32
@@ -20,7 +20,7 @@ def kmeans(
     n_clusters: int,
     rng: np.random.Generator,
     max_iter: int = 10,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
 ) -> NDArray[np.float64]:
     """Return cluster centres for which the squared distances of frames to them are small.
 
@@ -34,17 +34,17 @@ def kmeans(
         Source of randomness.
     max_iter : int, default=10
         Largest number of passes.
-    n_jobs : int, default=1
-        Number of threads; -1 for all cores. The result does not depend on it.
+    engine : int, executor, Dask client or Engine, optional
+        Where the work is done; a number is one of threads. The result does not depend on it.
 
     Returns
     -------
     array, shape (n_clusters, D)
         The result of `lloyd` from the centres of `seed`.
     """
-    return lloyd(frames, seed(frames, n_clusters, rng), max_iter=max_iter, workers=Workers(n_jobs))[
-        0
-    ]
+    return lloyd(
+        frames, seed(frames, n_clusters, rng), max_iter=max_iter, engine=Engine.of(engine)
+    )[0]
 
 
 def lloyd(
@@ -55,7 +55,7 @@ def lloyd(
     max_iter: int = 10,
     tol: float = 0.0,
     origin: NDArray[np.float64] | None = None,
-    workers: Workers = ONE_WORKER,
+    engine: Engine = ONE_WORKER,
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Move centres to the means of the frames nearest to them until they no longer move.
 
@@ -73,7 +73,7 @@ def lloyd(
         Passes also end if the sum of the squared movements of all centres is no more than this.
     origin : array, shape (D,), optional
         Point near the mean of the frames, which is subtracted from them; by default their mean.
-    workers : Workers, optional
+    engine : Engine, optional
         Threads on which blocks of frames are compared with the centres; their number does not
         change the result. By default one.
 
@@ -101,7 +101,7 @@ def lloyd(
     shares = csc_array((weights, labels, np.arange(n_frames + 1)), shape=(n_clusters, n_frames))
     with single_threaded_blas():
         for number in range(max_iter):
-            found = _nearest(frames, current, origin, workers)
+            found = _nearest(frames, current, origin, engine)
             if number and np.array_equal(found, labels):
                 return current, labels
             labels = shares.indices = found
@@ -112,7 +112,7 @@ def lloyd(
             old, current = current, sums / counts[:, None]
             if ((current - old) ** 2).sum() <= tol:
                 break
-        return current, _nearest(frames, current, origin, workers)
+        return current, _nearest(frames, current, origin, engine)
 
 
 def _fill(
@@ -140,7 +140,7 @@ def _nearest(
     frames: NDArray[np.floating[Any]],
     centres: NDArray[np.float64],
     origin: NDArray[np.float64],
-    workers: Workers,
+    engine: Engine,
 ) -> NDArray[np.intp]:
     """Return the nearest centre of each frame, of several the first."""
     # Half the centre's square less its product with the frame: what the nearest centre minimises.
@@ -158,7 +158,7 @@ def _nearest(
 
     if len(frames) <= size:
         return of_block(0)
-    return np.concatenate(list(workers.map_threads(of_block, range(0, len(frames), size))))
+    return np.concatenate(list(engine.map_threads(of_block, range(0, len(frames), size))))
 
 
 def seed(

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.e_step_m_step import TrainingSteps
@@ -32,7 +33,6 @@ from speakergmm.mixtures.maximum_likelihood import average_frame_weight, update_
 from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.mixtures.mixture_options import StepwiseOptions
 from speakergmm.moments import Moments
-from speakergmm.parallel import Workers
 from speakergmm.ranges import number, wrong_type
 
 # Largest distance of the stream's mean from that of the coordinates, in deviations, and largest
@@ -149,7 +149,7 @@ def update_stepwise(
     *,
     sample_weight: ArrayLike | None = None,
     moments: Moments | None = None,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     **changes: Any,
 ) -> StepwiseState:
     """Learn from one block of a stream.
@@ -166,8 +166,8 @@ def update_stepwise(
         Weight of each frame, finite and >= 0, not all 0.
     moments : Moments, optional
         Moments of the same frames and weights, if they are known already.
-    n_jobs : int, default=1
-        Number of threads; -1 for all cores. The result does not depend on it.
+    engine : int, executor, Dask client or Engine, optional
+        Where the work is done; a number is one of threads. The result does not depend on it.
     **changes
         Options by keyword, in place of those of `options`.
 
@@ -211,7 +211,7 @@ def update_stepwise(
            [ 5.]]))
     """
     options = StepwiseOptions.of(options, changes)
-    workers = Workers(n_jobs)
+    engine = Engine.of(engine)
     if not isinstance(state, StepwiseState):
         raise wrong_type(state, "StepwiseState.begin(mixture)", " before the first block")
     check_rereadable(X)
@@ -244,7 +244,7 @@ def update_stepwise(
             frame_weight=average_frame_weight(weights),
         )
 
-    frames = FramesPass(X, weights, precision=options.precision, workers=workers)
+    frames = FramesPass(X, weights, precision=options.precision, engine=engine)
     steps = TrainingSteps(frames, update, standardisation=standardisation)
     found = steps.accumulate(state.standard)
     standard, report = steps.update(found, state.standard)

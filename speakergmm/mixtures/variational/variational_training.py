@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.choices import Precision
@@ -29,7 +30,6 @@ from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.update import update_variational
 from speakergmm.mixtures.variational.variational_prior import VariationalPrior
 from speakergmm.moments import Moments
-from speakergmm.parallel import Workers
 from speakergmm.ranges import wrong_type
 from speakergmm.run_context import RunContext
 
@@ -69,7 +69,7 @@ def train_variational(
     sample_weight: NDArray[np.float64] | None = None,
     moments: Moments | None = None,
     previous: float | None = None,
-    n_jobs: int = 1,
+    engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
 ) -> VariationalResult:
@@ -92,8 +92,8 @@ def train_variational(
     previous : float, optional
         Last bound per frame of an earlier inference on the same frames, weights and prior, which
         this call continues; as in `expectation_maximisation`.
-    n_jobs : int, default=1
-        Number of threads; -1 for all cores. The result does not depend on it.
+    engine : int, executor, Dask client or Engine, optional
+        Where the work is done; a number is one of threads. The result does not depend on it.
     run : RunContext, optional
         Its `callback`, `checkpoint` and `checkpoint_seconds` are used as in `train_from`.
     **changes
@@ -133,7 +133,7 @@ def train_variational(
     2
     """
     options = VariationalOptions.of(options, changes)
-    workers, run = Workers(n_jobs), RunContext.checked(run)
+    engine, run = Engine.of(engine), RunContext.checked(run)
     check_rereadable(source)
     _check_kinds(start, prior)
     moments = moments or frame_moments(source, sample_weight)
@@ -149,7 +149,7 @@ def train_variational(
     )
     step = _variational_step(
         FramesPass.of_training(
-            source, sample_weight, moments, precision=options.precision, workers=workers
+            source, sample_weight, moments, precision=options.precision, engine=engine
         ),
         update,
         standardisation,

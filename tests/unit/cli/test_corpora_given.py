@@ -69,13 +69,13 @@ def test_options_are_called_as_the_parameters_of_functions_are():
     )
 
     alike = {
-        "validate": [(read_corpus, ["data_dir", "speaker_pattern"]), (validate_corpus, ["n_jobs"])],
+        "validate": [(read_corpus, ["data_dir", "speaker_pattern"]), (validate_corpus, ["engine"])],
         "train-ubm": [
-            (BackgroundModel.train, ["n_jobs"]),
+            (BackgroundModel.train, ["engine"]),
             (BackgroundOptions, ["n_components", "seed", "features"]),
         ],
         "run-protocol": [
-            (run_protocol, ["n_jobs"]),
+            (run_protocol, ["engine"]),
             (ProtocolOptions, ["split"]),
             (AdaptationOptions, ["relevance_factor"]),
         ],
@@ -92,7 +92,8 @@ def test_options_are_called_as_the_parameters_of_functions_are():
         options = {option for names in parameters()[command_name].values() for option in names}
         for function, names in functions:
             assert set(names) <= set(inspect.signature(function).parameters)
-            assert {f"--{name.replace('_', '-')}" for name in names} <= options
+            called = {"jobs" if name == "engine" else name for name in names}
+            assert {f"--{name.replace('_', '-')}" for name in called} <= options
 
 
 def test_training_and_validation_say_what_was_passed_over(command, record, tmp_path):

@@ -147,12 +147,12 @@ def test_what_nohup_wants_ignored_stays_ignored(tmp_path):
 SLOW = """
 import signal, sys, threading
 from oracles.parallel_tasks import sleep
-from speakergmm.parallel import Workers
+from speakergmm.engine import Engine
 signal.signal(signal.SIGTERM, lambda *_: sys.exit("my own"))
 before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 from speakergmm.cli import run_command
 run_command(["--version"])
-results = Workers(2).map_processes(sleep, [0, 60, 60])
+results = Engine(2).map(sleep, [0, 60, 60])
 next(results)
 now = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 assert now == before

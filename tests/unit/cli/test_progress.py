@@ -7,7 +7,7 @@ import pytest
 
 from speakergmm import progress
 from speakergmm.cli import run_command
-from speakergmm.parallel import ONE_WORKER
+from speakergmm.engine import ONE_WORKER
 
 TIME = r"\d\d:\d\d:\d\d"
 
@@ -48,7 +48,7 @@ def test_hours_and_unknown_totals(clock, capsys):
 
 
 def test_short_work_is_silent(capsys):
-    for mapped in (ONE_WORKER.map_processes, ONE_WORKER.map_threads):
+    for mapped in (ONE_WORKER.map, ONE_WORKER.map_threads):
         assert list(mapped(abs, [-1, 2], description="numbers")) == [1, 2]
     with progress.status("training") as tell:
         tell("iteration 1")

@@ -176,7 +176,7 @@ def test_kaldi_files_are_sorted_and_agree(corpus):
 
 
 def test_same_seed_gives_the_same_bytes_however_many_processes(corpus, tmp_path):
-    make_synthetic_corpus(tmp_path / "again", n_jobs=2, **SMALL)
+    make_synthetic_corpus(tmp_path / "again", engine=2, **SMALL)
     assert digests(tmp_path / "again") == digests(corpus)
 
 

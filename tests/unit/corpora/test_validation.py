@@ -227,7 +227,7 @@ def test_the_number_of_processes_changes_nothing(record, problems, tmp_path):
     record("ana/s.wav", np.zeros(RATE))
     record("bea/x.wav", rate=16000)
     found = tuple(problems().values())
-    assert validate_corpus(read_corpus(tmp_path / "corpus"), n_jobs=2) == found
+    assert validate_corpus(read_corpus(tmp_path / "corpus"), engine=2) == found
 
 
 def test_limits_can_be_set(record, problems):

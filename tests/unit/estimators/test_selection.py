@@ -279,7 +279,7 @@ def test_jobs_change_nothing(criterion):
             criterion=criterion,
             covariance_type="diag",
             cv=2,
-            n_jobs=n_jobs,
+            engine=n_jobs,
             max_iter=3,
         )
         for n_jobs in (1, 2)
@@ -400,14 +400,14 @@ def test_what_did_not_converge_says_so_once():
         ({"cv": [(np.arange(9), [12])], "criterion": "held_out"}, "2 or more folds, found 1"),
         ({"n_inits": 3}, "has no parameter 'n_inits'"),
         ({"checkpoint": "fit.ckpt"}, "takes no checkpoint, .* found 'fit.ckpt'"),
-        ({"checkpoint": "fit.ckpt", "n_jobs": 2, "criterion": "held_out"}, "takes no checkpoint"),
+        ({"checkpoint": "fit.ckpt", "engine": 2, "criterion": "held_out"}, "takes no checkpoint"),
         ({"estimator": GaussianMixture(checkpoint="c")}, "takes no checkpoint"),
-        ({"estimator": GaussianMixture(callback=print), "n_jobs": 2}, "takes no callback"),
+        ({"estimator": GaussianMixture(callback=print), "engine": 2}, "takes no callback"),
         (
             {"estimator": sklearn.cluster.DBSCAN()},
             "a mixture with a parameter n_components, found DBSCAN",
         ),
-        ({"n_jobs": 0}, "n_jobs"),
+        ({"engine": 0}, "engine"),
     ],
 )
 def test_refusals(options, message):
@@ -476,7 +476,7 @@ def test_an_interrupt_ends_the_search_and_its_workers(n_jobs):
         "from speakergmm.estimators import select_n_components\n"
         "X = np.random.default_rng(0).normal(size=(100_000, 8))\n"
         "print('ready', flush=True)\n"
-        f"select_n_components(X, range(20, 90), covariance_type='diag', tol=0, n_jobs={n_jobs})\n"
+        f"select_n_components(X, range(20, 90), covariance_type='diag', tol=0, engine={n_jobs})\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code],

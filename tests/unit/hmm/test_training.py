@@ -404,7 +404,7 @@ def test_jobs_do_not_change_a_bit(algorithm, start):
     )  # fmt: skip
     graphs = graphs_of(models, transcripts)
     one, three = (
-        train_phone_models(models, graphs, frames, schedule=schedule, n_jobs=n) for n in (1, 3)
+        train_phone_models(models, graphs, frames, schedule=schedule, engine=n) for n in (1, 3)
     )
     assert_identical(one, three)
 

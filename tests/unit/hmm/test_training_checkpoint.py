@@ -260,7 +260,7 @@ def test_other_trainings_are_refused_by_name(tmp_path, world):
         assert "\n" not in str(caught.value)
         assert path.read_bytes() == before
     # The number of jobs and how often it is written are nobody's business.
-    resumed = train(world, path, n_jobs=2, checkpoint_seconds=9.0)
+    resumed = train(world, path, engine=2, checkpoint_seconds=9.0)
     assert_identical(resumed, train(world))
 
 

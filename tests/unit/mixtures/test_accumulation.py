@@ -56,10 +56,10 @@ def test_without_second_order_the_rest_is_the_same(mixture, frames):
     assert lean.log_likelihood == whole.log_likelihood
 
 
-@pytest.mark.parametrize("n_jobs", [2, 3, -1])
-def test_the_number_of_threads_changes_no_bit(mixture, frames, n_jobs):
-    one = accumulate(mixture, frames, block_frames=7, n_jobs=1)
-    assert_same(one, accumulate(mixture, frames, block_frames=7, n_jobs=n_jobs), rtol=0, atol=0)
+@pytest.mark.parametrize("engine", [2, 3, -1])
+def test_the_number_of_threads_changes_no_bit(mixture, frames, engine):
+    one = accumulate(mixture, frames, block_frames=7, engine=1)
+    assert_same(one, accumulate(mixture, frames, block_frames=7, engine=engine), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("cuts", [[], [1], [350], [0, 5, 5, 699, 700], list(range(0, 700, 13))])
@@ -68,7 +68,7 @@ def test_how_frames_are_cut_changes_no_bit(mixture, frames, cuts):
     whole = accumulate(mixture, frames, block_frames=16)
     found = accumulate_blocks(mixture, blocks, block_frames=16)
     assert_same(whole, found, rtol=0, atol=0)
-    found = accumulate_blocks(mixture, lambda: iter(blocks), block_frames=16, n_jobs=2)
+    found = accumulate_blocks(mixture, lambda: iter(blocks), block_frames=16, engine=2)
     assert_same(whole, found, rtol=0, atol=0)
 
 
@@ -85,7 +85,7 @@ def test_the_size_of_blocks_changes_rounding_only(mixture, frames, block_frames)
 def test_no_frame_is_lost_at_the_edges_of_groups(mixture, rng):
     for n_frames in (0, 1, 15, 16, 17, 31, 32, 33, 65):
         X = rng.normal(size=(n_frames, 4))
-        found = accumulate(mixture, X, block_frames=2, n_jobs=2)
+        found = accumulate(mixture, X, block_frames=2, engine=2)
         assert found.n_frames == n_frames
         np.testing.assert_allclose(found.counts.sum(), n_frames, rtol=1e-6)
         np.testing.assert_allclose(found.first_order.sum(axis=0), X.sum(axis=0), atol=1e-4)
@@ -127,8 +127,8 @@ def test_hard_blocks_between_easy_ones(rng, precision):
     easy, hard = rng.normal(size=(40, 60)), rng.normal(scale=1e-3**0.5, size=(40, 60))
     X = np.concatenate([easy, hard, easy[::-1], hard[:3], easy])
     counts, first, second = oracle.moments(*parts(model), X)
-    for n_jobs in (1, 2):
-        found = accumulate(model, X, block_frames=8, precision=precision, n_jobs=n_jobs)
+    for engine in (1, 2):
+        found = accumulate(model, X, block_frames=8, precision=precision, engine=engine)
         np.testing.assert_allclose(found.counts, counts, rtol=1e-6)
         np.testing.assert_allclose(found.first_order, first, atol=1e-3)
         np.testing.assert_allclose(found.second_order, second, rtol=1e-5)
@@ -165,7 +165,7 @@ def test_rows_are_counted_over_all_blocks(mixture, frames):
     with pytest.raises(InvalidInputError, match="found nan at row 107, column 2"):
         accumulate_blocks(mixture, blocks)
     with pytest.raises(InvalidInputError, match="found nan at row 107, column 2"):
-        accumulate_blocks(mixture, blocks, block_frames=3, n_jobs=2)
+        accumulate_blocks(mixture, blocks, block_frames=3, engine=2)
 
 
 def test_blocks_of_another_width_are_refused(mixture, frames):
@@ -184,7 +184,7 @@ def test_a_long_stream_is_never_held(mixture):
     accumulate_blocks(mixture, stream())
     tracemalloc.start()
     try:
-        found = accumulate_blocks(mixture, stream(), n_jobs=2)
+        found = accumulate_blocks(mixture, stream(), engine=2)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -197,7 +197,7 @@ def test_a_long_stream_is_never_held(mixture):
     ("options", "message"),
     [
         ({"block_frames": 0}, "block_frames must be a whole number >= 1, found 0"),
-        ({"n_jobs": 0}, "n_jobs"),
+        ({"engine": 0}, "engine"),
         ({"precision": "half"}, "found 'half'"),
     ],
 )

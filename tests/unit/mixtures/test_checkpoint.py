@@ -336,7 +336,7 @@ def test_other_frames_weights_and_options_are_refused_by_name(tmp_path, X):
         assert path.read_bytes() == before
     # The number of threads is no option of the result, nor are blocks.
     with pytest.raises(Interrupted):
-        train([X[:9], X[9:]], start, path, n_jobs=2, callback=interrupt_at(6))
+        train([X[:9], X[9:]], start, path, engine=2, callback=interrupt_at(6))
     assert_identical(train(X, start, path), train(X, start))
 
 

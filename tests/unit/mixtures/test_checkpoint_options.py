@@ -107,7 +107,7 @@ TRAININGS = {
         },
         # The moments are those of the source; passing them changes nothing.
         {
-            "n_jobs": 2,
+            "engine": 2,
             "run": {"callback": ignore, "checkpoint_seconds": 7},
             "moments": frame_moments(FRAMES),
         },
@@ -129,7 +129,7 @@ TRAININGS = {
             "precision": [{"precision": "float64"}],
             "seed": [{"seed": 1}],
         },
-        {"n_jobs": 2, "run": {"callback": ignore, "checkpoint_seconds": 7}},
+        {"engine": 2, "run": {"callback": ignore, "checkpoint_seconds": 7}},
     ),
     train_variational: (
         {"source": FRAMES, "start": posterior(), "prior": prior(), "max_iter": 20, "tol": 1e-6},
@@ -165,7 +165,7 @@ TRAININGS = {
             "previous": [{"previous": -7.0}],
         },
         {
-            "n_jobs": 2,
+            "engine": 2,
             "run": {"callback": ignore, "checkpoint_seconds": 7},
             "moments": frame_moments(FRAMES),
         },

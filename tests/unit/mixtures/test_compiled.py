@@ -77,7 +77,7 @@ def test_statistics_by_compiled_code_are_those_of_float64(monkeypatch, kind, dty
     for found in (
         accumulate(model, X, block_frames=64),
         accumulate(model, np.asfortranarray(X), block_frames=64),
-        accumulate(model, X, block_frames=64, sample_weight=weights, n_jobs=2),
+        accumulate(model, X, block_frames=64, sample_weight=weights, engine=2),
     ):
         np.testing.assert_allclose(found.counts, exact.counts, rtol=1e-5)
         np.testing.assert_allclose(found.first_order, exact.first_order, rtol=1e-5, atol=1e-2)
@@ -95,7 +95,7 @@ def test_where_compiled_code_begins_depends_on_the_frames_alone(monkeypatch):
     mixed = accumulate(model, X, block_frames=16)
     assert (mixed.first_order != plain.first_order).any()
     for pieces in (np.split(X, [1, 700, 3000]), [X[:2048], X[2048:]]):
-        again = accumulate_blocks(model, pieces, block_frames=16, n_jobs=2)
+        again = accumulate_blocks(model, pieces, block_frames=16, engine=2)
         np.testing.assert_array_equal(again.first_order, mixed.first_order)
         np.testing.assert_array_equal(again.second_order, mixed.second_order)
         assert again.log_likelihood == mixed.log_likelihood

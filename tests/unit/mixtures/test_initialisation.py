@@ -57,7 +57,7 @@ def test_splitting_finds_heaps_without_chance(rng):
     X = heaps(rng)
     model = initialise_splitting(X, n_components=4)
     assert model.n_components == 4
-    again = initialise_splitting(X, n_components=4, n_jobs=2)
+    again = initialise_splitting(X, n_components=4, engine=2)
     np.testing.assert_array_equal(model.means, again.means)
     nearest = np.abs(model.means[:, None, 0] - np.array([-6.0, 0.0, 6.0])).min(axis=0)
     assert nearest.max() < 0.5

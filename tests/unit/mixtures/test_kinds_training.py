@@ -306,8 +306,8 @@ def test_blocks_and_threads_change_no_bit(kind, precision):
     for sample_weight in (None, weights):
         options = {"max_iter": 3, "sample_weight": sample_weight, "precision": precision}
         whole = train_from(X, start_for(kind, X), **options)
-        for source, n_jobs in ((blocks, 1), (lambda: iter(blocks), 2), (X, 3)):
-            found = train_from(source, start_for(kind, X), n_jobs=n_jobs, **options)
+        for source, engine in ((blocks, 1), (lambda: iter(blocks), 2), (X, 3)):
+            found = train_from(source, start_for(kind, X), engine=engine, **options)
             np.testing.assert_equal(arrays_of(found.model), arrays_of(whole.model))
             assert found.objectives == whole.objectives
 

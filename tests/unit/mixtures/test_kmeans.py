@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
+from speakergmm.engine import Engine
 from speakergmm.mixtures.starts import kmeans, lloyd
-from speakergmm.parallel import Workers
 
 
 def inertia(X, centres):
@@ -15,7 +15,7 @@ def test_assignment_is_to_the_nearest(rng, dtype):
     X = rng.normal(size=(3000, 5)).astype(dtype)
     centres = rng.normal(size=(200, 5))
     squares = ((X[:, None, :] - centres[None]) ** 2).sum(axis=2)
-    same, labels = lloyd(X, centres, max_iter=0, workers=Workers(2))
+    same, labels = lloyd(X, centres, max_iter=0, engine=Engine(2))
     np.testing.assert_array_equal(same, centres)
     # Where two are equally near within rounding, either will do.
     np.testing.assert_allclose(squares[np.arange(3000), labels], squares.min(axis=1), atol=1e-5)
@@ -71,7 +71,7 @@ def test_same_seed_same_centres(rng):
     X = rng.normal(size=(5000, 6)).astype(np.float32)
     one = kmeans(X, n_clusters=40, rng=np.random.default_rng(7))
     np.testing.assert_array_equal(one, kmeans(X, n_clusters=40, rng=np.random.default_rng(7)))
-    threads = kmeans(X, n_clusters=40, rng=np.random.default_rng(7), n_jobs=3)
+    threads = kmeans(X, n_clusters=40, rng=np.random.default_rng(7), engine=3)
     np.testing.assert_array_equal(one, threads)
 
 

@@ -501,4 +501,4 @@ def test_blocks_may_come_in_pieces_and_threads(rng):
     assert_close(
         update_stepwise(state, lambda: iter([X[:7], X[7:]])).model, whole.model, rtol=0, atol=0
     )
-    assert_close(update_stepwise(state, X, n_jobs=2).model, whole.model, rtol=0, atol=0)
+    assert_close(update_stepwise(state, X, engine=2).model, whole.model, rtol=0, atol=0)

@@ -81,8 +81,8 @@ def test_blocks_threads_and_callables_change_no_bit(data, init):
     options = {"n_components": 16, "init": init, "max_iter": 6, "seed": 3}
     whole = fit_mixture(X, **options)
     blocks = np.split(X, [1, 17, 900, 901, 2500])
-    for source, n_jobs in ((blocks, 1), (lambda: iter(blocks), 2), (X, 3)):
-        found = fit_mixture(source, n_jobs=n_jobs, **options)
+    for source, engine in ((blocks, 1), (lambda: iter(blocks), 2), (X, 3)):
+        found = fit_mixture(source, engine=engine, **options)
         assert_same(whole.model, found.model, rtol=0, atol=0)
         assert found.objectives == whole.objectives
         assert found.convergence == whole.convergence
@@ -307,7 +307,7 @@ def test_bad_frames_are_refused(source, error, message):
         {"variance_floor": 2.0},
         {"min_occupancy": -1.0},
         {"precision": "float16"},
-        {"n_jobs": 0},
+        {"engine": 0},
         {"seed": -1},
     ],
 )

@@ -72,10 +72,10 @@ def model(corpus, said, lexicon):
     return train(corpus, said, lexicon)
 
 
-def train(corpus, said, lexicon, *, on_skip=None, n_jobs=1, **options):
+def train(corpus, said, lexicon, *, on_skip=None, engine=1, **options):
     given = TrainingOptions(**({"schedule": SHORT} | options))
     run = RunContext(on_skip=on_skip)
-    return AcousticModel.train(corpus, said, lexicon, given, run=run, n_jobs=n_jobs)
+    return AcousticModel.train(corpus, said, lexicon, given, run=run, engine=engine)
 
 
 def with_utterances(corpus, *more):
@@ -153,7 +153,7 @@ def test_what_is_saved_is_what_was_trained(model, tmp_path):
 @pytest.mark.parametrize("algorithm", ["baum-welch", "viterbi"])
 def test_jobs_and_repetition_change_nothing(corpus, said, lexicon, algorithm):
     schedule = TrainingSchedule(**(SHORT.to_dict() | {"algorithm": algorithm, "max_iter": 3}))
-    one, two = (train(corpus, said, lexicon, schedule=schedule, n_jobs=n_jobs) for n_jobs in (1, 2))
+    one, two = (train(corpus, said, lexicon, schedule=schedule, engine=engine) for engine in (1, 2))
     assert one.digest == two.digest
 
 

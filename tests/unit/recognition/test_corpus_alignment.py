@@ -80,7 +80,7 @@ def test_boundaries_are_near_the_true_ones(spoken, aligned):
 
 
 def test_jobs_change_nothing(spoken, acoustic_model, aligned):
-    again = align_recordings(acoustic_model, spoken.corpus, spoken.transcripts, n_jobs=2)
+    again = align_recordings(acoustic_model, spoken.corpus, spoken.transcripts, engine=2)
     for one, two in zip(aligned, again, strict=True):
         assert one.to_dict(states=True) == two.to_dict(states=True)
 

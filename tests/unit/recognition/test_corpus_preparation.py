@@ -310,7 +310,7 @@ def test_transcripts_by_hand_have_no_place(directory):
 def test_jobs_change_nothing(directory):
     directory.add("silent", "go", np.zeros(RATE // 2))
     corpus = directory.corpus()
-    assert problems_of(corpus, n_jobs=2) == problems_of(corpus)
+    assert problems_of(corpus, engine=2) == problems_of(corpus)
 
 
 def test_librispeech_is_sound(data_dir, tmp_path):

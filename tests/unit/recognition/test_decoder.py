@@ -175,7 +175,7 @@ def test_features_are_those_of_the_model(decoder, recognised, speech):
 
 def test_processes_change_nothing(decoder, recognised, speech):
     # All that the first speaker says, for normalisation counts it.
-    parallel = list(decoder.decode(list(speech[0])[:8], n_jobs=2))
+    parallel = list(decoder.decode(list(speech[0])[:8], engine=2))
     assert len(parallel) == 8
     for one, other in zip(parallel, recognised, strict=False):
         assert one.utterance == other.utterance

@@ -99,7 +99,7 @@ def test_is_a_sequence(utterances, raw):
 def test_the_number_of_jobs_does_not_matter(utterances):
     with (
         FeatureArchive.of(utterances, CONFIG, FeatureNormalisation()) as one,
-        FeatureArchive.of(utterances, CONFIG, FeatureNormalisation(), n_jobs=2) as two,
+        FeatureArchive.of(utterances, CONFIG, FeatureNormalisation(), engine=2) as two,
     ):
         for a, b in zip(one, two, strict=True):
             np.testing.assert_array_equal(a, b)

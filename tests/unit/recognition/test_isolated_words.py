@@ -187,7 +187,7 @@ def test_the_model_survives_its_file(model, tmp_path):
 
 
 def test_jobs_change_nothing(read, model):
-    assert AcousticModel.train(read, options=OPTIONS, n_jobs=2).digest == model.digest
+    assert AcousticModel.train(read, options=OPTIONS, engine=2).digest == model.digest
 
 
 @pytest.mark.slow

@@ -164,7 +164,7 @@ def test_fitting_depends_on_the_seed_and_on_nothing_else(spoken):
     with FeatureArchive.of(few, spoken.model.features, spoken.model.normalisation) as archive:
         first, again, other = (
             fit_confidence(spoken.model, archive, spoken.transcripts, **options)
-            for options in ({}, {"n_jobs": 2}, {"seed": 1})
+            for options in ({}, {"engine": 2}, {"seed": 1})
         )
         assert first.weights.tobytes() == again.weights.tobytes()
         assert first.weights.tobytes() != other.weights.tobytes()

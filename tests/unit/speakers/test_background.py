@@ -57,7 +57,7 @@ def test_training_is_fitting_the_speech_of_all(background_corpus, background):
 
 
 def test_jobs_change_nothing(background_corpus, background):
-    again = BackgroundModel.train(background_corpus, n_components=8, seed=1, n_jobs=2)
+    again = BackgroundModel.train(background_corpus, n_components=8, seed=1, engine=2)
     assert again.digest == background.digest
     assert again.provenance["frames_sha256"] == background.provenance["frames_sha256"]
 

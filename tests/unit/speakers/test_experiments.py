@@ -95,7 +95,7 @@ def test_the_experiment_finds_the_speakers(protocol, background):
 
 
 def test_jobs_change_nothing(protocol, background):
-    one, two = (run_protocol(protocol, background, n_jobs=n) for n in (1, 2))
+    one, two = (run_protocol(protocol, background, engine=n) for n in (1, 2))
     np.testing.assert_array_equal(one.scores, two.scores)
 
 

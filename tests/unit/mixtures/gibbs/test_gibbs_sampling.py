@@ -69,7 +69,7 @@ def test_random_start_is_drawn_from_the_chinese_restaurant():
 def test_same_seed_gives_the_same_chains_for_any_number_of_jobs():
     X, _ = three_clusters(60)
     runs = [
-        sample_dirichlet_process(X, n_sweeps=30, n_chains=3, seed=5, n_jobs=n, concentration=(1, 1))
+        sample_dirichlet_process(X, n_sweeps=30, n_chains=3, seed=5, engine=n, concentration=(1, 1))
         for n in (1, 2, -1)
     ]
     for run in runs[1:]:
@@ -100,7 +100,7 @@ def test_callback_receives_the_traces():
         X,
         n_sweeps=9,
         n_chains=2,
-        n_jobs=2,
+        engine=2,
         concentration=(1, 1),
         run=RunContext(callback=events.append),
     )
@@ -120,7 +120,7 @@ def test_what_a_callback_raises_ends_the_sampling():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sample_dirichlet_process(X, n_sweeps=9, n_jobs=2, run=RunContext(callback=interrupt))
+        sample_dirichlet_process(X, n_sweeps=9, engine=2, run=RunContext(callback=interrupt))
 
 
 def test_kept_partitions_are_spread_over_the_sweeps_after_the_burn_in():

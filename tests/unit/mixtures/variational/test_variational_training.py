@@ -118,7 +118,7 @@ def test_blocks_threads_and_copies_change_nothing(clusters, rng, kind):
     whole = train_variational(clusters, start, **options)
     blocks = np.split(clusters, [7, 8, 100])
     for other in (
-        train_variational(blocks, start, n_jobs=2, **options),
+        train_variational(blocks, start, engine=2, **options),
         train_variational(lambda: iter(blocks), start, **options),
     ):
         np.testing.assert_array_equal(other.model.covariances, whole.model.covariances)

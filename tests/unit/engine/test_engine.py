@@ -14,22 +14,17 @@ from oracles.parallel_tasks import (
 )
 from threadpoolctl import threadpool_limits
 
-from speakergmm import parallel
+from speakergmm.engine import Engine, blas, effective_jobs, single_threaded_blas
 from speakergmm.errors import AudioError, InvalidInputError, SpeakerGmmError
-from speakergmm.parallel import (
-    Workers,
-    effective_jobs,
-    single_threaded_blas,
-)
 from speakergmm.progress import track
 
 
 def parallel_map(function, items, *, n_jobs=1, **more):
-    return Workers(n_jobs).map_processes(function, items, **more)
+    return Engine(n_jobs).map(function, items, **more)
 
 
 def threaded_map(function, items, *, n_jobs=1, **more):
-    return Workers(n_jobs).map_threads(function, items, **more)
+    return Engine(n_jobs).map_threads(function, items, **more)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -58,7 +53,7 @@ def test_an_error_comes_when_its_turn_comes(n_jobs):
         list(results)
 
 
-def test_each_warning_of_the_workers_is_issued_once():
+def test_each_warning_of_the_engine_is_issued_once():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert list(parallel_map(warn_about_parity, range(10), n_jobs=2)) == list(range(10))
@@ -131,7 +126,7 @@ def test_the_limit_is_nested_and_outlives_errors():
         with pytest.raises(AudioError):
             list(run(fail_at_three, range(6)))
         assert threads(None) == 3
-    assert parallel._users.count == 0
+    assert blas._users.count == 0
 
 
 @pytest.mark.parametrize("n_jobs", [1, 3])
@@ -173,15 +168,15 @@ def test_no_bar_without_a_terminal(capsys):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, -1, None])
-def test_workers_map_in_order_on_processes_and_threads(n_jobs):
-    workers = Workers(n_jobs)
-    assert workers.count == effective_jobs(n_jobs)
+def test_engine_map_in_order_on_processes_and_threads(n_jobs):
+    engine = Engine(n_jobs)
+    assert engine.count == effective_jobs(n_jobs)
     wanted = [n * n for n in range(7)]
-    assert list(workers.map_threads(square, range(7))) == wanted
-    assert list(workers.map_processes(square, iter(range(7)))) == wanted
+    assert list(engine.map_threads(square, range(7))) == wanted
+    assert list(engine.map(square, iter(range(7)))) == wanted
 
 
 @pytest.mark.parametrize("n_jobs", [0, 1.5, True, "2"])
-def test_workers_are_checked_when_they_are_named(n_jobs):
+def test_engine_are_checked_when_they_are_named(n_jobs):
     with pytest.raises(InvalidInputError, match="n_jobs"):
-        Workers(n_jobs)
+        Engine(n_jobs)

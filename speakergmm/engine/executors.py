@@ -1,0 +1,75 @@
+"""Work on an executor that the user gives: anything with `submit`, such as a pool."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from speakergmm.engine.blas import single_threaded_blas
+from speakergmm.engine.processes import Recorded, with_warnings
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Tasks in flight for each worker: one that runs, and one that waits for it.
+_AHEAD = 2
+
+
+class Executor(Protocol):
+    """Anything that runs functions elsewhere, as those of `concurrent.futures` do."""
+
+    def submit(self, function: Any, /, *arguments: Any) -> Any:
+        """Start a call and return its future, which has `result()` and `cancel()`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OnOneThread(Generic[Item, Result]):
+    """A call with linear algebra on one thread."""
+
+    function: Callable[[Item], Result]
+
+    def __call__(self, item: Item) -> Result:
+        with single_threaded_blas():
+            return self.function(item)
+
+
+def on_executor(
+    executor: Executor, function: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[Result]:
+    """Yield the results of a function for items, in order, from an executor.
+
+    Few items are in flight at any time. Calls that have not begun are cancelled if the results are
+    not wanted any more. Warnings of other processes are issued here.
+    """
+    call = _OnOneThread(function)
+    if isinstance(executor, ThreadPoolExecutor):
+        return _in_order(executor, call, items)
+    return with_warnings(_in_order(executor, Recorded(call), items))
+
+
+def _in_order(
+    executor: Executor, call: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[Result]:
+    most = _AHEAD * count_workers(executor)
+    waiting: deque[Any] = deque()
+    try:
+        for item in items:
+            waiting.append(executor.submit(call, item))
+            if len(waiting) >= most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def count_workers(executor: Any) -> int:
+    """Return the number of workers of an executor, or the number of cores if it does not say."""
+    from speakergmm.engine.cores import count_cores
+
+    found = getattr(executor, "_max_workers", None)
+    return found if isinstance(found, int) and found > 0 else count_cores()

@@ -1,0 +1,142 @@
+"""Worker processes on this machine: started by joblib, ended with their parent."""
+
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from speakergmm.errors import SpeakerGmmError
+
+_WATCH_PARENT_EVERY = 0.5  # seconds
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def on_processes(
+    function: Callable[[Item], Result], items: Iterable[Item], count: int
+) -> Iterator[Result]:
+    """Yield the results of a function for items, in order, from worker processes.
+
+    Raises
+    ------
+    SpeakerGmmError
+        If a worker process dies, most often for want of memory.
+    """
+    from joblib import Parallel, delayed, parallel_config
+    from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
+
+    call = delayed(Recorded(function))
+    workers = parallel_config(
+        backend="loky",
+        n_jobs=count,
+        inner_max_num_threads=1,
+        initializer=_begin_worker,
+        initargs=(os.getpid(),),
+    )
+    try:
+        with workers, _beyond_the_terminal():
+            outcomes = Parallel(return_as="generator")(call(item) for item in items)
+        yield from with_warnings(outcomes)
+    except TerminatedWorkerError:
+        raise SpeakerGmmError(
+            f"a worker process died, most likely for want of memory; try fewer than {count} jobs"
+        ) from None
+    except BrokenProcessPool as error:
+        reason = " ".join(str(error.__cause__ or error).split())[:200]
+        raise SpeakerGmmError(f"a worker process failed: {reason}") from None
+
+
+@contextmanager
+def _beyond_the_terminal() -> Iterator[None]:
+    """Start processes that Ctrl-C and a closed terminal do not reach; this one answers them after.
+
+    A terminal sends these signals to all processes, and only this one knows what to do.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        _start_trackers()
+        # They let interrupts through again.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_trackers() -> None:
+    """Start the processes that remove shared memory after a crash, without their complaints."""
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as loky_tracker
+
+    resource_tracker.ensure_running()
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    try:
+        loky_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
+
+
+def _begin_worker(parent: int) -> None:
+    """See to it that a worker process answers no Ctrl-C and does not outlive its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    """End this process when its parent has ended, however that was."""
+    # Linux can be asked to send a signal then, but sends it when the *thread* that started the
+    # worker ends, which in a server may be long before the process.
+    if sys.platform == "win32":
+        import _winapi
+
+        synchronize = 0x0010_0000
+        try:
+            handle = _winapi.OpenProcess(synchronize, False, parent)
+            _winapi.WaitForSingleObject(handle, _winapi.INFINITE)
+        except OSError:
+            pass  # there is no such process any more
+    else:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_PARENT_EVERY)
+    os._exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded(Generic[Item, Result]):
+    """A call that brings its warnings home, where they can be seen and filtered."""
+
+    function: Callable[[Item], Result]
+
+    def __call__(self, item: Item) -> tuple[Result, list[tuple[type[Warning], str]]]:
+        """Return the result for an item, and the distinct warnings that were issued."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            result = self.function(item)
+        return result, list(dict.fromkeys((w.category, str(w.message)) for w in caught))
+
+
+def with_warnings(
+    outcomes: Iterable[tuple[Result, list[tuple[type[Warning], str]]]],
+) -> Iterator[Result]:
+    """Yield the results of `Recorded` calls, and issue each distinct warning of theirs once."""
+    issued: set[tuple[type[Warning], str]] = set()
+    for result, caught in outcomes:
+        for category, message in caught:
+            if (category, message) not in issued:
+                issued.add((category, message))
+                warnings.warn(message, category, stacklevel=2)
+        yield result
