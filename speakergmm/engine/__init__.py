@@ -1,4 +1,4 @@
-"""Where work is done: one worker, threads, processes, a pool of the user's or a Dask cluster.
+"""The engine: one worker, threads, processes, a pool of the user's or a Dask cluster.
 
 One function, `map_reduce`, computes sums over the shards of some data on any of them, with the same
 bits. ``with use(engine):`` lets functions and estimators work there that are not told otherwise.

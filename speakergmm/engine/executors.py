@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from speakergmm.engine.blas import single_threaded_blas
-from speakergmm.engine.processes import Recorded, with_warnings
+from speakergmm.engine.processes import CallWithWarnings, issue_warnings
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -47,7 +47,7 @@ def on_executor(
     call = _OnOneThread(function)
     if isinstance(executor, ThreadPoolExecutor):
         return _in_order(executor, call, items)
-    return with_warnings(_in_order(executor, Recorded(call), items))
+    return issue_warnings(_in_order(executor, CallWithWarnings(call), items))
 
 
 def _in_order(

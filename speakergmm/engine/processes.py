@@ -32,7 +32,7 @@ def on_processes(
     from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
-    call = delayed(Recorded(function))
+    call = delayed(CallWithWarnings(function))
     workers = parallel_config(
         backend="loky",
         n_jobs=count,
@@ -43,7 +43,7 @@ def on_processes(
     try:
         with workers, _beyond_the_terminal():
             outcomes = Parallel(return_as="generator")(call(item) for item in items)
-        yield from with_warnings(outcomes)
+        yield from issue_warnings(outcomes)
     except TerminatedWorkerError:
         raise SpeakerGmmError(
             f"a worker process died, most likely for want of memory; try fewer than {count} jobs"
@@ -116,7 +116,7 @@ def _leave_with(parent: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded(Generic[Item, Result]):
+class CallWithWarnings(Generic[Item, Result]):
     """A call that brings its warnings home, where they can be seen and filtered."""
 
     function: Callable[[Item], Result]
@@ -129,10 +129,10 @@ class Recorded(Generic[Item, Result]):
         return result, list(dict.fromkeys((w.category, str(w.message)) for w in caught))
 
 
-def with_warnings(
+def issue_warnings(
     outcomes: Iterable[tuple[Result, list[tuple[type[Warning], str]]]],
 ) -> Iterator[Result]:
-    """Yield the results of `Recorded` calls, and issue each distinct warning of theirs once."""
+    """Yield the results of `CallWithWarnings` calls, and issue each distinct warning of theirs once."""
     issued: set[tuple[type[Warning], str]] = set()
     for result, caught in outcomes:
         for category, message in caught:

@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Where work is done: what `engine` or `n_jobs` becomes below the public functions.
+    """The place where work is done: what `engine` or `n_jobs` becomes below the public functions.
 
     Parameters
     ----------

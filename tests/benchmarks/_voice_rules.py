@@ -191,10 +191,7 @@ def inner_jobs(sources: tuple[Source, ...]) -> list[str]:
         place
         for source in sources
         for place, function, names in _parameters(source)
-        if "n_jobs" in names
-        and function.name.startswith("_")
-        and function.name != "__init__"
-        and "engine" not in source.path.parts
+        if "n_jobs" in names and function.name.startswith("_") and function.name != "__init__"
     ]
 
 
