@@ -132,7 +132,7 @@ class CallWithWarnings(Generic[Item, Result]):
 def issue_warnings(
     outcomes: Iterable[tuple[Result, list[tuple[type[Warning], str]]]],
 ) -> Iterator[Result]:
-    """Yield the results of `CallWithWarnings` calls, and issue each distinct warning of theirs once."""
+    """Yield the results of such calls, and issue each distinct warning of theirs once."""
     issued: set[tuple[type[Warning], str]] = set()
     for result, caught in outcomes:
         for category, message in caught:
