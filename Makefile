@@ -17,22 +17,26 @@ OUTPUT ?= demo-output
 # As an environment variable it also pins what builds the package.
 PIP_INSTALL := PIP_CONSTRAINT="$(CURDIR)/constraints.txt" $(BIN)/python -m pip install --quiet
 
+# Bytecode is kept even where the environment forbids it (the empty value allows it): else every run
+# rewrites the assertions of all tests again, half of the time that collecting them takes.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2
+
 .PHONY: demo test test-fast test-faults faults-long check format bench clean
 
 demo: $(VENV)/.package
 	@$(BIN)/speakergmm demo --output "$(OUTPUT)"$(if $(DATA), --data "$(DATA)")$(if $(PROTOCOL), --protocol "$(PROTOCOL)")$(if $(HMM), --hmm)
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-fast: $(VENV)/.development
-	$(BIN)/python -m pytest -n 2 --fast --hypothesis-profile fast $(ARGS)
+	$(PYTEST) --fast --hypothesis-profile fast $(ARGS)
 
 test-faults: $(VENV)/.development
-	$(BIN)/python -m pytest -n 2 tests/faults $(ARGS)
+	$(PYTEST) tests/faults $(ARGS)
 
 faults-long: $(VENV)/.development
-	$(BIN)/python -m pytest -n 2 tests/faults --long $(ARGS)
+	$(PYTEST) tests/faults --long $(ARGS)
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .

@@ -47,7 +47,7 @@ PANELS = {
         ),
         "speakers": (
             "speaker_store:Speakers",
-            "List the speakers of a store.",
+            "List the speakers of a store, sorted by name.",
         ),
         "remove": (
             "speaker_store:Remove",
