@@ -76,6 +76,9 @@ if TYPE_CHECKING:
     from speakergmm.features import FeatureConfig as FeatureConfig
     from speakergmm.features import FeatureExtractor as FeatureExtractor
     from speakergmm.features import Features as Features
+    from speakergmm.features import FeatureStore as FeatureStore
+    from speakergmm.features import FeatureStoreWarning as FeatureStoreWarning
+    from speakergmm.features import extract_features as extract_features
 
     # Hidden Markov models
     from speakergmm.hmm import BackoffLanguageModel as BackoffLanguageModel

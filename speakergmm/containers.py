@@ -26,10 +26,15 @@ LARGEST_MODEL = 1 << 33
 """Greatest size of a model file in bytes."""
 
 _LARGEST_HEADER = 1 << 26
+_FLOATS = ("float16", "float32", "float64")
 
 # One entry for all fields: safetensors writes several in the order of a hash table, so that the
 # same model would yield different bytes each time.
 _HEADER_KEY = "speakergmm"
+
+
+# Types of arrays that can be mapped, by their names in safetensors.
+_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BOOL": "?"}
 
 
 def pack_arrays(
@@ -40,7 +45,7 @@ def pack_arrays(
     Parameters
     ----------
     arrays : mapping of str to array
-        Boolean, integer, float32 or float64 arrays of any shape; floats must be finite.
+        Boolean, integer, float16, float32 or float64 arrays of any shape; floats must be finite.
     kind : str
         Kind of the content, such as ``"background model"``, which is checked on loading.
     metadata : mapping, optional
@@ -186,6 +191,48 @@ def load_arrays(
     return unpack_arrays(_read(path, kind), kind=kind, source=os.fspath(path))
 
 
+def map_arrays(path: str | os.PathLike[str], *names: str, kind: str) -> tuple[NDArray[Any], ...]:
+    """Map arrays of a file into memory, of which only what is used is read.
+
+    The content is not checked: the caller knows that the file is as it was written.
+
+    Parameters
+    ----------
+    path : path
+        A file that `save_arrays` wrote.
+    *names : str
+        Names of its arrays.
+    kind : str
+        Required kind of the content.
+
+    Returns
+    -------
+    tuple of array
+        Arrays that cannot be written to.
+
+    Raises
+    ------
+    ModelFormatError
+        If the file is missing, of another kind or format version, or has no such array.
+    """
+    source = os.fspath(path)
+    if (found := read_header(path)["kind"]) != kind:
+        raise ModelFormatError(f"{source}: is {with_article(found)}, not {needed(kind)}")
+    raw = np.memmap(path, np.uint8, "r")
+    begin = 8 + int.from_bytes(raw[:8].tobytes(), "little")
+    entries = parse_json(raw[8:begin].tobytes())
+    arrays = []
+    for name in names:
+        try:
+            entry = entries[name]
+            first, last = entry["data_offsets"]
+            values = raw[begin + first : begin + last].view(_DTYPES[entry["dtype"]])
+            arrays.append(values.reshape(entry["shape"]).view(np.ndarray))
+        except (LookupError, TypeError, ValueError) as error:
+            raise ModelFormatError(f"{source}: damaged {kind} ({_one_line(error)})") from None
+    return tuple(arrays)
+
+
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the header of a file: ``format_version``, ``kind``, ``metadata``, ``content_sha256``.
 
@@ -214,10 +261,10 @@ def _plain(value: Any) -> Any:
 def _checked(name: str, array: NDArray[Any]) -> NDArray[Any]:
     """Return an array in the byte order of the file; raise an error if it cannot be stored."""
     array = np.asarray(array)
-    if array.dtype.kind not in "biu" and array.dtype.name not in ("float32", "float64"):
+    if array.dtype.kind not in "biu" and array.dtype.name not in _FLOATS:
         raise InvalidInputError(
-            f"array '{name}' has type {array.dtype.name}; booleans, integers, float32 and float64 "
-            "can be stored"
+            f"array '{name}' has type {array.dtype.name}; booleans, integers, float16, float32 and "
+            "float64 can be stored"
         )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InvalidInputError(f"array '{name}' contains numbers that are not finite")

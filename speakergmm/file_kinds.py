@@ -55,6 +55,10 @@ KINDS = {
     "speaker store": Kind(
         "speakergmm.speakers.store:SpeakerStore", "enroll makes one", has_info=True
     ),
+    "feature store": Kind(
+        "speakergmm.features.store.feature_store:FeatureStore", "extract makes one", has_info=True
+    ),
+    "feature shard": Kind(""),
     "gaussian mixture": Kind("speakergmm.estimators.gaussian:GaussianMixture"),
     "bayesian gaussian mixture": Kind("speakergmm.estimators.bayesian:BayesianGaussianMixture"),
     "dirichlet process mixture": Kind(

@@ -50,21 +50,39 @@ def map_recordings(
         The first error of `function`, if `run` is strict.
     """
     run = RunContext.checked(run)
-    report = run.on_skip or warn_of_skip
     shown = None if description is None else run.description(description)
-    results = engine.map(partial(_result_or_error, function), utterances, description=shown)
+    results = engine.map(partial(result_or_error, function), utterances, description=shown)
     for utterance, (result, error) in zip(utterances, results, strict=True):
         if error is None:
             assert result is not None
             yield utterance, result
             continue
-        if run.strict:
-            raise error
-        lost = tuple((affected or {}).get(utterance.id, (utterance.id,)))
-        report(SkippedRecording(utterance.path, str(error), lost))
+        leave_out(utterance, error, run, (affected or {}).get(utterance.id, (utterance.id,)))
 
 
-def _result_or_error(
+def leave_out(
+    utterance: Utterance, error: SpeakerGmmError, run: RunContext, affected: Sequence[str]
+) -> None:
+    """Report a recording that is left out, or raise its error if the run is strict.
+
+    Parameters
+    ----------
+    utterance : Utterance
+        The utterance of the recording.
+    error : SpeakerGmmError
+        Reason why it cannot be used.
+    run : RunContext
+        Uses `strict` and `on_skip`.
+    affected : sequence of str
+        What is lost with it.
+    """
+    if run.strict:
+        raise error
+    report = run.on_skip or warn_of_skip
+    report(SkippedRecording(utterance.path, str(error), tuple(affected)))
+
+
+def result_or_error(
     function: Callable[[Utterance], Result], utterance: Utterance
 ) -> tuple[Result | None, SpeakerGmmError | None]:
     """Return the result and None, or None and the error: one bad file must not end the others."""

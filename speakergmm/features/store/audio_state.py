@@ -1,0 +1,48 @@
+"""States of audio files, by which a changed recording is noticed without reading it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import NamedTuple
+
+from speakergmm.files import open_regular
+
+
+class FileState(NamedTuple):
+    """What the system knows of a file without reading it.
+
+    Attributes
+    ----------
+    size : int
+        Size in bytes.
+    modified : int
+        Time of the last modification, in nanoseconds.
+    inode : int
+        Number of the file in its file system.
+    """
+
+    size: int
+    modified: int
+    inode: int
+
+
+def file_state(path: str | os.PathLike[str]) -> FileState | None:
+    """Return the state of a file; None if there is none, or the system does not tell."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a path object would take as long again
+    except (OSError, ValueError):
+        return None
+    return FileState(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def content_digest(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256, in hexadecimal, of a file.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the file cannot be read.
+    """
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,175 @@
+"""Shards of a feature store: files of features that are written once, checked and mapped.
+
+A shard is a file of named arrays (`speakergmm.containers`), whose name is the SHA-256 of all its
+bytes. It also lists its own utterances, so that shards of an interrupted extraction can be used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm import containers, records
+from speakergmm.errors import ModelFormatError
+from speakergmm.features.store.audio_state import FileState, content_digest, file_state
+from speakergmm.features.store.store_index import SHARDS_FOLDER, StoredUtterance, UtteranceTable
+from speakergmm.files import UnreadableFileError, atomic_writer, shown_path
+from speakergmm.temporaries import is_temporary
+
+KIND = "feature shard"
+"""Kind of file, as the header names it."""
+
+_SUFFIX = ".safetensors"
+_MOST_OPEN = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShardContent:
+    """What a shard states of itself, a record.
+
+    Parameters
+    ----------
+    settings : str
+        Digest of the settings of the store.
+    table : UtteranceTable
+        Its utterances.
+    """
+
+    settings: str
+    table: UtteranceTable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MappedShard:
+    """Features of a shard, mapped into memory.
+
+    Attributes
+    ----------
+    values : array of float32 or float16, shape (T, D)
+    speech : array of bool, shape (T,)
+    """
+
+    values: NDArray[Any]
+    speech: NDArray[np.bool_]
+
+
+def shard_path(folder: str | os.PathLike[str], name: str) -> Path:
+    """Return the path of a shard of a store."""
+    return Path(folder, SHARDS_FOLDER, f"{name}{_SUFFIX}")
+
+
+def write_shard(
+    folder: Path, settings: str, rows: Sequence[StoredUtterance], shard: MappedShard
+) -> str:
+    """Write the features of utterances to a file of their own, whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        The store.
+    settings : str
+        Digest of its settings.
+    rows : sequence of StoredUtterance
+        The utterances, with the places of their features.
+    shard : MappedShard
+        The features.
+
+    Returns
+    -------
+    str
+        Name of the shard.
+
+    Raises
+    ------
+    SpeakerGmmError
+        If the file cannot be written.
+    """
+    content = ShardContent(settings, UtteranceTable(rows))
+    arrays, tree = records.to_arrays(content)
+    arrays |= {"values": shard.values, "speech": shard.speech}
+    packed = containers.pack_arrays(arrays, kind=KIND, metadata=tree)
+    name = hashlib.sha256(packed).hexdigest()
+    path = shard_path(folder, name)
+    if file_state(path) is None or not is_whole(path):
+        with atomic_writer(path) as file:
+            file.write(packed)
+    return name
+
+
+def open_shard(folder: str, name: str) -> MappedShard:
+    """Map a shard into memory; the first time in a process, its content is checked.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such shard.
+    ModelFormatError
+        If it is damaged.
+    """
+    path = shard_path(folder, name)
+    state = file_state(path)
+    if state is None:
+        raise FileNotFoundError(path)
+    return _opened(os.fspath(path), state)
+
+
+@lru_cache(maxsize=_MOST_OPEN)
+def _opened(path: str, state: FileState) -> MappedShard:
+    if not is_whole(Path(path)):
+        raise ModelFormatError(
+            f"{shown_path(path)}: damaged: its content does not match its name; run speakergmm "
+            "extract again, which replaces it"
+        )
+    values, speech = containers.map_arrays(path, "values", "speech", kind=KIND)
+    return MappedShard(values, speech)
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether the content of a shard is that of which its name is the SHA-256."""
+    try:
+        return content_digest(path) == path.stem
+    except (UnreadableFileError, OSError):
+        return False
+
+
+def read_content(path: Path) -> ShardContent:
+    """Return what a shard states of itself.
+
+    Raises
+    ------
+    ModelFormatError
+        If it is not a shard.
+    """
+    arrays, tree = containers.load_arrays(path, kind=KIND)
+    for name in ("values", "speech"):
+        arrays.pop(name, None)
+    content: ShardContent = records.of_arrays(
+        ShardContent, arrays, tree, kind=KIND, source=os.fspath(path)
+    )
+    return content
+
+
+def list_shards(folder: Path) -> list[Path]:
+    """Return the paths of all shards in a store, used or not, sorted."""
+    return sorted(Path(folder, SHARDS_FOLDER).glob(f"*{_SUFFIX}"))
+
+
+def sweep(folder: Path, used: Collection[str]) -> None:
+    """Remove shards that are not used, and what writers that were killed have left behind.
+
+    Only the one writer of a store may call this.
+    """
+    dead: Iterable[Path] = [path for path in list_shards(folder) if path.stem not in used]
+    left = [path for path in Path(folder, SHARDS_FOLDER).glob(".*") if is_temporary(path)]
+    for path in (*dead, *left):
+        with contextlib.suppress(OSError):
+            path.unlink()

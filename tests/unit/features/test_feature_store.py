@@ -1,0 +1,474 @@
+"""Stores of features: what the extractor returns, and only what changed is extracted again."""
+
+import dataclasses
+import os
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from speakergmm.corpora import Corpus, Utterance
+from speakergmm.errors import (
+    AudioError,
+    CorpusError,
+    InsufficientDataError,
+    InvalidInputError,
+    ModelFormatError,
+    SpeakerGmmError,
+    StoreError,
+    UnknownSpeakerError,
+)
+from speakergmm.features import (
+    FeatureConfig,
+    FeatureExtractor,
+    FeatureStore,
+    FeatureStoreWarning,
+    extract_features,
+)
+from speakergmm.features.store import shard_files
+from speakergmm.features.store.store_index import INDEX_NAME, writing
+from speakergmm.run_context import RunContext
+
+CONFIG = FeatureConfig.preset("speaker")
+SPEAKERS = {"a1": "ana", "b1": "bo", "a2": "ana", "c1": "cy", "b2": "bo", "c2": "cy"}
+
+
+def write(path, *, seconds=0.5, seed=0):
+    """Write noise that is loud in its middle, so that part of it is speech."""
+    rng = np.random.default_rng(seed)
+    n = int(16000 * seconds)
+    level = np.where(abs(np.arange(n) - n / 2) < n / 4, 0.2, 0.001)
+    soundfile.write(path, level * rng.normal(size=n), 16000)
+    return path
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    folder = tmp_path / "audio"
+    folder.mkdir()
+    return Corpus(
+        tuple(
+            Utterance(name, write(folder / f"{name}.wav", seconds=0.4 + 0.1 * i, seed=i), speaker)
+            for i, (name, speaker) in enumerate(SPEAKERS.items())
+        ),
+        source="made",
+    )
+
+
+@pytest.fixture
+def extracted(monkeypatch):
+    """The paths that were extracted, in order."""
+    found = []
+    extract = FeatureExtractor.extract
+
+    def counted(self, path, **more):
+        found.append(Path(path).stem)
+        return extract(self, path, **more)
+
+    monkeypatch.setattr(FeatureExtractor, "extract", counted)
+    return found
+
+
+def expected(utterance, config=CONFIG):
+    return FeatureExtractor(config).extract(
+        utterance.path, start=utterance.start, end=utterance.end
+    )
+
+
+def assert_holds(store, utterances):
+    assert store.utterances == tuple(utterances)
+    for utterance in utterances:
+        found, true = store.read(utterance), expected(utterance)
+        np.testing.assert_array_equal(found.values, true.values)
+        np.testing.assert_array_equal(found.speech, true.speech)
+        assert (found.grid, found.names) == (true.grid, true.names)
+
+
+def shards(path):
+    return sorted(each.name for each in (path / "shards").iterdir())
+
+
+def test_holds_what_the_extractor_returns_bit_for_bit(corpus, tmp_path):
+    store = extract_features(corpus, tmp_path / "store")
+    for found in (store, FeatureStore.open(tmp_path / "store")):
+        assert_holds(found, corpus)
+        assert found.read("a1").values.dtype == np.float32
+        assert found.config == CONFIG
+        assert "a1" in found
+        assert "d1" not in found
+
+
+def test_sources_are_the_frames_in_order(corpus, tmp_path):
+    store = extract_features(corpus, tmp_path / "store", shard_frames=120)
+    true = [expected(utterance) for utterance in corpus]
+    everything = np.concatenate([each.values for each in true])
+    speech = np.concatenate([each.speech_values for each in true])
+    assert 0 < len(speech) < len(everything)
+    for source, frames in ((store.frames, everything), (store.speech, speech)):
+        assert source.n_frames == len(frames) == sum(s.n_frames for s in source.shards)
+        np.testing.assert_array_equal(np.concatenate(list(source)), frames)
+        sent = pickle.loads(pickle.dumps(source.shards))
+        blocks = [block for shard in sent for block in shard.blocks(max_frames=17)]
+        assert max(map(len, blocks)) <= 17
+        np.testing.assert_array_equal(np.concatenate(blocks), frames)
+    assert all(len(shard) == 1 or shard.n_frames <= 120 for shard in store.frames.shards)
+    assert sum(map(len, store.frames.shards)) == len(corpus)
+    utterances = [frames for shard in store.frames.shards for frames in shard.utterances()]
+    for found, features in zip(utterances, true, strict=True):
+        np.testing.assert_array_equal(found, features.values)
+    assert max(map(len, store.blocks(max_frames=10))) == 10
+
+
+def test_all_frames_are_views_of_the_map(corpus, tmp_path):
+    store = extract_features(corpus, tmp_path / "store")
+    (block, *_) = store.frames.blocks()
+    assert not block.flags.owndata
+    assert not block.flags.writeable
+    assert not store.read("a1").values.flags.writeable
+
+
+@pytest.mark.slow
+def test_the_engine_changes_no_file(corpus, tmp_path):
+    one = extract_features(corpus, tmp_path / "one")
+    two = extract_features(corpus, tmp_path / "two", engine=2)
+    assert one.digest == two.digest
+    assert shards(one.path) == shards(two.path)
+    assert_holds(two, corpus)
+
+
+def test_nothing_is_extracted_twice(corpus, tmp_path, extracted):
+    first = extract_features(corpus, tmp_path / "store")
+    before = (first.path / INDEX_NAME).read_bytes()
+    assert extracted == list(SPEAKERS)
+    extracted.clear()
+    again = extract_features(corpus, tmp_path / "store")
+    assert extracted == []
+    assert (again.digest, (again.path / INDEX_NAME).read_bytes()) == (first.digest, before)
+
+
+def test_a_changed_file_is_extracted_again(corpus, tmp_path, extracted):
+    first = extract_features(corpus, tmp_path / "store")
+    write(corpus.utterances[2].path, seconds=0.7, seed=99)
+    extracted.clear()
+    again = extract_features(corpus, tmp_path / "store")
+    assert extracted == ["a2"]
+    assert again.digest != first.digest
+    assert_holds(again, corpus)
+
+
+def test_a_file_with_the_same_content_is_kept(corpus, tmp_path, extracted):
+    """Whether it was copied, moved or touched; the digest does not depend on names of files."""
+    first = extract_features(corpus, tmp_path / "store")
+    shutil.copytree(tmp_path / "audio", tmp_path / "moved")
+    moved = [dataclasses.replace(each, path=tmp_path / "moved" / each.path.name) for each in corpus]
+    os.utime(moved[0].path, (1, 1))
+    extracted.clear()
+    again = extract_features(moved, tmp_path / "store")
+    assert extracted == []
+    assert again.digest == first.digest
+    assert_holds(again, moved)
+
+
+def test_a_change_that_hides_is_found_if_all_are_verified(corpus, tmp_path, extracted):
+    """Size, time and inode are as before; only the content tells."""
+    extract_features(corpus, tmp_path / "store")
+    path = corpus.utterances[0].path
+    found = path.stat()
+    content = bytearray(path.read_bytes())
+    content[-4000:-2000] = bytes(2000)
+    path.write_bytes(content)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    extracted.clear()
+    extract_features(corpus, tmp_path / "store")
+    assert extracted == []
+    again = extract_features(corpus, tmp_path / "store", verify=True)
+    assert extracted == ["a1"]
+    assert_holds(again, corpus)
+
+
+def test_changed_bounds_are_extracted_again(corpus, tmp_path, extracted):
+    extract_features(corpus, tmp_path / "store")
+    cut = [dataclasses.replace(corpus.utterances[1], start=0.1, end=0.4), *corpus.utterances[2:]]
+    extracted.clear()
+    store = extract_features([corpus.utterances[0], *cut], tmp_path / "store")
+    assert extracted == ["b1"]
+    assert_holds(store, [corpus.utterances[0], *cut])
+    with pytest.raises(CorpusError, match="other times"):
+        store.read(corpus.utterances[1])
+
+
+def test_changed_settings_are_extracted_again(corpus, tmp_path, extracted):
+    extract_features(corpus, tmp_path / "store")
+    extracted.clear()
+    config = CONFIG.replace(n_ceps=12)
+    store = extract_features(corpus, tmp_path / "store", features=config)
+    assert extracted == list(SPEAKERS)
+    np.testing.assert_array_equal(
+        store.read("a1").values, expected(corpus.utterances[0], config).values
+    )
+    with pytest.raises(InvalidInputError, match="other settings"):
+        extract_features(corpus.utterances[:3], tmp_path / "store")
+
+
+def test_more_utterances_are_added_and_others_stay(corpus, tmp_path, extracted):
+    extract_features(corpus.utterances[:3], tmp_path / "store")
+    extracted.clear()
+    store = extract_features(corpus.utterances[2:], tmp_path / "store")
+    assert extracted == ["c1", "b2", "c2"]
+    assert_holds(store, [*corpus.utterances[2:], *corpus.utterances[:2]])
+
+
+def test_shards_depend_on_the_utterances_not_on_how_the_store_grew(corpus, tmp_path):
+    whole = extract_features(corpus, tmp_path / "whole", shard_frames=150)
+    extract_features(corpus.utterances[3:], tmp_path / "grown", shard_frames=150)
+    grown = extract_features(corpus, tmp_path / "grown", shard_frames=150)
+    assert whole.digest == grown.digest
+    assert [s.n_frames for s in whole.speech.shards] == [s.n_frames for s in grown.speech.shards]
+    for one, other in zip(whole.speech.shards, grown.speech.shards, strict=True):
+        np.testing.assert_array_equal(
+            np.concatenate(list(one.blocks())), np.concatenate(list(other.blocks()))
+        )
+
+
+def test_a_subset_is_a_view(corpus, tmp_path):
+    store = extract_features(corpus, tmp_path / "store")
+    chosen = [corpus.utterances[4], corpus.utterances[1]]
+    for part in (store.subset(chosen), store.subset(["b2", "b1"])):
+        assert_holds(part, chosen)
+        assert part.speakers == ("bo",)
+        assert part.digest != store.digest
+        true = np.concatenate([expected(each).speech_values for each in chosen])
+        np.testing.assert_array_equal(np.concatenate(list(part.speech)), true)
+    with pytest.raises(CorpusError, match="has no utterance 'z9'"):
+        store.subset(["z9"])
+
+
+def test_half_precision_is_rounded_to_the_nearest(corpus, tmp_path):
+    store = extract_features(corpus, tmp_path / "store", dtype="float16")
+    for utterance in corpus:
+        true = expected(utterance).values
+        found = store.read(utterance).values
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, true.astype(np.float16).astype(np.float32))
+        assert (abs(found - true) <= np.maximum(2.0**-11 * abs(true), 2.0**-25)).all()
+
+
+def test_values_beyond_half_precision_are_refused(corpus, tmp_path, monkeypatch):
+    extract = FeatureExtractor.extract
+
+    def loud(self, path, **more):
+        found = extract(self, path, **more)
+        return dataclasses.replace(found, values=found.values * np.float32(1e4))
+
+    monkeypatch.setattr(FeatureExtractor, "extract", loud)
+    with pytest.raises(InvalidInputError, match=r"utterance 'a1': .*beyond float16.*float32"):
+        extract_features(corpus, tmp_path / "store", dtype="float16")
+
+
+def test_unusable_recordings_are_left_out(corpus, tmp_path):
+    (tmp_path / "noise.wav").write_bytes(b"no recording")
+    bad = [
+        Utterance("bad", tmp_path / "noise.wav", "ana"),
+        Utterance("missing", tmp_path / "missing.wav", "ana"),
+    ]
+    heard = []
+    mixed = [bad[0], *corpus.utterances[:2], bad[1]]
+    run = RunContext(on_skip=heard.append)
+    store = extract_features(mixed, tmp_path / "store", run=run)
+    assert_holds(store, corpus.utterances[:2])
+    assert [each.affected for each in heard] == [("bad",), ("missing",)]
+    with pytest.raises(AudioError, match=r"noise\.wav"):
+        extract_features(mixed, tmp_path / "store", run=RunContext(strict=True))
+    with pytest.raises(InsufficientDataError, match="no recording"):
+        extract_features(bad, tmp_path / "other", run=run)
+
+
+def test_a_recording_that_has_gone_stays_one_that_broke_does_not(corpus, tmp_path):
+    extract_features(corpus, tmp_path / "store")
+    corpus.utterances[0].path.rename(tmp_path / "gone.wav")
+    corpus.utterances[1].path.write_bytes(b"no recording")
+    heard = []
+    run = RunContext(on_skip=heard.append)
+    store = extract_features(corpus, tmp_path / "store", run=run)
+    assert [each.affected for each in heard] == [("a1",), ("b1",)]
+    assert [each.id for each in store.utterances] == ["a2", "c1", "b2", "c2", "a1"]
+    assert np.isfinite(store.read("a1").values).all()
+
+
+def test_an_interrupted_extraction_goes_on(corpus, tmp_path, extracted, monkeypatch):
+    whole = extract_features(corpus, tmp_path / "whole")
+
+    class Stop(BaseException):
+        pass
+
+    written = []
+    write_shard = shard_files.write_shard
+
+    def interrupted(*given):
+        if written:
+            raise Stop
+        written.append(write_shard(*given))
+        return written[0]
+
+    path = "speakergmm.features.store.shard_extraction"
+    monkeypatch.setattr(f"{path}.write_shard", interrupted)
+    monkeypatch.setattr(f"{path}._LEAST_BATCH_FRAMES", 120)
+    with pytest.raises(Stop):
+        extract_features(corpus, tmp_path / "store")
+    with pytest.raises(StoreError, match="has not ended; run speakergmm extract again"):
+        FeatureStore.open(tmp_path / "store")
+    monkeypatch.undo()
+    done = [
+        row.id
+        for row in shard_files.read_content(next((tmp_path / "store").glob("shards/*"))).table.rows
+    ]
+    assert 0 < len(done) < len(corpus)
+    calls = []
+    extract = FeatureExtractor.extract
+    monkeypatch.setattr(
+        FeatureExtractor,
+        "extract",
+        lambda self, p, **more: calls.append(Path(p).stem) or extract(self, p, **more),
+    )
+    store = extract_features(corpus, tmp_path / "store")
+    assert sorted(calls) == sorted(set(SPEAKERS) - set(done))
+    assert store.digest == whole.digest
+    assert_holds(store, corpus)
+
+
+def test_one_writer_at_a_time(corpus, tmp_path):
+    store = extract_features(corpus, tmp_path / "store")
+    with writing(tmp_path / "store"):
+        for act in (
+            lambda: extract_features(corpus, tmp_path / "store"),
+            lambda: store.prune(corpus),
+            lambda: store.remove_speaker("ana"),
+        ):
+            with pytest.raises(StoreError, match="another process is writing") as caught:
+                act()
+            assert "\n" not in str(caught.value)
+        assert_holds(store, corpus)
+    assert_holds(extract_features(corpus, tmp_path / "store"), corpus)
+
+
+def damaged(content, rng):
+    flipped = bytearray(content)
+    flipped[rng.integers(len(content))] ^= 1 << rng.integers(8)
+    return (
+        bytes(flipped),
+        content[: rng.integers(len(content))],
+        b"",
+        b"RIFF\0\0\0\0WAVEfmt ",
+        content + b"\0",
+    )
+
+
+def test_a_damaged_shard_is_refused_and_replaced(corpus, tmp_path, extracted):
+    store = extract_features(corpus, tmp_path / "store", shard_frames=10)
+    (path, *_) = sorted((store.path / "shards").iterdir())
+    content = path.read_bytes()
+    for number, wrong in enumerate(damaged(content, np.random.default_rng(0))):
+        path.write_bytes(wrong)
+        os.utime(path, ns=(number, number))
+        with pytest.raises(ModelFormatError, match="run speakergmm extract again") as caught:
+            list(FeatureStore.open(store.path).frames.blocks())
+        assert path.name in str(caught.value)
+        assert "\n" not in str(caught.value)
+    names = [row.id for row in shard_rows(store, path.stem)]
+    extracted.clear()
+    with pytest.warns(FeatureStoreWarning, match="damaged"):
+        again = extract_features(corpus, tmp_path / "store", shard_frames=10)
+    assert extracted == names
+    assert path.read_bytes() == content
+    assert_holds(again, corpus)
+
+
+def shard_rows(store, name):
+    return [row for row in store._rows if row.shard == name]
+
+
+def test_a_missing_shard_is_refused_and_replaced(corpus, tmp_path):
+    store = extract_features(corpus, tmp_path / "store", shard_frames=10)
+    (path, *_) = sorted((store.path / "shards").iterdir())
+    path.unlink()
+    with pytest.raises(StoreError, match="is missing; run speakergmm extract again"):
+        list(FeatureStore.open(store.path).frames.blocks())
+    assert_holds(extract_features(corpus, tmp_path / "store"), corpus)
+
+
+def test_a_damaged_index_is_refused_and_made_again_of_the_shards(corpus, tmp_path, extracted):
+    store = extract_features(corpus, tmp_path / "store")
+    path = store.path / INDEX_NAME
+    for wrong in damaged(path.read_bytes(), np.random.default_rng(1)):
+        path.write_bytes(wrong)
+        for act in (FeatureStore.open, lambda folder: extract_features(corpus, folder)):
+            with pytest.raises(ModelFormatError, match="remove that file") as caught:
+                act(store.path)
+            assert "\n" not in str(caught.value)
+    path.unlink()
+    extracted.clear()
+    again = extract_features(corpus, store.path)
+    assert extracted == []
+    assert again.digest == store.digest
+
+
+def test_pruning_keeps_the_utterances_of_a_corpus(corpus, tmp_path):
+    store = extract_features(corpus, tmp_path / "store")
+    kept = [corpus.utterances[4], corpus.utterances[0], corpus.utterances[1]]
+    pruned = store.prune(kept)
+    for found in (pruned, FeatureStore.open(store.path)):
+        assert_holds(found, [corpus.utterances[place] for place in (0, 1, 4)])
+    # A reader that had opened the store before finds what was kept, and is told what was not.
+    shard_files._opened.cache_clear()
+    np.testing.assert_array_equal(store.read("b2").values, expected(corpus.utterances[4]).values)
+    with pytest.raises(StoreError, match="'c2' has been removed"):
+        store.read("c2")
+    with pytest.raises(InvalidInputError, match="no utterance would be left"):
+        store.prune([Utterance("other", tmp_path / "o.wav", "ana")])
+
+
+def test_a_removed_speaker_is_gone_from_the_files(corpus, tmp_path):
+    store = extract_features(corpus, tmp_path / "store")
+    theirs = [store.read(name).values.tobytes() for name in ("a1", "a2")]
+    assert all(any(bytes_ in f.read_bytes() for f in files(store.path)) for bytes_ in theirs)
+    left = store.remove_speaker("ana")
+    assert_holds(left, [u for u in corpus if u.speaker != "ana"])
+    for file in files(store.path):
+        content = file.read_bytes()
+        assert b"ana" not in content
+        assert not any(bytes_[:400] in content for bytes_ in theirs)
+    with pytest.raises(UnknownSpeakerError, match="no speaker 'ana'"):
+        left.remove_speaker("ana")
+
+
+def files(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_a_removal_that_was_killed_is_completed_by_the_next(corpus, tmp_path):
+    """Old shards and temporary files that nothing refers to are removed by any writer."""
+    store = extract_features(corpus, tmp_path / "store")
+    old = list((store.path / "shards").iterdir())
+    copies = {path: path.read_bytes() for path in old}
+    left = store.remove_speaker("ana")
+    for path, content in copies.items():
+        path.write_bytes(content)
+    (store.path / "shards" / ".x.0123456789ab.tmp").write_bytes(b"ana")
+    with pytest.raises(UnknownSpeakerError):
+        left.remove_speaker("ana")
+    assert len(files(store.path / "shards")) == 1
+
+
+def test_refuses_folders_of_others(corpus, tmp_path):
+    with pytest.raises(InvalidInputError, match="is not a feature store"):
+        extract_features(corpus, tmp_path / "audio")
+    with pytest.raises(InvalidInputError, match="is a file"):
+        extract_features(corpus, corpus.utterances[0].path)
+    for path in (tmp_path / "none", tmp_path / "audio"):
+        with pytest.raises(StoreError, match="speakergmm extract makes one"):
+            FeatureStore.open(path)
+    with pytest.raises(SpeakerGmmError, match="shard_frames"):
+        extract_features(corpus, tmp_path / "store", shard_frames=0)
