@@ -10,7 +10,7 @@ from speakergmm.files import open_regular
 
 
 class FileState(NamedTuple):
-    """What the system knows of a file without reading it.
+    """The state of a file, which is known without reading it.
 
     Attributes
     ----------

@@ -34,7 +34,7 @@ _MOST_OPEN = 256
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShardContent:
-    """What a shard states of itself, a record.
+    """The contents of a shard as it lists them, a record.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def is_whole(path: Path) -> bool:
 
 
 def read_content(path: Path) -> ShardContent:
-    """Return what a shard states of itself.
+    """Return the contents of a shard as it lists them.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def list_shards(folder: Path) -> list[Path]:
     return sorted(Path(folder, SHARDS_FOLDER).glob(f"*{_SUFFIX}"))
 
 
-def sweep(folder: Path, used: Collection[str]) -> None:
+def remove_unused(folder: Path, used: Collection[str]) -> None:
     """Remove shards that are not used, and what writers that were killed have left behind.
 
     Only the one writer of a store may call this.

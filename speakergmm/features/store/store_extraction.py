@@ -20,7 +20,7 @@ from speakergmm.features.store.audio_state import FileState, content_digest, fil
 from speakergmm.features.store.extraction_options import ExtractionOptions
 from speakergmm.features.store.feature_store import FeatureStore
 from speakergmm.features.store.shard_extraction import ExtractShard, Outcome, plan_batches
-from speakergmm.features.store.shard_files import is_whole, list_shards, read_content, sweep
+from speakergmm.features.store.shard_files import is_whole, list_shards, read_content, remove_unused
 from speakergmm.features.store.store_index import (
     SHARDS_FOLDER,
     ContentKey,
@@ -63,7 +63,7 @@ def extract_features(
         Folder of the store, which is created if it is missing.
     options : ExtractionOptions, optional
         Options as a whole; each may be given by keyword instead.
-    engine : int, executor or Engine, optional
+    engine : int, executor, Dask client or Engine, optional
         Where the work is done, which changes nothing but the time. Features are written by the
         workers, which must see the same folders.
     run : RunContext, optional
@@ -175,7 +175,7 @@ class _Extraction:
             index.write(self.folder)
         else:
             index = old
-        sweep(self.folder, {row.shard for row in rows})
+        remove_unused(self.folder, {row.shard for row in rows})
         return index
 
     def _index(self, rows: Sequence[StoredUtterance], *, is_complete: bool) -> StoreIndex:

@@ -42,7 +42,7 @@ Numbers = NDArray[np.int64]
 
 
 class ContentKey(NamedTuple):
-    """What the features of an utterance depend on, besides the settings of the store."""
+    """The content of an utterance: all that its features depend on, but the settings of the store."""
 
     audio: str
     start: float
@@ -93,7 +93,7 @@ class StoredUtterance:
 
     @property
     def content(self) -> ContentKey:
-        """What the features depend on."""
+        """The content on which the features depend."""
         return ContentKey(self.audio, self.start, self.end)
 
     @property
@@ -183,7 +183,7 @@ def _separate(joined: Texts, lengths: Numbers) -> list[str | None]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoreSettings:
-    """What all features of a store have in common.
+    """Settings that all features of a store have in common.
 
     Parameters
     ----------

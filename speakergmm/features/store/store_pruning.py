@@ -10,7 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.features.store.shard_files import MappedShard, open_shard, sweep, write_shard
+from speakergmm.features.store.shard_files import (
+    MappedShard,
+    open_shard,
+    remove_unused,
+    write_shard,
+)
 from speakergmm.features.store.store_index import (
     StoredUtterance,
     StoreIndex,
@@ -66,7 +71,7 @@ def keep_rows(folder: Path, wanted: Callable[[StoredUtterance], bool]) -> StoreI
         if rows != list(index.rows):
             index = replace(index, created=utc_now(), table=UtteranceTable(rows))
             index.write(folder)
-        sweep(folder, {row.shard for row in rows})
+        remove_unused(folder, {row.shard for row in rows})
         return index
 
 
