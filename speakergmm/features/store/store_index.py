@@ -42,7 +42,7 @@ Numbers = NDArray[np.int64]
 
 
 class ContentKey(NamedTuple):
-    """The content of an utterance: all that its features depend on, but the settings of the store."""
+    """All that the features of an utterance depend on, besides the settings of the store."""
 
     audio: str
     start: float
