@@ -1,9 +1,10 @@
 """Evaluation protocols: background speakers, enrolment recordings and trials."""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 
@@ -58,7 +59,8 @@ class Trial:
     def __post_init__(self) -> None:
         if self.label is not None:
             choice("trial label", self.label, LABELS)
-        object.__setattr__(self, "path", Path(self.path))
+        if not isinstance(self.path, Path):
+            object.__setattr__(self, "path", Path(self.path))
         if not self.name:
             object.__setattr__(self, "name", self.path.as_posix())
 
@@ -114,33 +116,64 @@ class Split:
 
     def test_paths(self) -> tuple[Path, ...]:
         """Return the recordings of the trials, each once, in the order of their first trial."""
-        return tuple(dict.fromkeys(trial.path for trial in self.trials))
+        number_of = PathNumbers()
+        for trial in self.trials:
+            number_of(trial.path)
+        return tuple(number_of.paths)
 
     def paths(self) -> Iterator[Path]:
         """Iterate over all recordings of the split, some of which may occur several times."""
-        return chain(*self.enrolment.values(), (trial.path for trial in self.trials))
+        return chain(*self.enrolment.values(), self.test_paths())
 
 
 def find_trial_fault(
     enrolment: Mapping[str, Iterable[Path]], trials: Sequence[Trial]
 ) -> tuple[int, str] | None:
     """Return the place, from 0, of the first invalid trial, and the reason; otherwise None."""
-    enrolled = {model: set(paths) for model, paths in enrolment.items()}
-    seen: set[tuple[str, Path]] = set()
-    labelled = {trial.label is not None for trial in trials[:1]}
+    number_of = PathNumbers()
+    enrolled = {model: set(map(number_of, paths)) for model, paths in enrolment.items()}
+    tried: dict[str, set[int]] = {model: set() for model in enrolment}
+    labelled = trials[0].label is not None if trials else False
     for place, trial in enumerate(trials):
         if trial.model not in enrolled:
             return place, f"model {quoted(trial.model)} is not enrolled"
-        if trial.path in enrolled[trial.model]:
+        number, before = number_of(trial.path), tried[trial.model]
+        if number in enrolled[trial.model]:
             return place, (
                 f"model {quoted(trial.model)} is tried on {quoted(trial.name)}, which enrols it"
             )
-        if (trial.model, trial.path) in seen:
+        if number in before:
             return place, f"model {quoted(trial.model)} is tried twice on {quoted(trial.name)}"
-        seen.add((trial.model, trial.path))
-        if (trial.label is not None) not in labelled:
+        before.add(number)
+        if (trial.label is not None) != labelled:
             return place, "some trials have a label and some have none"
     return None
+
+
+class PathNumbers:
+    """Numbers of paths, from 0 in the order in which they were first seen; equal paths have one.
+
+    A path that occurs in many trials is one object in a list that was read. Objects that are known
+    are recognised without hashing a path, which takes microseconds.
+
+    Attributes
+    ----------
+    paths : dict of Path to int
+        The paths and their numbers.
+    """
+
+    def __init__(self) -> None:
+        self.paths: dict[Path, int] = {}
+        # The paths are kept, so that no other object can take the identity of one of them.
+        self._objects: dict[int, tuple[int, Path]] = {}
+
+    def __call__(self, path: Path) -> int:
+        """Return the number of a path."""
+        known = self._objects.get(id(path))
+        if known is None:
+            known = self.paths.setdefault(path, len(self.paths)), path
+            self._objects[id(path)] = known
+        return known[0]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -313,14 +346,19 @@ def _read_split(enroll: Path, trials: Path, folder: Path, notes: list[str]) -> S
             enrolment.setdefault(model, []).append(path)
 
     found, lines = [], []
-    check_name = cache(check_speaker_name)  # a model occurs in many rows
+    check_name = cache(check_speaker_name)  # a model occurs in many rows, and so does a recording
+    path_of = cache(partial(locate, folder=folder))
     faults = faults.of(trials)
     for line, row in read_table(trials, required=columns, optional=("label",), notes=notes):
         with faults.of_line(line):
-            label = row["label"].strip() if "label" in row else None
-            path = locate(row["path"], folder)
-            found.append(Trial(check_name(row["model"].strip()), path, label, row["path"]))
+            label = sys.intern(row["label"].strip()) if "label" in row else None
+            name = sys.intern(row["path"])
+            found.append(Trial(check_name(row["model"].strip()), path_of(name), label, name))
             lines.append(line)
-    if fault := find_trial_fault(enrolment, found):
-        faults.add(lines[fault[0]], fault[1])
-    return Split({model: tuple(paths) for model, paths in enrolment.items()}, tuple(found))
+    listed_paths = {model: tuple(paths) for model, paths in enrolment.items()}
+    try:
+        return Split(listed_paths, tuple(found))
+    except CorpusError:
+        if fault := find_trial_fault(listed_paths, found):
+            faults.add(lines[fault[0]], fault[1])
+        raise

@@ -1,4 +1,5 @@
 import time
+from pathlib import Path, PurePath
 
 import pytest
 
@@ -247,3 +248,39 @@ def test_real_protocols(data_dir, name):
             continue
         split = protocol.split(split_name)
         assert (len(split.models), len(split.trials), split.n_targets) == sizes
+
+
+def test_equal_paths_are_one_recording_whichever_objects_hold_them():
+    def trial(model, text):
+        return Trial(model, Path(text), "target")
+
+    enrolment = {"a": [Path("a/1.wav")], "b": [Path("b/1.wav")]}
+    trials = [trial("a", "a/3.wav"), trial("b", "a/./3.wav"), trial("b", "a/4.wav")]
+    assert Split(enrolment, trials).test_paths() == (Path("a/3.wav"), Path("a/4.wav"))
+    with pytest.raises(CorpusError, match="trial 4: model 'b' is tried twice on"):
+        Split(enrolment, [*trials, trial("b", "a/4.wav")])
+    with pytest.raises(CorpusError, match="trial 4: model 'a' is tried on 'a/1"):
+        Split(enrolment, [*trials, trial("a", "a/1.wav")])
+
+
+def test_reading_a_list_hashes_each_path_a_few_times(directory, monkeypatch):
+    n_models, n_recordings = 40, 50
+    enrol = "".join(f"m{n}\te{n}.wav\n" for n in range(n_models))
+    rows = "".join(
+        f"m{model}\tt{test}.wav\ttarget\n"
+        for model in range(n_models)
+        for test in range(n_recordings)
+    )
+    changes = {"eval_enroll.tsv": "model\tpath\n" + enrol}
+    where = directory(changes | {"eval_trials.tsv": "model\tpath\tlabel\n" + rows})
+    hashed, known = [], PurePath.__hash__
+
+    def counted(path):
+        hashed.append(path)
+        return known(path)
+
+    monkeypatch.setattr(PurePath, "__hash__", counted)
+    split = read_protocol(where).split("eval")
+    assert len(split.trials) == n_models * n_recordings
+    assert len(split.test_paths()) == n_recordings
+    assert len(hashed) < 20 * (n_models + n_recordings)
