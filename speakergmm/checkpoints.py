@@ -2,8 +2,9 @@
 
 The file contains the exact state of a loop, which may be any record, and a fingerprint of the call
 that wrote it. The same call resumes from the last state that was written, and ends in exactly the
-result of a loop that was never interrupted. A call with other data or options is refused, and
-nothing is overwritten. A loop that has ended removes its file.
+result of a loop that was never interrupted. A call with other data, options or versions of software
+is refused, as is a second one while the first still runs, and nothing is overwritten. A loop that
+has ended removes its file.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -26,8 +28,10 @@ from speakergmm.errors import (
     ModelFormatError,
     SpeakerGmmError,
 )
-from speakergmm.files import check_writable, kind_of
+from speakergmm.files import check_writable, hold, kind_of
+from speakergmm.provenance import arithmetic_versions
 from speakergmm.ranges import number
+from speakergmm.run_context import CheckpointPath, RunContext
 
 State = TypeVar("State")
 
@@ -58,6 +62,10 @@ class Resumable(Protocol):
         """The function that records a state; None if states are not recorded."""
 
 
+def _nothing() -> None:
+    pass
+
+
 class _Unkept:
     state = None
     record = None
@@ -75,7 +83,7 @@ class Checkpoint(Generic[State]):
         ``EMState[Mixture]``.
     fingerprint : mapping
         Fingerprint of data and options: JSON values, arrays and records. A file with another
-        fingerprint is refused.
+        fingerprint, or of another version of the software, is refused.
     seconds : float, default=5
         Least time between two writings, in seconds, >= 0; more where writing would otherwise take
         over 1 % of the time. At 0 every state is written, whatever it costs.
@@ -88,20 +96,21 @@ class Checkpoint(Generic[State]):
     Raises
     ------
     IncompatibleModelError
-        If the file was written with other data or options; they are named.
+        If the file was written with other data, options or versions of software; they are named.
     ModelFormatError
         If the file is not a checkpoint, or is damaged.
     SpeakerGmmError
-        If the file cannot be written there.
+        If the file cannot be written there; on entering, if another training holds it.
     InvalidInputError
         If `seconds` is out of range.
 
     Notes
     -----
-    On leaving without an error the file is removed. On leaving with an exception, Ctrl-C included,
-    a state that is not yet written is written. After a collapse of a component the file is removed
-    as well: resuming would only lead there again. If the disk becomes full during training, a
-    `CheckpointWarning` is issued instead of an error: hours of work are worth more than their copy.
+    On leaving without an error the file is removed, unless `kept_checkpoint` keeps it. On leaving
+    with an exception, Ctrl-C included, a state that is not yet written is written. After a collapse
+    of a component the file is removed as well: resuming would only lead there again. If the disk
+    becomes full during training, a `CheckpointWarning` is issued instead of an error: hours of work
+    are worth more than their copy.
     """
 
     def __init__(
@@ -116,11 +125,15 @@ class Checkpoint(Generic[State]):
         self.seconds = number("checkpoint_seconds", seconds, least=0)
         self.state: State | None = None
         self._of = of
-        self._fingerprint = _normalised(fingerprint)
+        versions = {f"version of {name}": of for name, of in arithmetic_versions().items()}
+        described = CheckpointPath.of(path)
+        self._is_kept = described.is_kept
+        self._fingerprint = _normalised({**fingerprint, **described.facts, **versions})
         check_writable(self.path)
+        self._release: Callable[[], None] = _nothing
         if kind_of(self.path) != "missing":
             self.state = self._restored()
-        self._is_pending = False
+        self._is_pending = self._has_warned = False
         self._next_writing = time.perf_counter() + seconds
 
     def record(self, state: State) -> None:
@@ -136,7 +149,7 @@ class Checkpoint(Generic[State]):
         Warns
         -----
         CheckpointWarning
-            If it cannot be written.
+            If it cannot be written; once, until one has been written again.
         """
         started = time.perf_counter()
         try:
@@ -144,13 +157,15 @@ class Checkpoint(Generic[State]):
             content = {"fingerprint": self._fingerprint, "state": state}
             containers.save_arrays(self.path, arrays, kind=KIND, metadata=content)
         except SpeakerGmmError as error:
-            warnings.warn(
-                f"training goes on without a new checkpoint: {error}",
-                CheckpointWarning,
-                stacklevel=2,
-            )
+            if not self._has_warned:
+                warnings.warn(
+                    f"training goes on without a new checkpoint: {error}",
+                    CheckpointWarning,
+                    stacklevel=2,
+                )
+            self._has_warned = True
         else:
-            self._is_pending = False
+            self._is_pending = self._has_warned = False
         now = time.perf_counter()
         if self.seconds > 0:
             self._next_writing = now + max(self.seconds, (now - started) / _LARGEST_COST)
@@ -162,13 +177,24 @@ class Checkpoint(Generic[State]):
             Path(self.path).unlink()
 
     def __enter__(self) -> Self:
+        if not self._is_kept:
+            self._release = hold(self.path, "training")
+            try:
+                # Another training may have written it until now.
+                self.state = self._restored() if kind_of(self.path) != "missing" else None
+            except BaseException:
+                self._release()
+                raise
         return self
 
     def __exit__(self, _: object, error: object, __: object) -> None:
-        if error is None or isinstance(error, CollapsedComponentError):
-            self.remove()
-        elif self._is_pending:
-            self.write()
+        try:
+            if isinstance(error, CollapsedComponentError) or (error is None and not self._is_kept):
+                self.remove()
+            elif self._is_pending:
+                self.write()
+        finally:
+            self._release()
 
     def _restored(self) -> State:
         arrays, content = containers.load_arrays(self.path, kind=KIND)
@@ -219,6 +245,43 @@ def open_checkpoint(
     else:
         with Checkpoint[Any](checkpoint, of, fingerprint=fingerprint(), seconds=seconds) as file:
             yield file
+
+
+@contextmanager
+def kept_checkpoint(run: RunContext) -> Iterator[RunContext]:
+    """Keep the checkpoint of a run until what follows its loop has succeeded, too.
+
+    Parameters
+    ----------
+    run : RunContext
+
+    Yields
+    ------
+    RunContext
+        The loops that it is passed to leave their last state in the file, which is removed on
+        leaving without an error: when the model is saved, for instance. Then no full disk and no
+        kill between the two costs the training.
+
+    Raises
+    ------
+    SpeakerGmmError
+        If the file cannot be written there, or another training holds it.
+    """
+    if not isinstance(run.checkpoint, str | os.PathLike):
+        yield run
+        return
+    file = CheckpointPath.of(run.checkpoint)
+    if file.is_kept:
+        yield run
+        return
+    check_writable(file)
+    release = hold(file, "training")
+    try:
+        yield replace(run, checkpoint=replace(file, is_kept=True))
+        with suppress(OSError):
+            Path(file).unlink()
+    finally:
+        release()
 
 
 def short_digest(*values: Any) -> str:

@@ -12,13 +12,13 @@ import os
 import select
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import takewhile
 from pathlib import Path
 from typing import IO, Literal
 
 from speakergmm.errors import SpeakerGmmError
-from speakergmm.temporaries import CAN_LOCK, new_file, new_folder, temporary_sibling
+from speakergmm.temporaries import CAN_LOCK, hold_lock, new_file, new_folder, temporary_sibling
 
 FileKind = Literal["file", "folder", "pipe", "device", "socket", "missing"]
 """Kind of a path; that of a link is the kind of its target."""
@@ -464,6 +464,37 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     # A trial goes through the same steps as writing, but replaces nothing.
     with contextlib.suppress(_NotReplaced), atomic_writer(path):
         raise _NotReplaced
+
+
+def hold(path: str | os.PathLike[str], user: str) -> Callable[[], None]:
+    """Hold a file, or its place, for one user at a time.
+
+    Parameters
+    ----------
+    path : path
+        The file, which need not exist.
+    user : str
+        What uses it, for the message, such as ``"training"``.
+
+    Returns
+    -------
+    callable
+        Ends the hold, which also ends with the process.
+
+    Raises
+    ------
+    SpeakerGmmError
+        If another process, or another part of this one, holds it.
+    """
+    try:
+        return hold_lock(Path(os.path.realpath(path)))
+    except BlockingIOError:
+        raise SpeakerGmmError(
+            f"{shown_path(path)}: is in use by another {user} that still runs; wait for its end, "
+            "or give another name"
+        ) from None
+    except OSError as error:
+        raise write_error(path, error) from None
 
 
 def _opened_for_writing(path: Path) -> int:

@@ -16,6 +16,11 @@ def software_versions() -> dict[str, str]:
     return dict(_versions())
 
 
+def arithmetic_versions() -> dict[str, str]:
+    """Return the versions of the software that computes with given frames, to the last bit."""
+    return {name: _versions()[name] for name in ("speakergmm", "numpy", "scipy")}
+
+
 @cache
 def _versions() -> dict[str, str]:
     # Cached, since a look-up reads and parses a file.

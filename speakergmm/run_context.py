@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable
-from dataclasses import KW_ONLY, asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -118,9 +118,54 @@ class RunContext(Options):
             raise wrong_type(run, "RunContext(...)", " for run, such as RunContext(progress=True)")
         return run
 
+    def with_facts(self, **facts: Any) -> RunContext:
+        """Return a context whose checkpoint only resumes work of the same facts, by their names.
+
+        Parameters
+        ----------
+        **facts
+            What the loop that writes the checkpoint cannot know, such as the corpus of its frames:
+            JSON values, arrays and records. A dictionary stands for its items.
+        """
+        if not isinstance(self.checkpoint, str | os.PathLike):
+            return self
+        flat: dict[str, Any] = {}
+        for name, value in facts.items():
+            items = value if isinstance(value, dict) else {"": value}
+            flat |= {f"{name} {item}".strip(): of for item, of in items.items()}
+        found = CheckpointPath.of(self.checkpoint)
+        return replace(self, checkpoint=replace(found, facts={**found.facts, **flat}))
+
     def description(self, text: str) -> str | None:
         """Return the text of a progress bar; None if no bar is to be shown."""
         return text if self.progress else None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointPath(os.PathLike[str]):
+    """The path of a checkpoint, and what the loop that writes it cannot know.
+
+    Parameters
+    ----------
+    path : str
+    facts : mapping, default={}
+        What the loop's data were made of, compared on resuming.
+    is_kept : bool, default=False
+        Whether the file is held and, when all is done, removed by whoever started the loop.
+    """
+
+    path: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    is_kept: bool = False
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> CheckpointPath:
+        """Return a path as one of a checkpoint; one that is already remains as it is."""
+        return path if isinstance(path, cls) else cls(os.fspath(path))
+
+    def __fspath__(self) -> str:
+        """Return the path."""
+        return self.path
 
 
 @dataclass

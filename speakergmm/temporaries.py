@@ -1,4 +1,4 @@
-"""Temporary files and folders beside the files that they will replace.
+"""Temporary files and folders beside the files that they will replace, and locks of such files.
 
 A writer that is killed cannot remove its temporary file. Each writer holds a lock on its temporary
 file as long as it lives, and the next writer of the same name removes those without a lock.
@@ -67,6 +67,46 @@ def temporary_sibling(
             _live.discard(path)
             if CAN_LOCK and descriptor is not None:
                 os.close(descriptor)
+
+
+def hold_lock(target: Path) -> Callable[[], None]:
+    """Lock a file that need not exist, until the returned function is called or the process ends.
+
+    The lock is a hidden file beside the target; what a killed process left of it locks nothing.
+    Without locks on this system or file system, nothing is held.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process, or another part of this one, holds the lock; ``filename`` is the target.
+    OSError
+        If the hidden file cannot be created.
+    """
+    if not CAN_LOCK:
+        return lambda: None
+    path = target.with_name(f".{_start_of_name(target)}.lock")
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise BlockingIOError(error.errno, error.strerror, os.fspath(target)) from None
+        except OSError:
+            break  # a file system without locks
+        if _is_still(descriptor, path):
+            break
+        os.close(descriptor)  # its holder has just removed it
+    _live.add(path)
+    return lambda: _let_go(path, descriptor)
+
+
+def _let_go(path: Path, descriptor: int) -> None:
+    # Removed while it is locked: a file of the same name that is made later is another one.
+    _remove(path)
+    _live.discard(path)
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
 
 
 def is_temporary(path: Path) -> bool:

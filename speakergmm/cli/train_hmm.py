@@ -79,7 +79,7 @@ class TrainHmm(UnitTrainingCommand):
             model = recognition.AcousticModel.train(
                 prepared, options=chosen, engine=self.jobs, run=run
             )
-        model.save(self.output)
+            model.save(self.output)
         modelled = counted(len(model.models.units), "unit")
         found = [problem.to_dict() for problem in prepared.problems]
         self.summarise(model, read, modelled=modelled, item="utterance", problems=found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from speakergmm.checkpoints import kept_checkpoint
 from speakergmm.cli import shared_options as options
 from speakergmm.cli.command_options import command, options_of
 from speakergmm.cli.corpus_options import CorpusCommand, corpus_report
@@ -35,13 +36,11 @@ class TrainUbm(CorpusCommand):
         """Train and write the model, and print a summary."""
         check_output(self.output, "model")
         read = self.open_corpus(self.corpus)
-        background = train_background(
-            read,
-            replace(self.background, seed=self.seed),
-            self.jobs,
-            run=replace(self.context, progress=not self.json),
-        )
-        background.save(self.output)
+        with kept_checkpoint(replace(self.context, progress=not self.json)) as run:
+            background = train_background(
+                read, replace(self.background, seed=self.seed), self.jobs, run=run
+            )
+            background.save(self.output)
         facts = background.provenance
         self.answer(
             {"output": str(self.output), **corpus_report(read), **background.info()},

@@ -63,7 +63,7 @@ class TrainWords(UnitTrainingCommand):
         )
         with self.run_context(lambda skipped: print_note(f"left out: {skipped.message}")) as run:
             model = recognition.AcousticModel.train(read, options=chosen, engine=self.jobs, run=run)
-        model.save(self.output)
+            model.save(self.output)
         modelled = counted(len(model.lexicon), "word")
         words = list(read.vocabulary)
         self.summarise(model, read.corpus, modelled=modelled, item="recording", words=words)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from speakergmm import speakers
+from speakergmm.checkpoints import kept_checkpoint
 from speakergmm.cli import shared_options as options
 from speakergmm.cli.command_options import command, option, options_of
 from speakergmm.cli.corpus_options import CorpusCommand, corpus_report, names_of
@@ -92,9 +93,13 @@ class UnitTrainingCommand(CorpusCommand):
 
     @contextlib.contextmanager
     def run_context(self, on_skip: OnSkip) -> Iterator[RunContext]:
-        """Show the progress of training; yields the context to run it in."""
-        with hmm_training_status(self.training.schedule.max_iter) as callback:
-            yield replace(self.context, callback=callback, on_skip=on_skip, progress=not self.json)
+        """Show the progress of training; yields the context to train and save the model in."""
+        shown = replace(self.context, on_skip=on_skip, progress=not self.json)
+        with (
+            kept_checkpoint(shown) as run,
+            hmm_training_status(self.training.schedule.max_iter) as callback,
+        ):
+            yield replace(run, callback=callback)
 
     def summarise(
         self, model: AcousticModel, corpus: Corpus, *, modelled: str, item: str, **more: Any

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from speakergmm.checkpoints import kept_checkpoint, short_digest
 from speakergmm.corpora import (
     AnyPath,
     Corpus,
@@ -74,7 +75,8 @@ def train_parts(
             corpus, transcripts, lexicon, training=options, listen=False, engine=engine
         )
     _check_names(options, corpus.lexicon)
-    return _FlatStart(corpus, options, engine, run).train()
+    with kept_checkpoint(run) as kept:
+        return _FlatStart(corpus, options, engine, kept).train()
 
 
 def _phones(
@@ -243,7 +245,15 @@ class _FlatStart:
         schedule: TrainingSchedule,
         skips: UtteranceSkips,
     ) -> TrainingResult:
-        run = self.run
+        options = self.options
+        run = self.run.with_facts(
+            corpus=short_digest(self.material.corpus.digest),
+            features=as_feature_config(options.features).to_dict(),
+            normalisation=asdict(as_normalisation(options.normalisation)),
+            units=options.units,
+            n_states=options.n_states,
+            frequency_warps=list(options.frequency_warps),
+        )
         said = [tuple(self.material.transcripts[u.id]) for u in frames.utterances]
         compiled = {words: start.compile(words) for words in dict.fromkeys(said)}
         graphs = [compiled[words] for words in said]
@@ -257,7 +267,7 @@ class _FlatStart:
             frames,
             schedule=schedule,
             silence_pdfs=None if silence is None else flat.tying.pdfs(flat.unit_number(silence)),
-            seed=self.options.seed,
+            seed=options.seed,
             engine=self.engine,
             run=run,
         )

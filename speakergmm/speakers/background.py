@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm import records
+from speakergmm.checkpoints import short_digest
 from speakergmm.corpora import AnyPath, Corpus, CorpusLike, Utterance, as_corpus, is_path
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import (
@@ -152,6 +153,7 @@ class BackgroundModel(records.Filed):
         facts = _corpus_facts(corpus, extracted, blocks) | {"n_skipped": len(skips.found)}
         _check_speech(corpus, facts, options.n_components, skips.found)
         # Expectation-maximisation.
+        run = run.with_facts(corpus=short_digest(corpus.digest), features=config.to_dict())
         result = fit_mixture(blocks, options, engine=engine, run=run)
         provenance = {
             "created": utc_now(),
