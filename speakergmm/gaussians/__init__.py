@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from speakergmm.gaussians.em import run_training_loop as run_training_loop
     from speakergmm.gaussians.evaluator import Evaluator as Evaluator
     from speakergmm.gaussians.frame_scoring import joint_log_densities as joint_log_densities
+    from speakergmm.gaussians.frame_sources import FrameShard as FrameShard
+    from speakergmm.gaussians.frame_sources import ShardedFrames as ShardedFrames
     from speakergmm.gaussians.frame_sources import check_frame_weights as check_frame_weights
     from speakergmm.gaussians.frame_sources import frame_moments as frame_moments
     from speakergmm.gaussians.matrices import floor_matrices as floor_matrices
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from speakergmm.gaussians.prepare import Prepared as Prepared
     from speakergmm.gaussians.prepare import prepare_gaussians as prepare_gaussians
     from speakergmm.gaussians.prepare import prepare_in_features as prepare_in_features
+    from speakergmm.gaussians.shard_tasks import MakeSums as MakeSums
     from speakergmm.gaussians.standardisation import Standardisation as Standardisation
     from speakergmm.gaussians.statistics import MixtureStatistics as MixtureStatistics
     from speakergmm.gaussians.sums import GaussianSums as GaussianSums

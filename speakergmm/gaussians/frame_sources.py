@@ -1,4 +1,4 @@
-"""Sources of frames: one array, a list of arrays, or a callable that returns an iterator of arrays.
+"""Sources of frames: arrays, lists or iterators of them, or shards that workers read themselves.
 
 `frame_moments` is the first pass over all frames: their number, mean and variance.
 """
@@ -6,18 +6,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from speakergmm.engine import ONE_WORKER, Engine
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
 from speakergmm.moments import Moments
 
 Frames: TypeAlias = NDArray[np.floating[Any]]
+
+
+class FrameShard(Protocol):
+    """A part of the frames of a corpus that any worker can read; it can be pickled."""
+
+    @property
+    def n_frames(self) -> int:
+        """Number of its frames."""
+
+    def blocks(self) -> Iterable[NDArray[Any]]:
+        """Return its frames in blocks (T, D) of bounded size."""
+
+
+class ShardedFrames(Protocol):
+    """Frames in shards, such as those of a feature store."""
+
+    @property
+    def shards(self) -> Sequence[FrameShard]:
+        """The shards, in a fixed order."""
+
+
 FrameSource: TypeAlias = (
-    NDArray[Any] | Iterable[NDArray[Any]] | Callable[[], Iterable[NDArray[Any]]]
+    NDArray[Any] | Iterable[NDArray[Any]] | Callable[[], Iterable[NDArray[Any]]] | ShardedFrames
 )
 
 _SURVEY_FRAMES = 8192
@@ -223,9 +247,11 @@ def read_blocks(source: FrameSource, *, n_features: int | None = None) -> Iterat
         If a block is not a finite matrix of D columns; it is named by its number, from 0, and rows
         are counted over the whole source.
     """
-    blocks: Iterable[Any]
+    blocks: Any
     if isinstance(source, np.ndarray):
         blocks = (source,)
+    elif (shards := shards_of(source)) is not None:
+        blocks = chain.from_iterable(shard.blocks() for shard in shards)
     elif callable(source):
         blocks = source()
     else:
@@ -237,6 +263,22 @@ def read_blocks(source: FrameSource, *, n_features: int | None = None) -> Iterat
             yield frames
 
 
+def shards_of(source: FrameSource) -> Sequence[FrameShard] | None:
+    """Return the shards of a source; None if it is an array or a stream of arrays."""
+    if isinstance(source, np.ndarray | list | tuple):
+        return None
+    found: Sequence[FrameShard] | None = getattr(source, "shards", None)
+    return found
+
+
+def is_held(source: FrameSource) -> bool:
+    """Return whether the frames are one array in memory, and not in a file that is mapped."""
+    array: Any = source
+    while isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
+        array = array.base
+    return isinstance(source, np.ndarray) and not isinstance(array, np.memmap)
+
+
 def check_rereadable(source: FrameSource) -> None:
     """Raise an error if a source can be read only once, such as a generator.
 
@@ -246,7 +288,10 @@ def check_rereadable(source: FrameSource) -> None:
         If `source` is an iterator.
     """
     refuse_path(source)
-    if not isinstance(source, np.ndarray) and not callable(source) and iter(source) is source:
+    if isinstance(source, np.ndarray) or callable(source) or shards_of(source) is not None:
+        return
+    stream: Any = source
+    if iter(stream) is stream:
         raise InvalidInputError(
             "training reads the frames several times, found an iterator that can be read once; "
             "give a list of arrays, or a callable that returns a new iterator"
@@ -364,8 +409,32 @@ def pair_with_weights(
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _MomentsOfShard:
+    """A task: the moments of the frames of a shard."""
+
+    full: bool
+
+    def __call__(self, item: tuple[int, FrameShard]) -> Moments:
+        number, shard = item
+        moments = Moments(full=self.full)
+        blocks = check_blocks(shard.blocks(), name=f"frames of shard {number}")
+        for frames in regroup(blocks, _SURVEY_FRAMES):
+            moments.add(frames)
+        return moments
+
+
+def _merge_moments(left: Moments, right: Moments) -> Moments:
+    left.merge(right)
+    return left
+
+
 def frame_moments(
-    source: FrameSource, sample_weight: NDArray[np.float64] | None = None, *, full: bool = False
+    source: FrameSource,
+    sample_weight: NDArray[np.float64] | None = None,
+    *,
+    full: bool = False,
+    engine: Engine = ONE_WORKER,
 ) -> Moments:
     """Return number, mean and variance of the frames of a source, in one pass over it.
 
@@ -377,6 +446,8 @@ def frame_moments(
         Weight of each frame, checked.
     full : bool, default=False
         Compute their covariances as well.
+    engine : Engine, default=ONE_WORKER
+        Workers that read the shards of a source which has some.
 
     Raises
     ------
@@ -386,10 +457,15 @@ def frame_moments(
         If the frames are not a finite matrix of D columns, or are too large to be squared.
     """
     moments = Moments(full=full)
-    # Groups of one size, so that the cuts between blocks change no digit.
-    groups = regroup(read_blocks(source), _SURVEY_FRAMES)
-    for frames, weights in pair_with_weights(groups, sample_weight):
-        moments.add(frames, weights)
+    shards = shards_of(source)
+    if shards is not None and sample_weight is None:
+        task = _MomentsOfShard(full)
+        moments = engine.map_reduce(task, enumerate(shards), _merge_moments) or moments
+    else:
+        # Groups of one size, so that the cuts between blocks change no digit.
+        groups = regroup(read_blocks(source), _SURVEY_FRAMES)
+        for frames, weights in pair_with_weights(groups, sample_weight):
+            moments.add(frames, weights)
     if moments.n_frames == 0:
         raise InsufficientDataError("training needs frames, found none")
     if not moments.weight > 0:

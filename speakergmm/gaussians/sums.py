@@ -83,6 +83,14 @@ class GaussianSums:
         self.own = np.zeros((n_own, 0 if about is None else len(about.which)))
         self.log_likelihood = self.n_frames = 0.0
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the sums alone, which travel from workers: no buffer and no Gaussians.
+
+        They can be merged into sums of the same Gaussians, and do no more.
+        """
+        names = ("moments", "scatter", "own", "log_likelihood", "n_frames")
+        return {name: vars(self)[name] for name in names}
+
     def add(self, frames: Frames, block: DensePosteriors, weights: Array | None) -> None:
         """Add a block of frames (T, D) with these posteriors and, if given, weights (T,)."""
         likelihoods = block.log_likelihood

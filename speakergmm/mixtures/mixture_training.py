@@ -6,7 +6,8 @@ floor; a start; and iterations of expectation-maximisation in standardised coord
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,11 +20,14 @@ from speakergmm.gaussians.accumulate import FramesPass, check_frame_count
 from speakergmm.gaussians.e_step_m_step import TrainingSteps
 from speakergmm.gaussians.em import EMResult, EMState, EMStep
 from speakergmm.gaussians.frame_sources import (
+    Frames,
+    FrameShard,
     FrameSource,
     check_frame_weights,
     check_rereadable,
     frame_moments,
     read_blocks,
+    shards_of,
 )
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
@@ -62,10 +66,11 @@ def fit_mixture(
 
     Parameters
     ----------
-    X : array of shape (T, D), iterable of such arrays, or callable that returns an iterable
+    X : array of shape (T, D), iterable or callable of such arrays, or frames in shards
         Frames. A list of utterances, or a callable that reads them anew from disk each time it
         is called, is the same data as one array of all frames; no more than a few blocks are
         held at a time. The frames are read once per iteration and up to three times before.
+        Frames in shards, such as ``FeatureStore.open(path).speech``, are read by the workers.
     options : MixtureOptions, optional
         Options of the training: `n_components`, which is required, `init`, `max_iter`, `tol`,
         `variance_floor`, `min_occupancy`, `precision`, `seed` and others.
@@ -104,7 +109,7 @@ def fit_mixture(
     engine, run = Engine.of(engine), RunContext.checked(run)
     check_rereadable(X)
     # The first pass over the frames: their number, mean and variance.
-    moments = frame_moments(X)
+    moments = frame_moments(X, engine=engine)
     if moments.n_frames < options.n_components:
         raise InsufficientDataError(
             f"{options.n_components} components need at least as many frames, found "
@@ -191,7 +196,7 @@ def train_from(
     check_rereadable(source)
     weights = check_frame_weights(sample_weight)
     if moments is None:
-        moments = frame_moments(source, weights)
+        moments = frame_moments(source, weights, engine=engine)
     if len(moments.mean) != start.n_features:
         raise InvalidInputError(
             f"frames must have the {start.n_features} features of the start, found "
@@ -262,10 +267,23 @@ def _start_of(
     standardisation = Standardisation.from_moments(moments.mean, moments.variance)
     rng = np.random.default_rng(options.seed)
     n_sample = max(_START_FRAMES_PER_COMPONENT * options.n_components, _START_FRAMES)
-    sample = _draw_frames(source, moments, standardisation, n_sample, rng)
+    sample = _draw_frames(source, moments, standardisation, n_sample, rng, engine)
     added = added_variances(options.update, n_features) / standardisation.scale**2
     options = replace(options, update=replace(options.update, reg_covar=added))
     return standardisation.model_from_standard(_find_start(sample, options, rng, engine))
+
+
+@dataclass(frozen=True, slots=True)
+class _DrawFromShard:
+    """A task: some frames of a shard, standardised."""
+
+    standardisation: Standardisation
+
+    def __call__(self, item: tuple[FrameShard, NDArray[np.intp]]) -> NDArray[np.float32]:
+        shard, chosen = item
+        if not chosen.size:
+            return np.empty((0, len(self.standardisation.centre)), np.float32)
+        return _draw_rows(shard.blocks(), chosen, shard.n_frames, self.standardisation)
 
 
 def _draw_frames(
@@ -274,19 +292,39 @@ def _draw_frames(
     standardisation: Standardisation,
     n_sample: int,
     rng: np.random.Generator,
+    engine: Engine,
 ) -> NDArray[np.float32]:
     """Return random frames in their order, standardised; however the source is cut, the same."""
     n_sample = min(n_sample, moments.n_frames)
     chosen = np.sort(rng.choice(moments.n_frames, size=n_sample, replace=False))
-    sample = np.empty((n_sample, len(moments.mean)), np.float32)
+    shards = shards_of(source)
+    if shards is None:
+        return _draw_rows(read_blocks(source), chosen, moments.n_frames, standardisation)
+    firsts = np.cumsum([0, *(shard.n_frames for shard in shards)])
+    places = np.split(chosen, np.searchsorted(chosen, firsts[1:-1]))
+    items = [
+        (shard, place - first)
+        for shard, place, first in zip(shards, places, firsts[:-1], strict=True)
+    ]
+    return np.concatenate(list(engine.map(_DrawFromShard(standardisation), items)))
+
+
+def _draw_rows(
+    blocks: Iterable[Frames],
+    chosen: NDArray[np.intp],
+    n_frames: int,
+    standardisation: Standardisation,
+) -> NDArray[np.float32]:
+    """Return the chosen rows of a stream of `n_frames` frames, in order, standardised."""
+    sample = np.empty((len(chosen), len(standardisation.centre)), np.float32)
     first_frame = filled = 0
-    for block in read_blocks(source):
+    for block in blocks:
         stop = int(np.searchsorted(chosen, first_frame + len(block)))
         rows = block[chosen[filled:stop] - first_frame]
         standardisation.apply(rows, sample[filled:stop])
         first_frame += len(block)
         filled = stop
-    check_frame_count(moments.n_frames, first_frame)
+    check_frame_count(n_frames, first_frame)
     return sample
 
 

@@ -1,5 +1,6 @@
 """Functions for worker processes: those of a test module can't be imported there."""
 
+import dataclasses
 import os
 import time
 import warnings
@@ -46,3 +47,29 @@ def threads(_):
 def sleep(seconds):
     time.sleep(seconds)
     return seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class ArrayFile:
+    """A shard of frames: some rows of an array in a file, in blocks of a few frames."""
+
+    path: str
+    first: int
+    stop: int
+    block: int = 1000
+
+    @property
+    def n_frames(self):
+        return self.stop - self.first
+
+    def blocks(self):
+        frames = np.load(self.path, mmap_mode="r")
+        for start in range(self.first, self.stop, self.block):
+            yield frames[start : min(start + self.block, self.stop)]
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardList:
+    """A source of frames in shards."""
+
+    shards: tuple[ArrayFile, ...]

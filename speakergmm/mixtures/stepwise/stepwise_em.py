@@ -216,7 +216,7 @@ def update_stepwise(
         raise wrong_type(state, "StepwiseState.begin(mixture)", " before the first block")
     check_rereadable(X)
     weights = check_frame_weights(sample_weight)
-    moments = moments or frame_moments(X, weights)
+    moments = moments or frame_moments(X, weights, engine=engine)
     if len(moments.mean) != state.standard.n_features:
         raise InvalidInputError(
             f"frames must have {state.standard.n_features} features, found {len(moments.mean)}"

@@ -136,7 +136,7 @@ def train_variational(
     engine, run = Engine.of(engine), RunContext.checked(run)
     check_rereadable(source)
     _check_kinds(start, prior)
-    moments = moments or frame_moments(source, sample_weight)
+    moments = moments or frame_moments(source, sample_weight, engine=engine)
     # All that follows happens in coordinates in which the data have mean 0 and variance near 1:
     # the prior and the start are moved there, and the posterior is moved back at the end.
     standardisation = Standardisation.from_moments(

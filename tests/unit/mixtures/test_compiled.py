@@ -72,7 +72,7 @@ def test_statistics_by_compiled_code_are_those_of_float64(monkeypatch, kind, dty
     X = model.sample(5000, rng).astype(dtype)
     X[17] = 1e4  # left to float64
     exact = accumulate(model, X, precision="float64")
-    monkeypatch.setattr("speakergmm.gaussians.accumulate._UNCOMPILED", -1)
+    monkeypatch.setattr("speakergmm.gaussians.frame_shards._UNCOMPILED", -1)
     weights = np.ones(len(X))
     for found in (
         accumulate(model, X, block_frames=64),
@@ -91,7 +91,7 @@ def test_where_compiled_code_begins_depends_on_the_frames_alone(monkeypatch):
     X = model.sample(4096, rng).astype(np.float32)
     plain = accumulate(model, X, block_frames=16)
     # Eight groups of 16 blocks are left to NumPy.
-    monkeypatch.setattr("speakergmm.gaussians.accumulate._UNCOMPILED", 8 * 16 * 16 * 2)
+    monkeypatch.setattr("speakergmm.gaussians.frame_shards._UNCOMPILED", 8 * 16 * 16 * 2)
     mixed = accumulate(model, X, block_frames=16)
     assert (mixed.first_order != plain.first_order).any()
     for pieces in (np.split(X, [1, 700, 3000]), [X[:2048], X[2048:]]):
