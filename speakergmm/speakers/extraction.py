@@ -64,8 +64,11 @@ def map_grouped_recordings(
     run: RunContext,
     description: str,
     affected: Mapping[str, Sequence[str]] | None = None,
-) -> dict[str, list[Result]]:
-    """Apply a function once to each recording of several models; return the results by model.
+) -> Iterator[tuple[str, list[Result]]]:
+    """Apply a function once to each recording of several models; yield the results by model.
+
+    A result is dropped when the last model that needs it has been yielded: the results of all
+    recordings are never held together.
 
     Parameters
     ----------
@@ -75,6 +78,13 @@ def map_grouped_recordings(
         The recordings of each model; a recording may belong to several models.
     affected : mapping of str to sequence of str, optional
         By utterance id, what is lost with a recording; by default the models it belongs to.
+
+    Yields
+    ------
+    name : str
+        The model, in the order of `groups`.
+    results : list
+        Those of its recordings, in their order, without recordings that were left out.
     """
     owners: dict[Utterance, list[str]] = {}
     for name, utterances in groups.items():
@@ -82,20 +92,32 @@ def map_grouped_recordings(
             owners.setdefault(utterance, []).append(name)
     if affected is None:
         affected = {utterance.id: names for utterance, names in owners.items()}
-    results = dict(
-        map_recordings(
-            function,
-            tuple(owners),
-            engine=engine,
-            run=run,
-            affected=affected,
-            description=description,
-        )
+    found = map_recordings(
+        function,
+        tuple(owners),
+        engine=engine,
+        run=run,
+        affected=affected,
+        description=description,
     )
-    return {
-        name: [results[utterance] for utterance in utterances if utterance in results]
-        for name, utterances in groups.items()
-    }
+    place_of = {utterance: place for place, utterance in enumerate(owners)}
+    waiting = {utterance: len(names) for utterance, names in owners.items()}
+    results: dict[Utterance, Result] = {}
+    n_found = 0  # recordings whose results are known, usable or not
+    for name, utterances in groups.items():
+        needed = max((place_of[utterance] for utterance in utterances), default=-1)
+        while needed >= n_found:
+            for utterance, result in found:
+                results[utterance] = result
+                n_found = place_of[utterance] + 1
+                break
+            else:
+                n_found = len(owners)
+        yield name, [results[utterance] for utterance in utterances if utterance in results]
+        for utterance in utterances:
+            waiting[utterance] -= 1
+            if not waiting[utterance]:
+                results.pop(utterance, None)
 
 
 def whole_recordings(paths: Iterable[Path]) -> tuple[Utterance, ...]:

@@ -237,7 +237,7 @@ def _train(
         description="Extracting features",
         affected=affected,
     )
-    frames = {name: [each.values for each in utterances] for name, utterances in speech.items()}
+    frames = {name: [each.values for each in utterances] for name, utterances in speech}
     return _fit(frames, options, engine)
 
 

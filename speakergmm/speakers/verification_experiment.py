@@ -2,20 +2,21 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speakergmm.corpora import AnyPath, Protocol, Split, Utterance, is_path, read_protocol
+from speakergmm.corpora.protocol import PathNumbers
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import FeatureConfig, map_recordings
 from speakergmm.metrics import Scores
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.ranges import wrong_type
-from speakergmm.run_context import RunContext, SkippedRecording, warn_of_skip
+from speakergmm.run_context import OnSkip, RunContext, SkippedRecording, warn_of_skip
 from speakergmm.speakers import enrolment
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.extraction import (
@@ -81,41 +82,32 @@ def run_protocol(
     background = as_background(background)
     models = _enrolled_models(split, background, options.adaptation, engine, run)
 
-    # The models that each test recording is scored against, and the trials that are lost with it.
-    claims: dict[Path, list[str]] = {}
-    lost: dict[str, list[str]] = {}
-    for trial in split.trials:
-        claims.setdefault(trial.path, []).append(trial.model)
-        lost.setdefault(os.fspath(trial.path), []).append(f"{trial.model} {trial.name}")
-
     # Each test recording is read once and scored against all of its models.
     scorer = SpeakerScorer(background.mixture, models)
-    subsets = _small_subsets(claims, scorer.names)
-    function = partial(
-        _score_recording, background.features, scorer, options.scoring.top_c, subsets
-    )
+    trials = TrialTable(split, scorer.names)
     scored = map_recordings(
-        function,
-        whole_recordings(claims),
+        ScoreClaims(background.features, scorer, options.scoring.top_c, trials.claims),
+        whole_recordings(trials.claimed_paths),
         engine=engine,
-        run=run,
+        run=replace(run, on_skip=trials.with_lost_trials(run.on_skip or warn_of_skip)),
         description="Scoring trials",
-        affected=lost,
     )
-    scores = {utterance.path: by_model for utterance, by_model in scored}
+    for utterance, found in scored:
+        trials.take(utterance.id, found)
 
     # The scores in the order of the trial list.
-    kept = [trial for trial in split.trials if trial.model in scores.get(trial.path, {})]
-    if not kept:
+    kept = np.flatnonzero(~np.isnan(trials.scores))
+    if not len(kept):
         raise InsufficientDataError(
             f"{protocol.source}: none of the {len(split.trials)} trials of {options.split!r} can "
             "be scored"
         )
+    listed = [split.trials[row] for row in kept.tolist()]
     return Scores(
-        np.array([trial.model for trial in kept], dtype=object),
-        np.array([trial.name for trial in kept], dtype=object),
-        np.array([scores[trial.path][trial.model] for trial in kept]),
-        np.array([trial.label for trial in kept], dtype=object),
+        np.array([trial.model for trial in listed], dtype=object),
+        np.array([trial.name for trial in listed], dtype=object),
+        trials.scores[kept],
+        np.array([trial.label for trial in listed], dtype=object),
     )
 
 
@@ -173,14 +165,14 @@ def _enrolled_models(
     run: RunContext,
 ) -> dict[str, DiagonalMixture]:
     sessions = map_grouped_recordings(
-        partial(_collect, background, options.second_order),
+        CollectStatistics(background, options.second_order),
         {model: whole_recordings(split.enrolment[model]) for model in split.models},
         engine=engine,
         run=run,
         description="Enrolling models",
     )
     models = {}
-    for model, usable in sessions.items():
+    for model, usable in sessions:
         if usable:
             adapted = enrolment.adapt_speaker(background, usable, options, name=model)
             models[model] = adapted.mixture
@@ -199,34 +191,98 @@ def _enrolled_models(
     return models
 
 
-def _small_subsets(
-    claims: Mapping[Path, list[str]], names: Sequence[str]
-) -> dict[Path, tuple[str, ...]]:
-    """Return the models to score, for recordings in trials of less than half of the models."""
-    known = set(names)
-    return {
-        path: tuple(sorted(known.intersection(models)))
-        for path, models in claims.items()
-        if 2 * len(models) < len(names)
-    }
+class TrialTable:
+    """The trials of a split by recording and model, and their scores.
+
+    Parameters
+    ----------
+    split : Split
+    names : sequence of str
+        Models that are scored, in the order of the scorer.
+
+    Attributes
+    ----------
+    claims : dict of str to array of int
+        By id of a recording (its path), the places in `names` of the models that are claimed to
+        speak in it, in ascending order; without recordings of which no model is scored.
+    claimed_paths : tuple of Path
+        The recordings of `claims`.
+    scores : array of float, shape (N,)
+        Score of each trial; NaN until it is taken.
+    """
+
+    def __init__(self, split: Split, names: Sequence[str]) -> None:
+        self._split = split
+        place_of = {name: place for place, name in enumerate(names)}
+        number_of = PathNumbers()
+        n_trials = len(split.trials)
+        models = np.fromiter((place_of.get(t.model, -1) for t in split.trials), np.int32, n_trials)
+        tests = np.fromiter((number_of(t.path) for t in split.trials), np.int32, n_trials)
+        self.scores = np.full(n_trials, np.nan)
+        # Rows of each recording, in the order of the list.
+        order = np.argsort(tests, kind="stable")
+        bounds = np.searchsorted(tests[order], np.arange(1, len(number_of.paths)))
+        all_rows = np.split(order, bounds)
+        self._rows = dict(zip(map(os.fspath, number_of.paths), all_rows, strict=True))
+        self._models = models
+        scored = {name: rows[models[rows] >= 0] for name, rows in self._rows.items()}
+        self.claims = {name: np.sort(models[rows]) for name, rows in scored.items() if len(rows)}
+        self.claimed_paths = tuple(
+            path for path in number_of.paths if os.fspath(path) in self.claims
+        )
+
+    def take(self, recording: str, scores: NDArray[np.float64]) -> None:
+        """Take the scores of the claims of a recording."""
+        rows = self._rows[recording]
+        rows = rows[self._models[rows] >= 0]
+        self.scores[rows] = scores[np.searchsorted(self.claims[recording], self._models[rows])]
+
+    def with_lost_trials(self, report: OnSkip) -> OnSkip:
+        """Return a report of skipped recordings that adds the trials which are lost with each."""
+
+        def told(skipped: SkippedRecording) -> None:
+            rows = self._rows[os.fspath(skipped.path)].tolist()
+            lost = (self._split.trials[row] for row in rows)
+            affected = tuple(f"{trial.model} {trial.name}" for trial in lost)
+            report(replace(skipped, affected=affected))
+
+        return told
 
 
-def _collect(
-    background: BackgroundModel, second_order: bool, utterance: Utterance
-) -> enrolment.SessionStatistics:
-    return enrolment.collect_statistics(background, utterance.path, second_order=second_order)
+@dataclass(frozen=True, slots=True, eq=False)
+class CollectStatistics:
+    """Statistics of a recording under the background model; can be sent to worker processes."""
+
+    background: BackgroundModel
+    second_order: bool
+
+    def __call__(self, utterance: Utterance) -> enrolment.SessionStatistics:
+        """Return the statistics of one recording."""
+        return enrolment.collect_statistics(
+            self.background, utterance.path, second_order=self.second_order
+        )
 
 
-def _score_recording(
-    config: FeatureConfig,
-    scorer: SpeakerScorer,
-    top_c: int | None,
-    subsets: Mapping[Path, tuple[str, ...]],
-    utterance: Utterance,
-) -> dict[str, float]:
-    if utterance.path in subsets:
-        scorer = scorer.subset(subsets[utterance.path])
-    speech = SpeechStream(config, [utterance.path])
-    scores = scorer.score(speech, top_c=top_c)
-    speech.check()
-    return dict(zip(scorer.names, scores.tolist(), strict=True))
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreClaims:
+    """Scores of a recording for the models that are claimed to speak in it.
+
+    It can be sent to worker processes. Less than half of the models are scored alone, others
+    together with all.
+    """
+
+    config: FeatureConfig
+    scorer: SpeakerScorer
+    top_c: int | None
+    claims: Mapping[str, NDArray[np.int32]]
+
+    def __call__(self, utterance: Utterance) -> NDArray[np.float64]:
+        """Return the scores of one recording for its claims."""
+        places = self.claims[utterance.id]
+        few = 2 * len(places) < len(self.scorer)
+        names = [self.scorer.names[place] for place in places.tolist()]
+        scorer = self.scorer.subset(names) if few else self.scorer
+        speech = SpeechStream(self.config, [utterance.path])
+        scores = scorer.score(speech, top_c=self.top_c)
+        speech.check()
+        return scores if few else scores[places]

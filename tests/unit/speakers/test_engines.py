@@ -1,0 +1,121 @@
+"""Models, scores and stores are the same to the last bit wherever the work is done."""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import pytest
+from joblib.externals.loky import get_reusable_executor
+
+from speakergmm.corpora import Protocol, Split, Trial
+from speakergmm.engine import use
+from speakergmm.features import FeatureExtractor
+from speakergmm.speakers import (
+    SpeakerScorer,
+    SpeakerStore,
+    enroll_models,
+    run_identification,
+    run_protocol,
+    train_speaker_mixtures,
+)
+
+NAMES = ("ana", "bea", "zoe")
+
+
+@pytest.fixture(scope="module")
+def protocol(voices):
+    """Three models, one of which shares a recording with another, and all trials of six tests."""
+    voice_of = dict(zip(NAMES, (1, 2, 3), strict=True))
+    enrolment = {name: [voices(voice, n) for n in (0, 1)] for name, voice in voice_of.items()}
+    enrolment["zoe again"] = [voices(4, 0), enrolment["zoe"][1], voices(4, 1)]
+    trials = tuple(
+        Trial(model, voices(voice, n), "target" if model == name else "nontarget")
+        for name, voice in voice_of.items()
+        for n in (5, 6)
+        for model in enrolment
+    )
+    return Protocol(None, {"eval": Split(enrolment, trials)}, source="voices")
+
+
+def results(protocol, background, corpus, folder, engine):
+    """Return the bytes of what every public function of the room computes on an engine."""
+    split = protocol.splits["eval"]
+    models = enroll_models(split, background, engine=engine)
+    scorer = SpeakerScorer(background.mixture, models)
+    found = {
+        "means": [model.means.tobytes() for model in models.values()],
+        "scores": run_protocol(protocol, background, engine=engine).scores.tobytes(),
+        "identification": run_identification(
+            split, scorer, background.features, engine=engine
+        ).scores.tobytes(),
+        "mixtures": [
+            model.means.tobytes()
+            for model in train_speaker_mixtures(corpus, n_components=4, engine=engine).values()
+        ],
+    }
+    with SpeakerStore.create(folder / "voices.db", background) as store:
+        for name in NAMES:
+            store.enroll(name, split.enrolment[name], engine=engine)
+        ranked = store.identify(split.trials[0].path)
+        found["store"] = [store.model(name).mixture.means.tobytes() for name in NAMES]
+        found["ranking"] = ranked.ranking
+    return found
+
+
+@pytest.fixture(scope="module")
+def serial(protocol, background, background_corpus, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("serial")
+    return results(protocol, background, background_corpus, folder, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: 2,
+        lambda: ThreadPoolExecutor(3),
+        lambda: ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")),
+        lambda: get_reusable_executor(2),
+    ],
+    ids=["two", "threads", "spawn", "loky"],
+)
+def test_every_engine_gives_the_same_bits(
+    serial, protocol, background, background_corpus, tmp_path, make
+):
+    engine = make()
+    try:
+        found = results(protocol, background, background_corpus, tmp_path, engine)
+    finally:
+        if isinstance(engine, ThreadPoolExecutor | ProcessPoolExecutor):
+            engine.shutdown()
+    assert found == serial
+
+
+def test_functions_follow_the_engine_in_use(protocol, background, serial):
+    asked = []
+
+    class Watched(ThreadPoolExecutor):
+        def submit(self, function, /, *arguments, **options):
+            asked.append(arguments)
+            return super().submit(function, *arguments, **options)
+
+    with Watched(2) as pool, use(pool):
+        scores = run_protocol(protocol, background).scores.tobytes()
+    assert scores == serial["scores"]
+    enrolled = {path for paths in protocol.splits["eval"].enrolment.values() for path in paths}
+    assert len(asked) == len(enrolled) + 6
+
+
+def test_a_recording_is_read_once_whatever_the_number_of_its_trials_and_models(
+    protocol, background, monkeypatch
+):
+    read, stream = [], FeatureExtractor.stream
+
+    def counted(extractor, audio, **options):
+        read.append(audio)
+        return stream(extractor, audio, **options)
+
+    monkeypatch.setattr(FeatureExtractor, "stream", counted)
+    run_protocol(protocol, background)
+    split = protocol.splits["eval"]
+    expected = {path for paths in split.enrolment.values() for path in paths}
+    assert sorted(read) == sorted([*expected, *split.test_paths()])
