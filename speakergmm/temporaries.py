@@ -138,6 +138,12 @@ def new_folder(path: Path) -> int | None:
     return os.open(path, os.O_RDONLY) if CAN_LOCK else None
 
 
+def new_private_folder(path: Path) -> int | None:
+    """Create an empty folder that only its owner can read, and open it if folders can be locked."""
+    path.mkdir(mode=0o700)
+    return os.open(path, os.O_RDONLY) if CAN_LOCK else None
+
+
 def discard_temporaries() -> None:
     """Remove all temporary files and folders of this process before it is terminated."""
     for path in tuple(_live):

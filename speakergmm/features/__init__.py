@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from speakergmm.features.normalisation import normalise_sliding as normalise_sliding
     from speakergmm.features.presets import PRESETS as PRESETS
     from speakergmm.features.rasta import RastaFilter as RastaFilter
+    from speakergmm.features.recording_mapping import leave_out as leave_out
     from speakergmm.features.recording_mapping import map_recordings as map_recordings
     from speakergmm.features.slopes import deltas as deltas
     from speakergmm.features.slopes import with_deltas as with_deltas
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         FeatureStoreWarning as FeatureStoreWarning,
     )
     from speakergmm.features.store.store_extraction import extract_features as extract_features
+    from speakergmm.features.store.store_extraction import extract_utterances as extract_utterances
     from speakergmm.features.store.stored_frames import FrameShard as FrameShard
     from speakergmm.features.store.stored_frames import StoredFrames as StoredFrames
     from speakergmm.features.voice_activity import EnergyHistogram as EnergyHistogram

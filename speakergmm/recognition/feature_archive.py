@@ -1,15 +1,17 @@
 """Features of a corpus for acoustic models, normalised by speaker or utterance.
 
-They are kept in a temporary file, from which training reads one utterance at a time.
+They are read from a feature store, one utterance at a time, and normalised on reading. Without a
+store they are extracted into a temporary one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, Self
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,32 +19,110 @@ from numpy.typing import NDArray
 from speakergmm.audio import probe
 from speakergmm.corpora import Utterance
 from speakergmm.engine import Engine, EngineLike
-from speakergmm.errors import AudioError, CorpusError, InsufficientDataError
-from speakergmm.features import FeatureConfig, FrameGrid, cached_extractor, map_recordings
+from speakergmm.errors import AudioError, CorpusError, IncompatibleModelError, InsufficientDataError
+from speakergmm.features import (
+    ExtractionOptions,
+    FeatureConfig,
+    FeatureStore,
+    FrameGrid,
+    FrameShard,
+    extract_utterances,
+    leave_out,
+)
 from speakergmm.features.normalisation import FeatureNormalisation
+from speakergmm.files import shown_path
 from speakergmm.moments import Moments
 from speakergmm.run_context import RunContext
+from speakergmm.temporaries import new_private_folder, temporary_sibling
 
 # Two frames of sound always differ by more: repeated frames are a constant signal.
 _SAME = 1e-4
+# Dead temporary stores of this name are removed by the next one.
+_TEMPORARY = "speakergmm-features"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Source:
+    """Frames of one utterance in a store, and how they are normalised."""
+
+    frames: FrameShard
+    normalisation: FeatureNormalisation
+    moments: Moments | None
+
+    def read(self) -> NDArray[np.float32]:
+        """Return the normalised features (T, D)."""
+        raw = self.frames.utterance(0)
+        return self.normalisation(raw.astype(np.float64), moments=self.moments)
+
+
+class NormalisedFeatures(Sequence[NDArray[np.float32]]):
+    """Normalised features of utterances, read from feature stores one at a time.
+
+    It can be sent to worker processes, which read the features by themselves.
+
+    Parameters
+    ----------
+    sources : sequence
+        Frames of each utterance, from another object of this class.
+    """
+
+    def __init__(self, sources: Sequence[_Source]) -> None:
+        self._sources = tuple(sources)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Number of frames of each utterance."""
+        return [source.frames.n_frames for source in self._sources]
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames of all utterances."""
+        return sum(self.lengths)
+
+    def part(self, start: int, stop: int) -> NormalisedFeatures:
+        """Return the features of adjacent utterances."""
+        return NormalisedFeatures(self._sources[start:stop])
+
+    def select(self, places: Iterable[int]) -> NormalisedFeatures:
+        """Return the features of some utterances, by their places."""
+        return NormalisedFeatures([self._sources[place] for place in places])
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    def __getitem__(self, place: Any) -> Any:
+        """Return the normalised features (T, D) of one utterance, a list for a slice."""
+        if isinstance(place, slice):
+            return [source.read() for source in self._sources[place]]
+        return self._sources[place].read()
 
 
 @dataclass(frozen=True, slots=True)
-class _Extract:
-    """Extraction of the features of one utterance, as a function that can be pickled."""
+class _Measure:
+    """Moments and number of constant frames of an utterance; can be sent to worker processes."""
 
     config: FeatureConfig
+    needs_moments: bool
 
-    def __call__(self, utterance: Utterance) -> tuple[NDArray[np.float32], FrameGrid]:
-        extractor = cached_extractor(self.config)
-        found = extractor.extract(utterance.path, start=utterance.start, end=utterance.end)
-        return found.values, found.grid
+    def __call__(self, frames: FrameShard) -> tuple[Moments | None, int]:
+        values = frames.utterance(0)
+        moments = Moments.of(values) if self.needs_moments else None
+        return moments, count_constant(values, self.config)
 
 
-class FeatureArchive(Sequence[NDArray[np.float32]]):
-    """Normalised features of many utterances, read from a temporary file one at a time.
+class FeatureArchive(NormalisedFeatures):
+    """Normalised features of a corpus, read from a feature store one utterance at a time.
 
-    `FeatureArchive.of` returns one; it is a context manager that removes its file.
+    `FeatureArchive.of` returns one; it is a context manager that removes its temporary store.
+
+    Parameters
+    ----------
+    store : FeatureStore
+        The store, which has the features of the utterances alone.
+    normalisation : FeatureNormalisation
+        Applied on reading; its statistics are those of the utterances in the store.
+    engine : int, executor, Dask client or Engine, optional
+        Where the statistics are computed.
 
     Attributes
     ----------
@@ -54,16 +134,35 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         Number of frames of digital silence.
     """
 
-    def __init__(self, normalisation: FeatureNormalisation) -> None:
+    def __init__(
+        self,
+        store: FeatureStore,
+        normalisation: FeatureNormalisation,
+        *,
+        engine: EngineLike = None,
+    ) -> None:
         self.normalisation = normalisation
-        self.utterances: tuple[Utterance, ...] = ()
-        self.grids: tuple[FrameGrid, ...] = ()
+        self.utterances: tuple[Utterance, ...] = store.utterances
         self.n_constant = 0
-        self._first = [0]
-        self._moments: dict[str, Moments] = {}
-        # A file without a name, where the system has such, is not left behind by a kill.
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
-        self._map: NDArray[np.float32] | None = None
+        handles = store.utterance_frames
+        self.grids: tuple[FrameGrid, ...] = tuple(
+            store.config.grid(handle.n_frames) for handle in handles
+        )
+        measure = _Measure(store.config, normalisation.needs_moments)
+        groups: dict[str, Moments] = {}
+        measured = Engine.of(engine).map(measure, handles)
+        for utterance, (moments, n_constant) in zip(self.utterances, measured, strict=True):
+            self.n_constant += n_constant
+            if moments is not None:
+                groups.setdefault(normalisation.group(utterance), Moments()).merge(moments)
+        super().__init__(
+            [
+                _Source(handle, normalisation, groups.get(normalisation.group(utterance)))
+                for handle, utterance in zip(handles, self.utterances, strict=True)
+            ]
+        )
+        self._leaving = contextlib.ExitStack()
+        self._is_closed = False
 
     @classmethod
     def of(
@@ -72,18 +171,21 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         config: FeatureConfig,
         normalisation: FeatureNormalisation,
         *,
+        store: FeatureStore | None = None,
         engine: EngineLike = None,
         run: RunContext | None = None,
     ) -> Self:
-        """Extract the features of utterances.
+        """Extract the features of utterances into a temporary store, or find them in a given one.
 
         Parameters
         ----------
         utterances : sequence of Utterance
         config : FeatureConfig
         normalisation : FeatureNormalisation
+        store : FeatureStore, optional
+            Has the features already.
         engine : int, executor, Dask client or Engine, optional
-            Number of processes.
+            Where the work is done. Workers on other machines cannot see a temporary store.
         run : RunContext, optional
             Uses `strict`, `on_skip` and `progress`.
 
@@ -91,51 +193,27 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         ------
         InsufficientDataError
             If no recording can be used.
+        IncompatibleModelError
+            If the store has features of another configuration.
         """
-        archive = cls(normalisation)
         run = RunContext.checked(run)
-        extracted = map_recordings(
-            _Extract(config),
-            utterances,
-            engine=Engine.of(engine),
-            run=run,
-            description=run.description("features"),
-        )
-        used: list[tuple[Utterance, FrameGrid]] = []
-        try:
-            for utterance, (values, grid) in extracted:
-                archive._append(values, normalisation.group(utterance))
-                archive.n_constant += count_constant(values, config)
-                used.append((utterance, grid))
-            if not used:
-                raise InsufficientDataError("no recording can be used; see the warnings")
-            archive.utterances, archive.grids = zip(*used, strict=True)
-            archive._file.flush()
-            shape = (archive.n_frames, cached_extractor(config).n_features)
-            archive._map = np.memmap(archive._file, np.float32, "r", shape=shape)
-        except BaseException:
-            archive.close()
-            raise
+        if store is not None:
+            return cls(_found(store, utterances, config, run), normalisation, engine=engine)
+        with contextlib.ExitStack() as leaving:
+            target = Path(tempfile.gettempdir(), _TEMPORARY)
+            # The folder has a lock: should this process be killed, the next one removes it.
+            folder, _ = leaving.enter_context(temporary_sibling(target, new_private_folder))
+            options = ExtractionOptions(features=config)
+            made = extract_utterances(utterances, folder, options, engine=engine, run=run)
+            archive = cls(made, normalisation, engine=engine)
+            archive._leaving = leaving.pop_all()
         return archive
-
-    @property
-    def n_frames(self) -> int:
-        """Number of frames of all utterances."""
-        return self._first[-1]
-
-    def __len__(self) -> int:
-        return len(self.utterances)
 
     def __getitem__(self, place: Any) -> Any:
         """Return the normalised features (T, D) of one utterance."""
-        if isinstance(place, slice):
-            return [self[number] for number in range(*place.indices(len(self)))]
-        if self._map is None:
+        if self._is_closed:
             raise CorpusError("the archive of features has been closed")
-        place = range(len(self))[place]
-        raw = self._map[self._first[place] : self._first[place + 1]]
-        moments = self._moments.get(self.normalisation.group(self.utterances[place]))
-        return self.normalisation(raw.astype(np.float64), moments=moments)
+        return super().__getitem__(place)
 
     def __enter__(self) -> Self:
         return self
@@ -144,33 +222,42 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         self.close()
 
     def close(self) -> None:
-        """Remove the temporary file."""
-        self._map = None
-        self._file.close()
-
-    def _append(self, values: NDArray[np.float32], group: str) -> None:
-        self._file.write(np.ascontiguousarray(values, np.float32).tobytes())
-        self._first.append(self._first[-1] + len(values))
-        if self.normalisation.needs_moments:
-            self._moments.setdefault(group, Moments()).add(values)
+        """Remove the temporary store, if there is one."""
+        self._is_closed = True
+        self._leaving.close()
 
 
-class JoinedFeatures(Sequence[NDArray[np.float32]]):
+def _found(
+    store: FeatureStore, utterances: Sequence[Utterance], config: FeatureConfig, run: RunContext
+) -> FeatureStore:
+    """Return the utterances that a store has; leave out the others."""
+    if store.config.digest != config.digest:
+        raise IncompatibleModelError(
+            f"{shown_path(store.path)}: has features of another configuration "
+            f"({store.config.name}, digest {store.config.digest[:12]}) than is wanted "
+            f"({config.name}, digest {config.digest[:12]}); extract them into another store"
+        )
+    found = []
+    for utterance in utterances:
+        try:
+            store.subset([utterance])
+        except CorpusError as error:
+            leave_out(utterance, error, run, (utterance.id,))
+        else:
+            found.append(utterance)
+    if not found:
+        raise InsufficientDataError("no recording can be used; see the warnings")
+    return store.subset(found)
+
+
+class JoinedFeatures(NormalisedFeatures):
     """Features of several archives, one after the other."""
 
     def __init__(self, archives: Sequence[FeatureArchive]) -> None:
+        super().__init__([source for archive in archives for source in archive._sources])
         self.utterances = tuple(u for archive in archives for u in archive.utterances)
         self.grids = tuple(grid for archive in archives for grid in archive.grids)
-        self.n_frames = sum(archive.n_frames for archive in archives)
         self.n_constant = sum(archive.n_constant for archive in archives)
-        self._places = [(a, place) for a in archives for place in range(len(a))]
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, place: Any) -> Any:
-        archive, within = self._places[place]
-        return archive[within]
 
 
 def as_normalisation(normalisation: FeatureNormalisation | str) -> FeatureNormalisation:

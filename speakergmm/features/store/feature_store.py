@@ -244,6 +244,15 @@ class FeatureStore:
             speech_only=speech_only,
         )
 
+    @cached_property
+    def utterance_frames(self) -> tuple[FrameShard, ...]:
+        """The frames of each utterance, which worker processes can read by themselves."""
+        settings = self._index.settings.digest
+        return tuple(
+            FrameShard(os.fspath(self.path), settings, (piece_of(row),), speech_only=False)
+            for row in self._rows
+        )
+
     def blocks(self, max_frames: int = BLOCK_FRAMES) -> Iterator[Frames]:
         """Yield all frames in order, in blocks of shape (T, D) with T of at most `max_frames`."""
         return self.frames.blocks(max_frames)

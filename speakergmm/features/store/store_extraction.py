@@ -95,8 +95,23 @@ def extract_features(
         If a shard is damaged; its utterances are extracted again.
     """
     chosen = ExtractionOptions.of(options, changes)
+    return extract_utterances(as_corpus(corpus).utterances, path, chosen, engine=engine, run=run)
+
+
+def extract_utterances(
+    utterances: Sequence[Utterance],
+    path: str | os.PathLike[str],
+    options: ExtractionOptions,
+    *,
+    engine: EngineLike = None,
+    run: RunContext | None = None,
+) -> FeatureStore:
+    """Extract the features of utterances that need not be a corpus: ids and recordings may repeat.
+
+    See `extract_features` for the parameters and errors.
+    """
+    chosen = options
     run = RunContext.checked(run)
-    utterances = as_corpus(corpus).utterances
     config = as_feature_config(chosen.features)
     names = cached_extractor(config).feature_names
     settings = StoreSettings(config, chosen.dtype, names, config.grid(0))
@@ -161,9 +176,11 @@ class _Extraction:
         known = _Known(self._whole_rows(old))
         states = {path: file_state(path) for path in {each.path for each in utterances}}
         found = self._kept(utterances, states, known)
-        missing = [utterance for utterance in utterances if utterance.id not in found]
-        found |= self._extracted(missing)
-        rows = [found[each.id] for each in utterances if each.id in found]
+        places = [place for place in range(len(utterances)) if place not in found]
+        missing = [utterances[place] for place in places]
+        extracted = self._extracted(missing)
+        found |= {places[number]: row for number, row in extracted.items()}
+        rows = [found[place] for place in sorted(found)]
         # An utterance without a file is like one that the corpus lacks.
         gone = {each.id for each in missing if states[each.path] is None}
         listed = {each.id for each in utterances}
@@ -244,30 +261,30 @@ class _Extraction:
         utterances: Sequence[Utterance],
         states: dict[Path, FileState | None],
         known: _Known,
-    ) -> dict[str, StoredUtterance]:
-        """Return the utterances whose features are in the store, by id."""
-        kept: dict[str, StoredUtterance] = {}
+    ) -> dict[int, StoredUtterance]:
+        """Return the utterances whose features are in the store, by their places."""
+        kept: dict[int, StoredUtterance] = {}
         unsure = []
-        for utterance in utterances:
+        for number, utterance in enumerate(utterances):
             state = states[utterance.path]
             if state is None:
                 continue
             place = (os.fspath(utterance.path), utterance.start, utterance.end, state)
             row = None if self.options.verify else known.by_file.get(place)
             if row is not None:
-                kept[utterance.id] = _renamed(row, utterance, state)
+                kept[number] = _renamed(row, utterance, state)
             elif state.size in known.sizes:  # content of another size is other content
-                unsure.append((utterance, state))
-        paths = list({utterance.path: state for utterance, state in unsure}.items())
+                unsure.append((number, utterance, state))
+        paths = list({utterance.path: state for _, utterance, state in unsure}.items())
         digests = dict(zip((path for path, _ in paths), self._map(_digest_of, paths), strict=True))
-        for utterance, state in unsure:
+        for number, utterance, state in unsure:
             content = ContentKey(digests[utterance.path], utterance.start, utterance.end)
             if row := known.by_content.get(content):
-                kept[utterance.id] = _renamed(row, utterance, state)
+                kept[number] = _renamed(row, utterance, state)
         return kept
 
-    def _extracted(self, utterances: Sequence[Utterance]) -> dict[str, StoredUtterance]:
-        """Extract utterances into new shards; return their places by id."""
+    def _extracted(self, utterances: Sequence[Utterance]) -> dict[int, StoredUtterance]:
+        """Extract utterances into new shards; return them there by their places."""
         batches = plan_batches(utterances, self.settings, self.options.shard_frames)
         results: Iterable[list[Outcome]] = self.engine.map(
             ExtractShard(self.folder, self.settings),
@@ -275,12 +292,12 @@ class _Extraction:
             description=self.run.description("features"),
         )
         found = {}
-        for batch, outcomes in zip(batches, results, strict=True):
-            for utterance, outcome in zip(batch, outcomes, strict=True):
-                if isinstance(outcome, StoredUtterance):
-                    found[utterance.id] = outcome
-                else:
-                    leave_out(utterance, outcome, self.run, (utterance.id,))
+        outcomes = (outcome for part in results for outcome in part)
+        for number, (utterance, outcome) in enumerate(zip(utterances, outcomes, strict=True)):
+            if isinstance(outcome, StoredUtterance):
+                found[number] = outcome
+            else:
+                leave_out(utterance, outcome, self.run, (utterance.id,))
         return found
 
     def _map(self, function: Any, items: Sequence[Any]) -> Iterable[Any]:

@@ -1,6 +1,7 @@
 """Features of a corpus: normalised as the formulas say, read from a file that leaves no trace."""
 
 import dataclasses
+import pickle
 import tempfile
 from pathlib import Path
 
@@ -9,8 +10,14 @@ import pytest
 import soundfile
 
 from speakergmm.corpora import Utterance
-from speakergmm.errors import AudioError, CorpusError, InsufficientDataError, InvalidInputError
-from speakergmm.features import FeatureConfig, FeatureExtractor
+from speakergmm.errors import (
+    AudioError,
+    CorpusError,
+    IncompatibleModelError,
+    InsufficientDataError,
+    InvalidInputError,
+)
+from speakergmm.features import FeatureConfig, FeatureExtractor, FeatureStore, extract_features
 from speakergmm.recognition import FeatureArchive, FeatureNormalisation, suited_rate
 from speakergmm.run_context import RunContext
 
@@ -152,8 +159,8 @@ needs_proc = pytest.mark.skipif(not OPEN.is_dir(), reason="open files are seen i
 def test_closing_leaves_nothing_behind(utterances, temporary):
     before = open_files()
     with FeatureArchive.of(utterances, CONFIG, FeatureNormalisation()) as archive:
-        assert list(temporary.iterdir()) == []
-        assert open_files() > before
+        (folder,) = temporary.iterdir()
+        assert folder.stat().st_mode & 0o077 == 0
         kept = archive[0]
     assert open_files() == before
     assert np.isfinite(kept).all()
@@ -178,6 +185,51 @@ def test_an_error_leaves_nothing_behind(utterances, temporary):
         )
     assert list(temporary.iterdir()) == []
     assert open_files() == before
+
+
+def test_what_a_kill_left_behind_is_removed_by_the_next(utterances, temporary):
+    left = temporary / ".speakergmm-features.0123456789ab.tmp"
+    (left / "shards").mkdir(parents=True)
+    (left / "shards" / "s.safetensors").write_bytes(b"features")
+    with FeatureArchive.of(utterances, CONFIG, FeatureNormalisation()):
+        assert not left.exists()
+    assert list(temporary.iterdir()) == []
+
+
+def test_parts_can_be_sent_to_other_processes(utterances):
+    with FeatureArchive.of(utterances, CONFIG, FeatureNormalisation()) as archive:
+        assert archive.lengths == [grid.n_frames for grid in archive.grids]
+        for part, places in ((archive.part(1, 4), [1, 2, 3]), (archive.select([4, 0]), [4, 0])):
+            sent = pickle.dumps(part)
+            assert len(sent) < 10_000
+            received = pickle.loads(sent)
+            assert received.lengths == [archive.lengths[place] for place in places]
+            for place, found in zip(places, received, strict=True):
+                np.testing.assert_array_equal(found, archive[place])
+
+
+def test_a_store_takes_the_place_of_recordings(utterances, tmp_path):
+    named = [utterance for utterance in utterances if utterance.speaker is not None]
+    store = extract_features(named, tmp_path / "store", features=CONFIG)
+    heard = []
+    run = RunContext(on_skip=heard.append)
+    normalisation = FeatureNormalisation()
+    with (
+        FeatureArchive.of(named, CONFIG, normalisation) as expected,
+        FeatureArchive.of(utterances, CONFIG, normalisation, store=store, run=run) as found,
+    ):
+        assert found.utterances == expected.utterances
+        assert found.n_constant == expected.n_constant
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert [skipped.affected for skipped in heard] == [("x1",), ("x2",)]
+    assert len(FeatureStore.open(store.path)) == len(named)
+    with pytest.raises(IncompatibleModelError, match="another configuration"):
+        FeatureArchive.of(named, CONFIG.replace(n_ceps=11), normalisation, store=store)
+    with pytest.raises(CorpusError, match="has no utterance 'x1'"):
+        FeatureArchive.of(
+            utterances, CONFIG, normalisation, store=store, run=RunContext(strict=True)
+        )
 
 
 def test_recordings_that_cannot_be_read_are_left_out(utterances, tmp_path):
