@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from speakergmm.features.spectra import SpectralAnalysis as SpectralAnalysis
     from speakergmm.features.store.extraction_options import ExtractionOptions as ExtractionOptions
     from speakergmm.features.store.feature_store import FeatureStore as FeatureStore
+    from speakergmm.features.store.shard_files import forget_removed as forget_removed
     from speakergmm.features.store.store_extraction import (
         FeatureStoreWarning as FeatureStoreWarning,
     )

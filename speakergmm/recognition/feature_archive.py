@@ -27,6 +27,7 @@ from speakergmm.features import (
     FrameGrid,
     FrameShard,
     extract_utterances,
+    forget_removed,
     leave_out,
 )
 from speakergmm.features.normalisation import FeatureNormalisation
@@ -225,6 +226,7 @@ class FeatureArchive(NormalisedFeatures):
         """Remove the temporary store, if there is one."""
         self._is_closed = True
         self._leaving.close()
+        forget_removed()
 
 
 def _found(

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import threading
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ KIND = "feature shard"
 
 _SUFFIX = ".safetensors"
 _MOST_OPEN = 256
+
+# The shards that this process has mapped, those used last at the end.
+_opened: OrderedDict[tuple[str, FileState], MappedShard] = OrderedDict()
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,16 +120,34 @@ def open_shard(folder: str, name: str) -> MappedShard:
     ModelFormatError
         If it is damaged.
     """
-    path = shard_path(folder, name)
+    path = os.fspath(shard_path(folder, name))
     state = file_state(path)
     if state is None:
         raise FileNotFoundError(path)
-    return _opened(os.fspath(path), state)
+    with _lock:
+        if (path, state) in _opened:
+            _opened.move_to_end((path, state))
+            return _opened[path, state]
+    shard = _checked(Path(path))
+    with _lock:
+        _opened[path, state] = shard
+        if len(_opened) > _MOST_OPEN:
+            _opened.popitem(last=False)
+    forget_removed()
+    return shard
 
 
-@lru_cache(maxsize=_MOST_OPEN)
-def _opened(path: str, state: FileState) -> MappedShard:
-    if not is_whole(Path(path)):
+def forget_removed() -> None:
+    """Release shards that have been removed: the disk keeps a file as long as it is mapped."""
+    with _lock:
+        for path, state in list(_opened):
+            if file_state(path) != state:
+                del _opened[path, state]
+
+
+def _checked(path: Path) -> MappedShard:
+    """Map a shard after a check of its content."""
+    if not is_whole(path):
         raise ModelFormatError(
             f"{shown_path(path)}: damaged: its content does not match its name; run speakergmm "
             "extract again, which replaces it"

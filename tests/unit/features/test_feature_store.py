@@ -422,7 +422,7 @@ def test_pruning_keeps_the_utterances_of_a_corpus(corpus, tmp_path):
     for found in (pruned, FeatureStore.open(store.path)):
         assert_holds(found, [corpus.utterances[place] for place in (0, 1, 4)])
     # A reader that had opened the store before finds what was kept, and is told what was not.
-    shard_files._opened.cache_clear()
+    shard_files._opened.clear()
     np.testing.assert_array_equal(store.read("b2").values, expected(corpus.utterances[4]).values)
     with pytest.raises(StoreError, match="'c2' has been removed"):
         store.read("c2")
