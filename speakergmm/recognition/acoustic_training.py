@@ -24,7 +24,8 @@ from speakergmm.engine import Engine
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
 from speakergmm.features import FeatureConfig, as_feature_config
 from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.models.utterance_graph import UtteranceGraph
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.transcript_texts import TranscriptTexts
 from speakergmm.hmm.training.phone_training import train_phone_models
 from speakergmm.hmm.training.phone_training_state import TrainingResult
 from speakergmm.hmm.training.schedule import TrainingSchedule
@@ -254,16 +255,14 @@ class _FlatStart:
             n_states=options.n_states,
             frequency_warps=list(options.frequency_warps),
         )
-        said = [tuple(self.material.transcripts[u.id]) for u in frames.utterances]
-        compiled = {words: start.compile(words) for words in dict.fromkeys(said)}
-        graphs = [compiled[words] for words in said]
+        texts = start.texts([self.material.transcripts[u.id] for u in frames.utterances])
         if run.strict:
             # Training finds them as well, but reports them when it has ended.
-            _report_excess(frames, graphs, schedule, skips)
+            _report_excess(frames, texts, start.models, schedule, skips)
         flat, silence = start.models, start.silence.unit
         trained = train_phone_models(
             flat,
-            graphs,
+            texts,
             frames,
             schedule=schedule,
             silence_pdfs=None if silence is None else flat.tying.pdfs(flat.unit_number(silence)),
@@ -303,12 +302,14 @@ def _facts_of(
 
 def _report_excess(
     frames: JoinedFeatures,
-    graphs: Sequence[UtteranceGraph],
+    texts: TranscriptTexts,
+    models: PhoneModels,
     schedule: TrainingSchedule,
     skips: UtteranceSkips,
 ) -> None:
     """Report utterances that take more memory than the schedule allows."""
     sums = schedule.algorithm == "baum-welch"
-    for utterance, grid, graph in zip(frames.utterances, frames.grids, graphs, strict=True):
+    for place, (utterance, grid) in enumerate(zip(frames.utterances, frames.grids, strict=True)):
+        graph = texts.compiled(place, models)
         if excess := schedule.memory_excess(grid.n_frames, graph.n_states, sums=sums):
             skips.leave_out(utterance, excess)

@@ -166,7 +166,7 @@ def _estimated_on(
     try:
         return train_phone_models(
             model.models,
-            [model.compile(said.words) for said in others],
+            model.texts([said.words for said in others]),
             _Part(frames, [said.place for said in others]),
             schedule=once,
             engine=engine,

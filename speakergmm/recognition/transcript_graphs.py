@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.transcript_texts import TranscriptTexts
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph, compile_transcript
 from speakergmm.recognition.silence_model import SilenceModel
 
@@ -36,14 +38,28 @@ class CompilesTranscripts:
             If there are no words.
         """
         return compile_transcript(
-            self.known_words(words),
-            self.lexicon,
-            self.models,
-            silence=self.silence.unit,
-            silence_probability=self.silence.probability,
-            edge_silence_probability=self.silence.edge_probability,
-            short_pause=self.silence.short_pause,
+            self.known_words(words), self.lexicon, self.models, **self._silences
         )
+
+    def texts(self, transcripts: Sequence[Sequence[str]]) -> TranscriptTexts:
+        """Return transcripts from which training compiles graphs, with the pronunciations.
+
+        Raises
+        ------
+        UnknownWordError, InvalidInputError
+            As `compile`.
+        """
+        known = map(self.known_words, transcripts)
+        return TranscriptTexts.of(list(known), self.lexicon, **self._silences)
+
+    @property
+    def _silences(self) -> dict[str, Any]:
+        return {
+            "silence": self.silence.unit,
+            "silence_probability": self.silence.probability,
+            "edge_silence_probability": self.silence.edge_probability,
+            "short_pause": self.silence.short_pause,
+        }
 
 
 @dataclass(frozen=True)

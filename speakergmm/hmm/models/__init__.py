@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from speakergmm.hmm.models.phone_models import PhoneModels as PhoneModels
     from speakergmm.hmm.models.topology import ENTRY as ENTRY
     from speakergmm.hmm.models.topology import Topology as Topology
+    from speakergmm.hmm.models.transcript_texts import TranscriptTexts as TranscriptTexts
     from speakergmm.hmm.models.transitions import Transitions as Transitions
     from speakergmm.hmm.models.tying import Tying as Tying
     from speakergmm.hmm.models.utterance_graph import UnitEdge as UnitEdge

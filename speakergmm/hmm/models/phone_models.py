@@ -15,6 +15,7 @@ from speakergmm.hmm.models.bank import MixtureBank
 from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.models.transitions import Transitions
 from speakergmm.hmm.models.tying import Tying
+from speakergmm.records import digest as digest_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +107,11 @@ class PhoneModels:
     @cached_property
     def _numbers(self) -> dict[str, int]:
         return {unit: number for number, unit in enumerate(self.units)}
+
+    @cached_property
+    def structure_digest(self) -> str:
+        """SHA-256 (hexadecimal) of units, topologies and tying: all that graphs depend on."""
+        return digest_of(self.units, self.topologies, self.tying.pdf_id)
 
     def topology(self, unit: str) -> Topology:
         """Return the topology of a unit."""

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from speakergmm.hmm.training.phone_statistics import PhoneExpectation as PhoneExpectation
     from speakergmm.hmm.training.phone_statistics import PhoneStatistics as PhoneStatistics
     from speakergmm.hmm.training.phone_statistics import equal_path as equal_path
-    from speakergmm.hmm.training.phone_trainer import FrameStore as FrameStore
     from speakergmm.hmm.training.phone_trainer import PhoneTrainer as PhoneTrainer
     from speakergmm.hmm.training.phone_training import train_phone_models as train_phone_models
     from speakergmm.hmm.training.phone_training import utterance_moments as utterance_moments
@@ -29,5 +28,7 @@ if TYPE_CHECKING:
     from speakergmm.hmm.training.phone_training_state import TrainingState as TrainingState
     from speakergmm.hmm.training.schedule import ANNEALED as ANNEALED
     from speakergmm.hmm.training.schedule import TrainingSchedule as TrainingSchedule
+    from speakergmm.hmm.training.utterance_shards import FrameStore as FrameStore
+    from speakergmm.hmm.training.utterance_shards import SharedFrameStore as SharedFrameStore
 
 __getattr__, __dir__ = lazy_names(__name__)

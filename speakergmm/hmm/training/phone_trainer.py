@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,7 @@ from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.em import run_training_loop
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.utterance_graph import UtteranceGraph
 from speakergmm.hmm.training.aligned_path import AlignedPath
 from speakergmm.hmm.training.bank_update import (
     BankUpdateReport,
@@ -24,11 +22,12 @@ from speakergmm.hmm.training.bank_update import (
     grow_bank,
     update_bank,
 )
-from speakergmm.hmm.training.phone_statistics import (
-    PhoneExpectation,
-    PhoneStatistics,
-    equal_path,
+from speakergmm.hmm.training.expectation_task import (
+    ExpectationTask,
+    Outcome,
+    ShardExpectation,
 )
+from speakergmm.hmm.training.phone_statistics import PhoneStatistics
 from speakergmm.hmm.training.phone_training_state import (
     FailedUtterance,
     TrainingIteration,
@@ -36,24 +35,14 @@ from speakergmm.hmm.training.phone_training_state import (
     TrainingState,
 )
 from speakergmm.hmm.training.schedule import TrainingSchedule
+from speakergmm.hmm.training.utterance_shards import (
+    FrameStore,
+    Graphs,
+    are_in_memory,
+    check_graphs,
+    make_shards,
+)
 from speakergmm.ranges import refused, whole_number
-
-# Number of parts in which utterances are summed, whatever the number of workers: the same sums in
-# the same order give the same bits.
-_N_PARTS = 16
-
-# Outcome of one utterance: its path, if one was searched for, or the reason why it was left out.
-_Outcome = AlignedPath | FailedUtterance | None
-
-
-class FrameStore(Protocol):
-    """Frames of utterances, in memory or read one utterance at a time."""
-
-    def __len__(self) -> int:
-        """Return the number of utterances."""
-
-    def __getitem__(self, place: int, /) -> NDArray[np.floating[Any]]:
-        """Return the frames (T, D) of one utterance, in feature units."""
 
 
 @dataclass(eq=False)
@@ -64,8 +53,9 @@ class PhoneTrainer:
     ----------
     models : PhoneModels
         Initial models, in feature units; see `PhoneModels.flat`.
-    graphs : sequence of UtteranceGraph
-        Graphs of the transcripts, one per utterance.
+    graphs : sequence of UtteranceGraph, or TranscriptTexts
+        Graphs of the transcripts, one per utterance, or transcripts from which workers compile
+        them.
     frames : FrameStore
         Frames of the same utterances, which are read once per iteration.
     schedule : TrainingSchedule
@@ -79,7 +69,8 @@ class PhoneTrainer:
     seed : int, default=0
         Seed of the directions in which Gaussians are split.
     engine : Engine
-        Threads; the result does not depend on their number.
+        Where the expectations are computed: threads if the frames are in memory, processes if these
+        can read them from files. The result does not depend on it.
     flat : bool, default=True
         Whether the models are untrained, so that the first iteration is the schedule's `start`.
 
@@ -91,7 +82,7 @@ class PhoneTrainer:
     """
 
     models: InitVar[PhoneModels]
-    graphs: Sequence[UtteranceGraph]
+    graphs: Graphs
     frames: FrameStore
     _: KW_ONLY
     schedule: TrainingSchedule
@@ -106,6 +97,7 @@ class PhoneTrainer:
     def __post_init__(self, models: PhoneModels) -> None:
         """Check the arguments, and take the models to standardised features."""
         self._check(models)
+        self._shards = make_shards(self.frames, self.graphs)
         self.state = TrainingState(
             _mapped(models, self.standardisation.model_to_standard), 0, np.zeros(models.n_pdfs)
         )
@@ -160,11 +152,11 @@ class PhoneTrainer:
         first = iteration == 0 and self.flat and schedule.start == "equal"
         sums = schedule.sums_over_paths(iteration, flat=self.flat)
         searches = first or sums or schedule.realigns(iteration) or not state.paths
-        total, outcomes = self._expectations(first=first, searches=searches)
-        failed = state.failed
+        total, outcomes = self._expectations(equal=first, sums=sums, searches=searches)
+        failed, paths = state.failed, state.paths
         if searches:
             failed = tuple(each for each in outcomes if isinstance(each, FailedUtterance))
-        paths = [each if isinstance(each, AlignedPath) else None for each in outcomes]
+            paths = tuple(each if isinstance(each, AlignedPath) else None for each in outcomes)
         found = total.gaussians.statistics()
         if found.n_frames == 0:
             reason = failed[0].reason if failed else "there is no utterance"
@@ -191,7 +183,7 @@ class PhoneTrainer:
             models,
             iteration + 1,
             occupancy,
-            () if first or sums else tuple(paths),
+            () if first or sums else paths,
             (*state.history, done),
             failed,
         )
@@ -237,57 +229,35 @@ class PhoneTrainer:
         return models.with_parameters(bank=bank)
 
     def _expectations(
-        self, *, first: bool, searches: bool
-    ) -> tuple[PhoneStatistics, list[_Outcome]]:
-        """Sum the statistics of all utterances, and return the outcome of each.
-
-        Parameters
-        ----------
-        first : bool
-            Whether to divide frames equally among states.
-        searches : bool
-            Whether paths are searched for or summed over, rather than taken from the state.
-        """
-        schedule, iteration = self.schedule, self.state.iteration
-        viterbi = not schedule.sums_over_paths(iteration, flat=self.flat)
-        step = PhoneExpectation(
-            self.state.models, schedule, iteration=iteration, silence_pdfs=self.silence_pdfs
+        self, *, equal: bool, sums: bool, searches: bool
+    ) -> tuple[PhoneStatistics, list[Outcome]]:
+        """Sum the statistics of all utterances, and return the outcome of each."""
+        state = self.state
+        task = ExpectationTask(
+            models=state.models,
+            schedule=self.schedule,
+            iteration=state.iteration,
+            standardisation=self.standardisation,
+            silence_pdfs=self.silence_pdfs,
+            equal=equal,
+            sums=sums,
+            searches=searches,
         )
-
-        def add(place: int, sums: PhoneStatistics) -> _Outcome:
-            graph = self.graphs[place]
-            path = None if searches else self.state.paths[place]
-            if path is None and not searches:
-                return None
-            frames = self._standardised(place)
-            # Checked before memory is allocated: one long recording must not end the training.
-            excess = schedule.memory_excess(len(frames), graph.n_states, sums=not viterbi)
-            if excess is not None and searches and not first:
-                return FailedUtterance(place, excess)
-            try:
-                if first:
-                    path = equal_path(graph, len(frames))
-                elif searches and viterbi:
-                    path = step.align(graph, frames)
-                if path is None:
-                    step.baum_welch(graph, frames, sums)
-                else:
-                    step.add_aligned(path, frames, sums)
-            except NoPathError as error:
-                return FailedUtterance(place, str(error))
-            return path
-
-        def part(places: NDArray[np.intp]) -> tuple[PhoneStatistics, list[_Outcome]]:
-            sums = step.no_statistics()
-            return sums, [add(place, sums) for place in places.tolist()]
-
-        n_parts = min(_N_PARTS, max(len(self.graphs), 1))
-        parts = np.array_split(np.arange(len(self.graphs)), n_parts)
-        total, outcomes = part(np.arange(0))
-        for sums, found in self.engine.map_threads(part, parts):
-            total.merge(sums)
-            outcomes += found
-        return total, outcomes
+        shards = self._shards
+        if not searches:
+            shards = [
+                replace(shard, graphs=(), paths=state.paths[shard.first : shard.first + len(shard)])
+                for shard in shards
+            ]
+        found = self.engine.map_reduce(
+            task, shards, ShardExpectation.merge, in_memory=are_in_memory(self.frames)
+        )
+        # Sums that have travelled cannot be turned into statistics: they left the models behind.
+        total = task.expectation().no_statistics()
+        if found is None:
+            return total, []
+        total.merge(found.sums)
+        return total, found.outcomes
 
     def _check(self, models: PhoneModels) -> None:
         kind = models.bank.gaussians.covariance_type
@@ -301,20 +271,8 @@ class PhoneTrainer:
             raise InvalidInputError(
                 f"the models have {models.n_features} features, the frames {self.variance.size}"
             )
-        n_arcs = models.transitions.n_arcs
-        for place, graph in enumerate(self.graphs):
-            most = max(int(part.transition.max(initial=-1)) for part in graph.parts)
-            if graph.pdfs.max() >= models.n_pdfs or most >= n_arcs:
-                raise InvalidInputError(
-                    f"the graph of utterance {place} was compiled for other models"
-                )
+        check_graphs(self.graphs, models)
         whole_number("seed", self.seed, least=0)
-
-    def _standardised(self, place: int) -> NDArray[np.float32]:
-        frames = np.asarray(self.frames[place])
-        result = np.empty(frames.shape, np.float32)
-        self.standardisation.apply(frames, result)
-        return result
 
 
 def _mapped(models: PhoneModels, change: Callable[[Any], Any]) -> PhoneModels:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,25 @@ from speakergmm.errors import InsufficientDataError
 from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.transcript_texts import TranscriptTexts
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
-from speakergmm.hmm.training.phone_trainer import FrameStore, PhoneTrainer
+from speakergmm.hmm.training.phone_trainer import PhoneTrainer
 from speakergmm.hmm.training.phone_training_state import TrainingResult, TrainingState
 from speakergmm.hmm.training.schedule import TrainingSchedule
+from speakergmm.hmm.training.utterance_shards import (
+    FrameStore,
+    Graphs,
+    UtteranceShard,
+    are_in_memory,
+    make_shards,
+)
 from speakergmm.moments import Moments
 from speakergmm.records import digest as digest_of
 from speakergmm.run_context import RunContext
 
 
 def utterance_moments(
-    frames: FrameStore, *, digests: list[str] | None = None
+    frames: FrameStore, *, digests: list[str] | None = None, engine: EngineLike = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Compute mean and variance of the frames of all utterances.
 
@@ -34,6 +42,8 @@ def utterance_moments(
         Frames of the utterances, which are read once.
     digests : list of str, optional
         The digest of each utterance's frames is appended to it.
+    engine : int, executor, Dask client or Engine, optional
+        Where the work is done. The result does not depend on it.
 
     Returns
     -------
@@ -49,24 +59,56 @@ def utterance_moments(
     InvalidInputError
         If the frames of an utterance are not a finite matrix with as many columns as the others.
     """
-    moments = Moments()
     n_features = None
-    for place in range(len(frames)):
-        name = f"utterance {place}: frames"
-        found = check_finite_frames(frames[place], n_features=n_features, name=name)
-        n_features = found.shape[1]
-        moments.add(found)
-        if digests is not None:
-            # The digest covers the shape: with other boundaries it is another training.
-            digests.append(digest_of(found))
+    if len(frames):
+        n_features = check_finite_frames(frames[0], name="utterance 0: frames").shape[1]
+    found = Engine.of(engine).map_reduce(
+        _MomentsTask(n_features, with_digests=digests is not None),
+        make_shards(frames),
+        _joined_moments,
+        in_memory=are_in_memory(frames),
+    )
+    moments, found_digests = found or (Moments(), [])
+    if digests is not None:
+        digests += found_digests
     if moments.n_frames < 2:
         raise InsufficientDataError(f"training needs two or more frames, found {moments.n_frames}")
     return moments.mean, moments.variance, moments.n_frames
 
 
+_Surveyed = tuple[Moments, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _MomentsTask:
+    """Moments of a shard of utterances, and the digest of each utterance's frames."""
+
+    n_features: int | None
+    with_digests: bool
+
+    def __call__(self, shard: UtteranceShard) -> _Surveyed:
+        moments, digests = Moments(), []
+        for place in range(len(shard)):
+            found = check_finite_frames(
+                shard.frames[place],
+                n_features=self.n_features,
+                name=f"utterance {shard.first + place}: frames",
+            )
+            moments.add(found)
+            if self.with_digests:
+                # The digest covers the shape: with other boundaries it is another training.
+                digests.append(digest_of(found))
+        return moments, digests
+
+
+def _joined_moments(left: _Surveyed, right: _Surveyed) -> _Surveyed:
+    left[0].merge(right[0])
+    return left[0], left[1] + right[1]
+
+
 def train_phone_models(
     models: PhoneModels,
-    graphs: Sequence[UtteranceGraph],
+    graphs: Graphs,
     frames: FrameStore,
     schedule: TrainingSchedule | None = None,
     *,
@@ -83,8 +125,9 @@ def train_phone_models(
     ----------
     models : PhoneModels
         Initial models, in feature units; see `PhoneModels.flat`.
-    graphs : sequence of UtteranceGraph
-        Graphs of the transcripts, one per utterance; see `compile_transcript`.
+    graphs : sequence of UtteranceGraph, or TranscriptTexts
+        Graphs of the transcripts, one per utterance; see `compile_transcript`. Transcripts take a
+        hundredth of the memory: their graphs are compiled when they are needed.
     frames : FrameStore
         Frames (T, D) of the same utterances, in feature units, such as a list of arrays. They are
         read once per iteration, one utterance at a time.
@@ -97,7 +140,10 @@ def train_phone_models(
     flat : bool, default=True
         Whether the models are untrained, so that the first iteration is the schedule's `start`.
     engine : int, executor, Dask client or Engine, optional
-        Where the work is done; a number is one of threads. The result does not depend on it.
+        Where the work is done. A number is one of threads if the frames are in memory, and of
+        processes if these can read them from files (`SharedFrameStore`). The result does not depend
+        on it: sums are combined in a fixed pairwise tree over shards, and where a shard ends
+        depends on the frames alone.
     run : RunContext, optional
         `callback` is called with the `TrainingState` after each iteration. With `checkpoint`,
         training resumes from that file, to the same result as if it had not been interrupted.
@@ -128,7 +174,8 @@ def train_phone_models(
     run = RunContext.checked(run)
     # Mean, variance and digests of all frames, in one pass over them.
     digests: list[str] | None = None if run.checkpoint is None else []
-    mean, variance, n_frames = utterance_moments(frames, digests=digests)
+    engine = Engine.of(engine)
+    mean, variance, n_frames = utterance_moments(frames, digests=digests, engine=engine)
     trainer = PhoneTrainer(
         models,
         graphs,
@@ -138,7 +185,7 @@ def train_phone_models(
         variance=variance,
         silence_pdfs=silence_pdfs,
         seed=seed,
-        engine=Engine.of(engine),
+        engine=engine,
         flat=flat,
     )
 
@@ -150,7 +197,7 @@ def train_phone_models(
             "n_utterances": len(graphs),
             "n_frames": n_frames,
             "frames": short_digest(digests),
-            "transcripts": short_digest(list(map(_digest_of_graph, graphs))),
+            "transcripts": _digest_of_graphs(graphs),
             "models": models,
             "silence_pdfs": None if silence_pdfs is None else np.asarray(silence_pdfs).tolist(),
         }
@@ -161,6 +208,12 @@ def train_phone_models(
         if file.state is not None:
             trainer.state = file.state
         return trainer.run(run.callback, file.record)
+
+
+def _digest_of_graphs(graphs: Graphs) -> str | None:
+    if isinstance(graphs, TranscriptTexts):
+        return short_digest([graphs.digest])
+    return short_digest(list(map(_digest_of_graph, graphs)))
 
 
 def _digest_of_graph(graph: UtteranceGraph) -> str:

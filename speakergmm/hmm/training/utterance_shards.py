@@ -1,0 +1,181 @@
+"""Shards of utterances: what a worker is sent of some adjacent utterances of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Protocol, TypeAlias, overload, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.transcript_texts import TranscriptTexts
+from speakergmm.hmm.models.utterance_graph import UtteranceGraph
+from speakergmm.hmm.training.aligned_path import AlignedPath
+
+# Shards of a corpus, unless they would have more frames than this: a quarter of an hour, whose sums
+# take two seconds, beside which sending the sums of 1,000 Gaussians takes no time.
+_N_SHARDS = 64
+_MOST_FRAMES = 100_000
+
+Graphs: TypeAlias = "Sequence[UtteranceGraph] | TranscriptTexts"
+"""Graphs of utterances, or transcripts from which workers compile them."""
+
+
+class FrameStore(Protocol):
+    """Frames of utterances, in memory or read one utterance at a time."""
+
+    def __len__(self) -> int:
+        """Return the number of utterances."""
+
+    def __getitem__(self, place: int, /) -> NDArray[np.floating[Any]]:
+        """Return the frames (T, D) of one utterance, in feature units."""
+
+
+@runtime_checkable
+class SharedFrameStore(Protocol):
+    """Frames in files that worker processes read by themselves."""
+
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Number of frames of each utterance."""
+
+    def __len__(self) -> int:
+        """Return the number of utterances."""
+
+    def __getitem__(self, place: int, /) -> NDArray[np.floating[Any]]:
+        """Return the frames (T, D) of one utterance, in feature units."""
+
+    def part(self, start: int, stop: int, /) -> FrameStore:
+        """Return the frames of some utterances, as a small object that can be pickled."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UtteranceShard:
+    """Adjacent utterances of a training.
+
+    Parameters
+    ----------
+    first : int
+        Number of the first utterance.
+    frames : FrameStore
+        Frames of these utterances alone.
+    graphs : sequence of UtteranceGraph, or TranscriptTexts
+        Their graphs.
+    paths : sequence of AlignedPath or None
+        Their paths, if they are known.
+    """
+
+    first: int
+    frames: FrameStore
+    graphs: Graphs = ()
+    paths: Sequence[AlignedPath | None] = ()
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def graph(self, place: int, models: PhoneModels) -> UtteranceGraph:
+        """Return the graph of the utterance at a place of this shard."""
+        if isinstance(self.graphs, TranscriptTexts):
+            return self.graphs.compiled(place, models)
+        return self.graphs[place]
+
+
+def make_shards(frames: FrameStore, graphs: Graphs | None = None) -> list[UtteranceShard]:
+    """Cut a corpus into shards; where, depends on the numbers of frames alone.
+
+    Parameters
+    ----------
+    frames : FrameStore
+        Frames of all utterances.
+    graphs : sequence of UtteranceGraph, or TranscriptTexts, optional
+        Their graphs.
+    """
+    return [
+        UtteranceShard(
+            cut.start,
+            _part(frames, cut),
+            () if graphs is None else _part(graphs, cut),
+        )
+        for cut in cut_by_frames(_lengths(frames))
+    ]
+
+
+def cut_by_frames(lengths: Sequence[int]) -> list[range]:
+    """Cut utterances into runs of about as many frames, given their numbers of frames.
+
+    A run ends with the first utterance that reaches a multiple of the size wanted. There is one run
+    for each utterance at most, and none for no utterance.
+
+    Examples
+    --------
+    >>> cut_by_frames([60_000, 60_000, 90_000, 3_000_000, 1, 1])
+    [range(0, 2), range(2, 3), range(3, 4), range(4, 6)]
+    """
+    if not len(lengths):
+        return []
+    ends = np.cumsum(np.asarray(lengths, np.int64))
+    size = min(_MOST_FRAMES, max(1, -(-int(ends[-1]) // _N_SHARDS)))
+    # Utterances of one run begin in the same multiple; those without frames go with the next one.
+    begins = ends - lengths
+    (first,) = np.nonzero(np.diff(begins // size, prepend=-1))
+    bounds = [*first.tolist(), len(lengths)]
+    return [range(*pair) for pair in pairwise(bounds)]
+
+
+def are_in_memory(frames: FrameStore) -> bool:
+    """Return whether frames are in the memory of this process, where threads can share them."""
+    return not isinstance(frames, SharedFrameStore)
+
+
+def check_graphs(graphs: Graphs, models: PhoneModels) -> None:
+    """Raise an error if graphs were compiled for other models, or name units that have none.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    if isinstance(graphs, TranscriptTexts):
+        for unit in sorted(graphs.units):
+            models.unit_number(unit)
+        return
+    n_arcs = models.transitions.n_arcs
+    for place, graph in enumerate(graphs):
+        most = max(int(part.transition.max(initial=-1)) for part in graph.parts)
+        if graph.pdfs.max() >= models.n_pdfs or most >= n_arcs:
+            raise InvalidInputError(f"the graph of utterance {place} was compiled for other models")
+
+
+def _lengths(frames: FrameStore) -> Sequence[int]:
+    if isinstance(frames, SharedFrameStore):
+        return frames.lengths
+    return [np.shape(frames[place])[0] for place in range(len(frames))]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Some utterances of a store that cannot be sliced."""
+
+    frames: FrameStore
+    places: range
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, place: int) -> NDArray[np.floating[Any]]:
+        return self.frames[self.places[place]]
+
+
+@overload
+def _part(whole: FrameStore, cut: range) -> FrameStore: ...
+@overload
+def _part(whole: Graphs, cut: range) -> Graphs: ...
+def _part(whole: Any, cut: range) -> Any:
+    if isinstance(whole, SharedFrameStore | TranscriptTexts):
+        return whole.part(cut.start, cut.stop)
+    if isinstance(whole, list | tuple) and type(whole) in (list, tuple):
+        return whole[cut.start : cut.stop]
+    return _Part(whole, cut)
