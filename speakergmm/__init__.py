@@ -135,6 +135,8 @@ if TYPE_CHECKING:
     from speakergmm.errors import AudioError as AudioError
     from speakergmm.errors import CollapsedComponentError as CollapsedComponentError
     from speakergmm.errors import CorpusError as CorpusError
+    from speakergmm.errors import EngineError as EngineError
+    from speakergmm.errors import EngineWarning as EngineWarning
     from speakergmm.errors import IncompatibleModelError as IncompatibleModelError
     from speakergmm.errors import InsufficientDataError as InsufficientDataError
     from speakergmm.errors import InvalidInputError as InvalidInputError
@@ -162,6 +164,8 @@ if TYPE_CHECKING:
     from speakergmm.checkpoints import CheckpointWarning as CheckpointWarning
     from speakergmm.corpora import CorpusWarning as CorpusWarning
     from speakergmm.errors import ProtocolWarning as ProtocolWarning
+    from speakergmm.errors import SchedulerLostError as SchedulerLostError
+    from speakergmm.errors import WorkerLostError as WorkerLostError
     from speakergmm.run_context import SkippedRecordingWarning as SkippedRecordingWarning
     from speakergmm.speakers import BackgroundWarning as BackgroundWarning
 

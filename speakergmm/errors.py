@@ -59,5 +59,21 @@ class UnknownSpeakerError(StoreError, LookupError):
     """The store, or the list of models, does not contain a speaker of that name."""
 
 
+class EngineError(SpeakerGmmError):
+    """The engine cannot do the work: it has no workers, or one that lacks software or files."""
+
+
+class WorkerLostError(EngineError):
+    """Workers died again and again while they computed the same part of the work."""
+
+
+class SchedulerLostError(EngineError):
+    """The scheduler of a cluster is gone; what was saved in a checkpoint is not lost."""
+
+
+class EngineWarning(UserWarning):
+    """The engine goes on, but it waits, or computes again what was lost with a worker."""
+
+
 class ProtocolWarning(UserWarning):
     """A protocol can be run, but its error rates may be misleading."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from speakergmm.engine.blas import single_threaded_blas
+from speakergmm.engine.dask_client import DaskClient
 from speakergmm.engine.processes import CallWithWarnings, issue_warnings
 
 Item = TypeVar("Item")
@@ -37,13 +38,19 @@ class _OnOneThread(Generic[Item, Result]):
 
 
 def on_executor(
-    executor: Executor, function: Callable[[Item], Result], items: Iterable[Item]
+    executor: Executor | DaskClient,
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    keep: bool = False,
 ) -> Iterator[Result]:
     """Yield the results of a function for items, in order, from an executor.
 
     Few items are in flight at any time. Calls that have not begun are cancelled if the results are
     not wanted any more. Warnings of other processes are issued here.
     """
+    if isinstance(executor, DaskClient):
+        return executor.map(function, items, keep=keep)
     call = _OnOneThread(function)
     if isinstance(executor, ThreadPoolExecutor):
         return _in_order(executor, call, items)
@@ -71,5 +78,7 @@ def count_workers(executor: Any) -> int:
     """Return the number of workers of an executor, or the number of cores if it does not say."""
     from speakergmm.engine.cores import count_cores
 
+    if isinstance(executor, DaskClient):
+        return executor.count
     found = getattr(executor, "_max_workers", None)
     return found if isinstance(found, int) and found > 0 else count_cores()

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from speakergmm.engine.blas import single_threaded_blas
 from speakergmm.engine.cores import effective_jobs
+from speakergmm.engine.dask_client import DaskClient, is_dask_client
 from speakergmm.engine.executors import Executor, count_workers, on_executor
 from speakergmm.engine.pairwise_sums import combine_in_pairs
 from speakergmm.engine.processes import on_processes
@@ -89,7 +90,7 @@ class Engine:
                     f"found {type(engine).__name__} {engine!r:.80}"
                 )
             return cls(engine)
-        return cls(1, engine)
+        return cls(1, DaskClient(engine) if is_dask_client(engine) else engine)
 
     @property
     def count(self) -> int:
@@ -132,13 +133,16 @@ class Engine:
         SpeakerGmmError
             If a worker process dies (most often for lack of memory).
         """
+        return _described(self._results(function, items), items, description)
+
+    def _results(
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, keep: bool = False
+    ) -> Iterator[Result]:
         if self.executor is not None:
-            results = on_executor(self.executor, function, items)
-        elif self.count == 1:
-            results = _in_process(function, items)
-        else:
-            results = on_processes(function, items, self.count)
-        return _described(results, items, description)
+            return on_executor(self.executor, function, items, keep=keep)
+        if self.count == 1:
+            return _in_process(function, items)
+        return on_processes(function, items, self.count)
 
     def map_threads(
         self,
@@ -201,9 +205,12 @@ class Engine:
         object
             All parts combined, with the same bits on every engine; None if there is no shard.
         """
-        on_threads = in_memory and not self.sends
-        apply = self.map_threads if on_threads else self.map
-        return combine_in_pairs(apply(task, shards, description=description), combine)
+        if in_memory and not self.sends:
+            parts = self.map_threads(task, shards, description=description)
+        else:  # arrays stay where they were sent, for the next pass over them
+            found = self._results(task, shards, keep=in_memory)
+            parts = _described(found, shards, description)
+        return combine_in_pairs(parts, combine)
 
 
 EngineLike: TypeAlias = "int | Executor | Engine | None"

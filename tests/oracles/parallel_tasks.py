@@ -73,3 +73,31 @@ class ShardList:
     """A source of frames in shards."""
 
     shards: tuple[ArrayFile, ...]
+
+
+def process(_):
+    time.sleep(0.05)
+    return os.getpid()
+
+
+def aligned(array):
+    return array.flags.aligned
+
+
+def cannot_see(path):
+    raise FileNotFoundError(2, "No such file or directory", path)
+
+
+class WeightedSums:
+    """A task with arrays of its own, whose sums depend on their order."""
+
+    def __init__(self, weights):
+        self.weights = weights
+
+    def __call__(self, frames):
+        return self.weights * frames.sum() + (frames.T @ frames).sum(axis=0)[0]
+
+
+def add(left, right):
+    left += right
+    return left

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import pickle
 import pkgutil
 import re
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 import speakergmm
 from speakergmm.errors import SpeakerGmmError
+from speakergmm.text_files import Fault
 
 
 @pytest.mark.parametrize("name", [n for n in speakergmm.__all__ if n != "__version__"])
@@ -103,6 +105,29 @@ def classes_of_errors():
 def test_every_error_and_warning_can_be_caught_by_its_name_at_the_top(module, name):
     assert name in speakergmm.__all__
     assert getattr(speakergmm, name) is getattr(importlib.import_module(module), name)
+
+
+FAULT = Fault("words.txt", 3, "no phones")
+ARGUMENTS = {
+    "FaultyFileError": ((FAULT,),),
+    "ImpossibleSequenceError": (3, "is too short"),
+    "LanguageModelError": ((FAULT,),),
+    "LexiconError": ((FAULT,), "the rest"),
+    "TranscriptError": ((FAULT,),),
+    "UnreadableFileError": ("words.txt", "is a pipe"),
+}
+
+
+@pytest.mark.parametrize("name", sorted({name for _, name in classes_of_errors()}))
+def test_errors_and_warnings_cross_processes_unchanged(name):
+    """With their message and what is attached to them, as a worker raises them."""
+    kind = getattr(speakergmm, name)
+    error = kind(*ARGUMENTS.get(name, ("words.txt: no",)))
+    error.more = "attached"
+    found = pickle.loads(pickle.dumps(error))
+    assert type(found) is kind
+    assert str(found) == str(error)
+    assert vars(found) | {"more": "attached"} == vars(error)
 
 
 def test_errors_have_one_base_and_warnings_are_warnings():

@@ -28,8 +28,11 @@ class ImpossibleSequenceError(InsufficientDataError):
     """
 
     def __init__(self, sequence: int, reason: str) -> None:
-        super().__init__(f"sequence {sequence} {reason}")
+        super().__init__(sequence, reason)  # from which the error is made again in a process
         self.sequence, self.reason = sequence, reason
+
+    def __str__(self) -> str:
+        return f"sequence {self.sequence} {self.reason}"
 
     @classmethod
     def under_model(cls, sequence: int, error: Exception) -> ImpossibleSequenceError:
