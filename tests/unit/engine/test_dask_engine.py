@@ -72,10 +72,10 @@ def test_sums_are_the_same_on_every_engine(client, serial, in_memory):
 
 
 def test_the_executor_of_joblib_is_an_engine(serial):
-    from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky import ProcessPoolExecutor
 
-    executor = get_reusable_executor(max_workers=2)
-    np.testing.assert_array_equal(map_reduce(TASK, SHARDS, add, engine=executor), serial)
+    with ProcessPoolExecutor(2) as executor:
+        np.testing.assert_array_equal(map_reduce(TASK, SHARDS, add, engine=executor), serial)
 
 
 def test_an_executor_that_has_submit_and_nothing_else(serial):
