@@ -5,9 +5,12 @@ Both are written to standard error. Work of less than half a minute leaves no li
 
 import contextlib
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sized
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import Any, TypeVar
 
 FIRST_LINE_AFTER = 30.0
 """Seconds of work before the first line in a log."""
@@ -18,10 +21,29 @@ LINE_EVERY = 60.0
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class SizedWork:
+    """A description of work on items of known sizes, whose speed and time left can be shown.
+
+    Parameters
+    ----------
+    text : str
+        Description of the work, as a plain description is.
+    sizes : sequence of float
+        Size of each item, in their order.
+    unit : str, default="frames"
+        Unit of the sizes, in the plural.
+    """
+
+    text: str
+    sizes: Sequence[float]
+    unit: str = "frames"
+
+
 def track(
     iterable: Iterable[T],
     *,
-    description: str,
+    description: str | SizedWork,
     total: int | None = None,
 ) -> Iterator[T]:
     """Yield the items of an iterable while progress is shown.
@@ -30,8 +52,9 @@ def track(
     ----------
     iterable : iterable
         Items, which are taken lazily, one at a time.
-    description : str
-        Description of the work, shown in front of the bar or in the line.
+    description : str or SizedWork
+        Description of the work, shown in front of the bar or in the line. With sizes, what is
+        shown is the size of the items that are done, the speed and the time left.
     total : int, optional
         Number of items; by default the length of the iterable, if it has one.
 
@@ -44,27 +67,45 @@ def track(
     --------
     >>> list(track([1, 2, 3], description="Counting"))
     [1, 2, 3]
+    >>> frames = SizedWork("Training", [70_000, 30_000])
+    >>> list(track(["shard 0", "shard 1"], description=frames))
+    ['shard 0', 'shard 1']
     """
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)
+    work = description if isinstance(description, SizedWork) else SizedWork(description, (), "")
+    text, unit = work.text, work.unit
+    if unit:
+        total = round(sum(work.sizes))
+    done = _Done(total, unit, start=time.monotonic() if unit else 0.0)
+    steps = zip(iterable, chain(work.sizes, repeat(0 if unit else 1)), strict=False)
     if not _at_a_terminal():
         log = _log()
-        of = "" if total is None else f" of {total:,}"
-        for done, item in enumerate(iterable, start=1):
+        for item, size in steps:
             yield item
-            log.write(lambda done=done: f"{description}, {done:,}{of}")  # type: ignore[misc] # mypy knows no lambda with a default
+            done.add(size)
+            # Of iterations over much data there are fewer than lines.
+            step = f"{log.step}; " if unit and log.step else ""
+            log.write(lambda step=step: f"{step}{text}, {done}")  # type: ignore[misc] # mypy knows no lambda with a default
         return
     # Imported here, since most runs have no terminal.
-    from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        yield from progress.track(iterable, total=total, description=description)
+    columns = ("{task.description}", BarColumn(), "{task.fields[done]}") if unit else ()
+    bar = Progress(*columns)
+    task = bar.add_task(text, total=total, done=str(done))
+    with _terminal.showing(bar):
+        for item, size in steps:
+            yield item
+            done.add(size)
+            bar.update(task, advance=size, done=str(done))
 
 
 @contextlib.contextmanager
 def status(description: str) -> Iterator[Callable[[str], None]]:
     """Show the progress of work in steps, such as iterations.
+
+    Work in such a step may show its own progress by `track`, in a line below.
 
     Parameters
     ----------
@@ -82,24 +123,94 @@ def status(description: str) -> Iterator[Callable[[str], None]]:
     ...     report("iteration 1 of 40")
     """
     if not _at_a_terminal():
-        log = _log()
-        yield lambda text: log.write(lambda: text)
+        with _writing_to(_log()) as log:
+            yield log.tell
         return
-    from rich.console import Console
+    from rich.spinner import Spinner
 
-    with Console(stderr=True).status(description) as shown:
-        yield lambda text: shown.update(f"{description}: {text}")
+    line = Spinner("dots", description, style="status.spinner")
+    with _terminal.showing(line):
+        yield lambda text: line.update(text=f"{description}: {text}")
+
+
+@dataclass
+class _Done:
+    """The amount of work that is done, of which the unit, if there is one, has a speed."""
+
+    total: int | None
+    unit: str
+    start: float
+    amount: float = 0
+
+    def add(self, size: float) -> None:
+        self.amount += size
+
+    def __str__(self) -> str:
+        of = "" if self.total is None else f" of {self.total:,}"
+        text = f"{self.amount:,.0f}{of}"
+        if not self.unit:
+            return text
+        text += f" {self.unit}"
+        seconds = time.monotonic() - self.start
+        if not (self.amount > 0 and seconds > 0):
+            return text
+        speed = self.amount / seconds
+        text += f", {speed:,.0f} {self.unit}/s"
+        if self.total is None or self.amount >= self.total:
+            return text
+        return f"{text}, {_clock((self.total - self.amount) / speed)} left"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest:02d}"
+
+
+class _Terminal:
+    """The end of a terminal: a line for each piece of work, the outer ones first.
+
+    Two displays that knew nothing of one another would write over each other's lines.
+    """
+
+    def __init__(self) -> None:
+        self._lines: list[Any] = []
+        self._live: Any = None
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def showing(self, line: Any) -> Iterator[None]:
+        """Show something that rich can draw, until the ``with`` block ends."""
+        with self._lock:
+            self._lines = [*self._lines, line]
+            if self._live is None:
+                self._live = self._started()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._lines = [shown for shown in self._lines if shown is not line]
+                if not self._lines:
+                    self._live.stop()
+                    self._live = None
+
+    def _started(self) -> Any:
+        from rich.console import Console, Group
+        from rich.live import Live
+
+        console = Console(stderr=True)
+        live = Live(console=console, transient=True, get_renderable=lambda: Group(*self._lines))
+        live.start(refresh=True)
+        return live
+
+
+_terminal = _Terminal()
 
 
 @contextlib.contextmanager
 def program(name: str) -> Iterator[None]:
     """Begin lines with the name of a command, and measure its time from here."""
-    global _program
-    before, _program = _program, _Log(name)
-    try:
+    with _writing_to(_Log(name)):
         yield
-    finally:
-        _program = before
 
 
 class _Log:
@@ -109,6 +220,12 @@ class _Log:
         self._name = name
         self._start = time.monotonic()
         self._due = self._start + FIRST_LINE_AFTER
+        self.step = ""
+
+    def tell(self, step: str) -> None:
+        """Write a line about the step that was taken last, if one is due."""
+        self.step = step
+        self.write(lambda: step)
 
     def write(self, text: Callable[[], str]) -> None:
         """Write a line, if the next one is due."""
@@ -116,18 +233,27 @@ class _Log:
         if now < self._due or sys.stderr is None:
             return
         self._due = now + LINE_EVERY
-        minutes, seconds = divmod(int(now - self._start), 60)
-        clock = f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
-        sys.stderr.write(f"{self._name}: {text()}, {clock}\n")
+        sys.stderr.write(f"{self._name}: {text()}, {_clock(now - self._start)}\n")
         sys.stderr.flush()
 
 
-_program: _Log | None = None
+_current: _Log | None = None
 
 
 def _log() -> _Log:
     """Return the log of the command, or, outside commands, a new one for this piece of work."""
-    return _program or _Log("speakergmm")
+    return _current or _Log("speakergmm")
+
+
+@contextlib.contextmanager
+def _writing_to(log: _Log) -> Iterator[_Log]:
+    """Let all work in the ``with`` block write to a log; what it says of steps ends with it."""
+    global _current
+    before, _current = _current, log
+    try:
+        yield log
+    finally:
+        _current, log.step = before, ""
 
 
 def _at_a_terminal() -> bool:

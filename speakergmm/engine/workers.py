@@ -17,7 +17,7 @@ from speakergmm.engine.executors import Executor, count_workers, on_executor
 from speakergmm.engine.pairwise_sums import combine_in_pairs
 from speakergmm.engine.processes import on_processes
 from speakergmm.errors import InvalidTypeError
-from speakergmm.progress import track
+from speakergmm.progress import SizedWork, track
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -109,7 +109,7 @@ class Engine:
         function: Callable[[Item], Result],
         items: Iterable[Item],
         *,
-        description: str | None = None,
+        description: str | SizedWork | None = None,
     ) -> Iterator[Result]:
         """Apply a function to each item, in worker processes, and return the results in order.
 
@@ -119,7 +119,7 @@ class Engine:
             Called with one item. With several workers it, the items and the results are sent
             between processes.
         items : iterable
-        description : str, optional
+        description : str or SizedWork, optional
             Text of a progress bar on standard error; without it there is none.
 
         Returns
@@ -149,7 +149,7 @@ class Engine:
         function: Callable[[Item], Result],
         items: Iterable[Item],
         *,
-        description: str | None = None,
+        description: str | SizedWork | None = None,
     ) -> Iterator[Result]:
         """Apply a function to each item on threads of this process, and return results in order.
 
@@ -162,7 +162,7 @@ class Engine:
         items : iterable
             Read as results are taken: few items are in flight at any time, so that a stream from
             disk is never held as a whole.
-        description : str, optional
+        description : str or SizedWork, optional
             Text of a progress bar on standard error; without it there is none.
 
         Returns
@@ -183,7 +183,7 @@ class Engine:
         combine: Callable[[Result, Result], Result],
         *,
         in_memory: bool = False,
-        description: str | None = None,
+        description: str | SizedWork | None = None,
     ) -> Result | None:
         """Compute a part of each shard, and combine the parts in a fixed pairwise tree.
 
@@ -197,7 +197,7 @@ class Engine:
             Combines a part with the one to the right of it; it may change and return the first.
         in_memory : bool, default=False
             The shards are arrays of this process: a number of workers means threads.
-        description : str, optional
+        description : str or SizedWork, optional
             Text of a progress bar on standard error; without it there is none.
 
         Returns
@@ -304,7 +304,7 @@ def _on_threads(
 
 
 def _described(
-    results: Iterator[Result], items: Iterable[Item], description: str | None
+    results: Iterator[Result], items: Iterable[Item], description: str | SizedWork | None
 ) -> Iterator[Result]:
     if description is None:
         return results

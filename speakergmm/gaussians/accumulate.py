@@ -23,6 +23,7 @@ from speakergmm.gaussians.frame_sources import (
     check_finite_frames,
     is_held,
     shards_of,
+    work_on_shards,
 )
 from speakergmm.gaussians.prepare import (
     LARGEST_ROUNDING,
@@ -72,6 +73,8 @@ class FramesPass:
     largest_rounding : float
         Largest rounding of a log-density that is accepted, in nats; Gaussians with more are
         evaluated in float64.
+    description : str, optional
+        Text of the progress that is shown for each pass over a source of shards.
     """
 
     source: FrameSource
@@ -83,6 +86,7 @@ class FramesPass:
     trusted: bool = False
     n_frames: int | None = None
     largest_rounding: float = LARGEST_ROUNDING
+    description: str | None = None
 
     def __post_init__(self) -> None:
         """Raise an error if an option is out of range."""
@@ -99,6 +103,7 @@ class FramesPass:
         *,
         precision: str,
         engine: Engine,
+        description: str | None = None,
     ) -> FramesPass:
         """Return the pass of training over frames whose moments are known."""
         return cls(
@@ -108,6 +113,7 @@ class FramesPass:
             engine=engine,
             trusted=True,
             n_frames=moments.n_frames,
+            description=description,
         )
 
     def accumulate(
@@ -166,7 +172,13 @@ class FramesPass:
             self.largest_rounding,
         )
         shards = self._shards(prepared)
-        found = self.engine.map_reduce(task, shards, merge_each, in_memory=self._is_in_memory)
+        found = self.engine.map_reduce(
+            task,
+            shards,
+            merge_each,
+            in_memory=self._is_in_memory,
+            description=work_on_shards(self.description, self.source),
+        )
         totals = make()
         return totals if found is None else merge_each(totals, found)
 

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.engine import ONE_WORKER, Engine
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
 from speakergmm.moments import Moments
+from speakergmm.progress import SizedWork
 
 Frames: TypeAlias = NDArray[np.floating[Any]]
 
@@ -271,6 +272,14 @@ def shards_of(source: FrameSource) -> Sequence[FrameShard] | None:
     return found
 
 
+def work_on_shards(description: str | None, source: FrameSource) -> SizedWork | None:
+    """Return a description of a pass over the shards of a source; None if it has none."""
+    shards = shards_of(source)
+    if description is None or shards is None:
+        return None
+    return SizedWork(description, [shard.n_frames for shard in shards])
+
+
 def is_held(source: FrameSource) -> bool:
     """Return whether the frames are one array in memory, and not in a file that is mapped."""
     array: Any = source
@@ -435,6 +444,7 @@ def frame_moments(
     *,
     full: bool = False,
     engine: Engine = ONE_WORKER,
+    description: str | None = None,
 ) -> Moments:
     """Return number, mean and variance of the frames of a source, in one pass over it.
 
@@ -448,6 +458,8 @@ def frame_moments(
         Compute their covariances as well.
     engine : Engine, default=ONE_WORKER
         Workers that read the shards of a source which has some.
+    description : str, optional
+        Text of the progress that is shown then.
 
     Raises
     ------
@@ -460,7 +472,9 @@ def frame_moments(
     shards = shards_of(source)
     if shards is not None and sample_weight is None:
         task = _MomentsOfShard(full)
-        moments = engine.map_reduce(task, enumerate(shards), _merge_moments) or moments
+        work = work_on_shards(description, source)
+        found = engine.map_reduce(task, enumerate(shards), _merge_moments, description=work)
+        moments = found or moments
     else:
         # Groups of one size, so that the cuts between blocks change no digit.
         groups = regroup(read_blocks(source), _SURVEY_FRAMES)

@@ -79,7 +79,8 @@ def fit_mixture(
     run : RunContext, optional
         Its `callback` is called as ``callback(number, iteration)`` after each iteration; its
         `checkpoint` and `checkpoint_seconds` are used as in `train_from`. After an interruption
-        the start is found anew, which takes the same time again.
+        the start is found anew, which takes the same time again. With `progress`, each pass over
+        frames in shards shows its speed and the time that is left.
     **changes
         Options by keyword, in place of those of `options`.
 
@@ -109,7 +110,9 @@ def fit_mixture(
     engine, run = Engine.of(engine), RunContext.checked(run)
     check_rereadable(X)
     # The first pass over the frames: their number, mean and variance.
-    moments = frame_moments(X, engine=engine)
+    moments = frame_moments(
+        X, engine=engine, description=run.description("statistics of the frames")
+    )
     if moments.n_frames < options.n_components:
         raise InsufficientDataError(
             f"{options.n_components} components need at least as many frames, found "
@@ -159,7 +162,7 @@ def train_from(
         that has ended removes it. (Or a `Resumable`, which is opened and closed elsewhere.) A
         stream is read once more for a checkpoint. `checkpoint_seconds` is the least time between
         two writings; more where writing would otherwise take over 1 % of the time; at 0 the state
-        is written after every update.
+        is written after every update. `progress` is used as in `fit_mixture`.
     **changes
         Options by keyword, in place of those of `options`.
 
@@ -196,7 +199,8 @@ def train_from(
     check_rereadable(source)
     weights = check_frame_weights(sample_weight)
     if moments is None:
-        moments = frame_moments(source, weights, engine=engine)
+        shown = run.description("statistics of the frames")
+        moments = frame_moments(source, weights, engine=engine, description=shown)
     if len(moments.mean) != start.n_features:
         raise InvalidInputError(
             f"frames must have the {start.n_features} features of the start, found "
@@ -216,7 +220,12 @@ def train_from(
     )
     # One iteration: the E-step goes over all frames, the M-step updates their statistics.
     frames = FramesPass.of_training(
-        source, weights, moments, precision=options.precision, engine=engine
+        source,
+        weights,
+        moments,
+        precision=options.precision,
+        engine=engine,
+        description=run.description("pass over the frames"),
     )
     steps: TrainingSteps[AnyMixture, MixtureStatistics] = TrainingSteps(
         frames, update, standardisation=standardisation

@@ -2,12 +2,16 @@
 
 import re
 import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from speakergmm import progress
 from speakergmm.cli import run_command
 from speakergmm.engine import ONE_WORKER
+from speakergmm.mixtures import fit_mixture
+from speakergmm.run_context import RunContext
 
 TIME = r"\d\d:\d\d:\d\d"
 
@@ -63,6 +67,95 @@ def test_a_terminal_has_a_bar_and_no_lines(monkeypatch, capsys):
     monkeypatch.setattr(progress, "FIRST_LINE_AFTER", 0.0)
     assert list(progress.track("abc", description="letters")) == ["a", "b", "c"]
     assert "letters, " not in capsys.readouterr().err
+
+
+def test_work_of_known_size_has_a_speed_and_an_end(clock, capsys):
+    sizes = [30_000, 10_000, 60_000, 20_000]
+    work = progress.SizedWork("passes", sizes)
+    assert list(progress.track("abcd", description=work)) == list("abcd")
+    # The clock is asked for both starts, after each item (50 s after the third), for the speed.
+    first, *_ = capsys.readouterr().err.splitlines()
+    assert first == (
+        "speakergmm: passes, 100,000 of 120,000 frames, 2,000 frames/s, 00:00:10 left, 00:00:30"
+    )
+
+
+def test_the_end_of_work_is_where_its_speed_leads(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
+
+    def shards():
+        for name in "abc":
+            now[0] += 3600
+            yield name
+
+    work = progress.SizedWork("passes", [36e5, 36e5, 18e5], unit="bytes")
+    with progress.status("training") as tell:
+        tell("iteration 1")  # not due yet
+        list(progress.track(shards(), description=work))
+    assert capsys.readouterr().err.splitlines() == [
+        "speakergmm: iteration 1; passes, 3,600,000 of 9,000,000 bytes, 1,000 bytes/s, "
+        "01:30:00 left, 01:00:00",
+        "speakergmm: iteration 1; passes, 7,200,000 of 9,000,000 bytes, 1,000 bytes/s, "
+        "00:30:00 left, 02:00:00",
+        "speakergmm: iteration 1; passes, 9,000,000 of 9,000,000 bytes, 833 bytes/s, 03:00:00",
+    ]
+
+
+def test_a_terminal_shows_work_within_work(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    sizes = [100, 200]
+    with progress.status("training") as tell:
+        tell("iteration 7")
+        for _ in progress.track("ab", description=progress.SizedWork("passes", sizes)):
+            progress._terminal._live.refresh()  # as it does by itself ten times a second
+        # The bar has gone, the line of the outer work is still there.
+        capsys.readouterr()
+        progress._terminal._live.refresh()
+        last = capsys.readouterr().err
+    assert "iteration 7" in last
+    assert "passes" not in last
+    assert progress._terminal._live is None
+
+
+def test_bars_of_a_terminal_show_speed_and_time_left(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    work = progress.SizedWork("passes", [200, 400, 400])
+    seen = []
+    for _ in progress.track("abc", description=work):
+        capsys.readouterr()
+        progress._terminal._live.refresh()
+        seen.append(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err))
+        now[0] += 10
+    assert "0 of 1,000 frames" in seen[0]
+    assert "200 of 1,000 frames, 20 frames/s, 00:00:40 left" in seen[1]
+    assert "600 of 1,000 frames, 30 frames/s, 00:00:13 left" in seen[2]
+
+
+def test_training_over_shards_shows_frames(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "FIRST_LINE_AFTER", 0.0)
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
+    rng = np.random.default_rng(0)
+    parts = [rng.normal(size=(size, 2)).astype(np.float32) for size in (300, 200)]
+    source = SimpleNamespace(
+        shards=[
+            SimpleNamespace(n_frames=len(part), blocks=lambda part=part: [part]) for part in parts
+        ]
+    )
+    run = RunContext(progress=True)
+    fit_mixture(source, n_components=2, max_iter=1, tol=0.0, run=run)
+    told = [line.split(",")[0:2] for line in capsys.readouterr().err.splitlines()]
+    for text in ("statistics of the frames", "pass over the frames"):
+        assert told.count([f"speakergmm: {text}", " 300 of 500 frames"]) == 1
+    fit_mixture(source, n_components=2, max_iter=1, tol=0.0)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.fixture
