@@ -19,6 +19,15 @@ PANELS = {
             "validate:Validate",
             "Check every recording of a corpus, and list all problems.",
         ),
+        "extract": (
+            "extract:Extract",
+            "Extract the features of a corpus into a store, which other commands read in its "
+            "place.",
+        ),
+        "prune-store": (
+            "extract:PruneStore",
+            "Remove features from a store: those of a speaker, or all that a corpus lacks.",
+        ),
         "demo": (
             "demo:Demo",
             "Demonstrate speaker recognition, or phone models, on synthetic speech.",

@@ -79,13 +79,15 @@ def _describe(file: Path) -> dict[str, Any]:
     from speakergmm.file_kinds import KINDS, describe_file, reader_of
 
     if kind_of(file) == "missing":
-        raise ModelFormatError(
-            f"{shown_path(file)}: no such file; a model or a speaker store was expected"
-        )
+        raise ModelFormatError(f"{shown_path(file)}: no such file; a model or a store was expected")
+    if kind_of(file) == "folder":
+        return dict(reader_of("feature store").open(file).info())
     if kind_of(file) == "file" and describe_file(file) == "a speaker store":
         with reader_of("speaker store").open(file) as store:
             return dict(store.info())
     kind = read_header(file)["kind"]
+    if kind == "feature store":  # the index of one, in its folder
+        return dict(reader_of(kind).open(file.parent).info())
     # Other kinds of file are described by the fields that their classes declare.
     tells = kind in KINDS and KINDS[kind].has_info
     document: dict[str, Any]

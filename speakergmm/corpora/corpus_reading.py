@@ -12,6 +12,8 @@ from speakergmm.corpora.names import shown
 from speakergmm.corpora.patterns import NamePattern, name_speakers
 from speakergmm.corpora.recording_lists import read_list
 from speakergmm.errors import CorpusError
+from speakergmm.file_kinds import describe_file, with_article
+from speakergmm.files import kind_of
 from speakergmm.ranges import wrong_type
 
 
@@ -92,6 +94,7 @@ def read_utterances(
     """
     given = Path(path)
     if is_folder(given):
+        _refuse_store(given)
         if exists(given / "wav.scp"):
             folder = data_folder(given / "wav.scp", data_dir)
             return read_kaldi(given, folder=folder, strict=strict, speakers=speakers)
@@ -116,3 +119,13 @@ def read_utterances(
             f"{shown(given.parent)}"
         )
     return read_list(given, folder=data_folder(given, data_dir), strict=strict, speakers=speakers)
+
+
+def _refuse_store(folder: Path) -> None:
+    """Raise an error if a folder is a feature store, which has no recordings."""
+    index = folder / "index.safetensors"
+    if kind_of(index) == "file" and describe_file(index) == with_article("feature store"):
+        raise CorpusError(
+            f"{shown(folder)} is a feature store, not a folder of recordings; give the corpus from "
+            "which it was extracted"
+        )

@@ -52,6 +52,8 @@ class ShardContent:
     settings: str
     table: UtteranceTable
 
+    file_kind = KIND
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MappedShard:
@@ -105,7 +107,8 @@ def write_shard(
     name = hashlib.sha256(packed).hexdigest()
     path = shard_path(folder, name)
     if file_state(path) is None or not is_whole(path):
-        with atomic_writer(path) as file:
+        # Not waiting for the disk: what a power failure takes is noticed, and extracted again.
+        with atomic_writer(path, durable=False) as file:
             file.write(packed)
     return name
 

@@ -1,0 +1,117 @@
+"""``speakergmm extract`` and ``prune-store``: features of a corpus in a store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from speakergmm import features
+from speakergmm.cli import shared_options as options
+from speakergmm.cli.command_options import argument, command, option, options_of
+from speakergmm.cli.corpus_options import CorpusCommand, corpus_report
+from speakergmm.cli.printing import counted, print_note
+from speakergmm.errors import InvalidInputError
+from speakergmm.features import ExtractionOptions
+from speakergmm.run_context import RunContext
+
+
+@command
+class Extract(CorpusCommand):
+    """Extract the features of a corpus into a store, which other commands read in its place.
+
+    Run again, the command extracts only what is new or has changed: recordings, times of utterances
+    or settings. An extraction that was interrupted goes on where it stopped. What the store has and
+    the corpus lacks stays until prune-store removes it.
+
+    Examples:
+
+      speakergmm extract recordings/ --output features/ -j 2
+
+      speakergmm extract corpus.tsv --features hmm --dtype float16 --output features/
+    """
+
+    corpus: options.CorpusArgument
+    output: Path = options.output(..., "Folder of the feature store; created if it is missing.")
+    extraction: ExtractionOptions = options_of(
+        ExtractionOptions, "features", "dtype", "shard_frames", "verify"
+    )
+    context: RunContext = options_of(RunContext, "strict")
+
+    def run(self) -> None:
+        """Extract what is not in the store, and print a summary."""
+        read = self.open_corpus(self.corpus)
+        store = features.extract_features(
+            read,
+            self.output,
+            self.extraction,
+            engine=self.jobs,
+            run=replace(self.context, progress=not self.json),
+        )
+        present = {utterance.id for utterance in store.utterances}
+        n_missing = sum(utterance.id not in present for utterance in read)
+        n_others = len(store) - len(read) + n_missing
+        if n_others:
+            print_note(
+                f"warning: {counted(n_others, 'utterance')} of the store not in the corpus; "
+                f"speakergmm prune-store {self.output} --corpus {self.corpus} removes them"
+            )
+        self.answer(
+            {
+                "output": str(self.output),
+                "n_left_out": n_missing,
+                "n_others": n_others,
+                **corpus_report(read),
+                **store.info(),
+            },
+            _summary(store, self.output) + f"; {n_missing:,} left out" * bool(n_missing),
+        )
+
+
+@command
+class PruneStore(CorpusCommand):
+    """Remove features from a store: those of a speaker, or all that a corpus lacks.
+
+    The features are removed from the disk; the recordings are not touched.
+
+    Examples:
+
+      speakergmm prune-store features/ --corpus recordings/
+
+      speakergmm prune-store features/ --remove-speaker alice
+    """
+
+    store: Path = argument("Folder of the feature store.")
+    corpus: Path | None = option(
+        None, "Keep the utterances of this corpus (a folder or list) and remove all others."
+    )
+    remove_speaker: str | None = option(None, "Remove the features of this speaker.")
+
+    def run(self) -> None:
+        """Remove the features, and print what is left."""
+        if self.corpus is None and self.remove_speaker is None:
+            raise InvalidInputError(
+                "give --remove-speaker NAME, or --corpus with the corpus whose utterances remain"
+            )
+        store = features.FeatureStore.open(self.store)
+        before = len(store)
+        if self.remove_speaker is not None:
+            store = store.remove_speaker(self.remove_speaker)
+        if self.corpus is not None:
+            store = store.prune(self.open_corpus(self.corpus))
+        n_removed = before - len(store)
+        document: dict[str, Any] = {"store": str(self.store), "n_removed": n_removed}
+        self.answer(
+            document | store.info(),
+            f"{counted(n_removed, 'utterance')} removed; {_summary(store, self.store)}",
+        )
+
+
+def _summary(store: features.FeatureStore, path: Path) -> str:
+    facts = store.info()
+    return (
+        f"{path}: {counted(len(store), 'utterance')} of "
+        f"{counted(facts['n_speakers'], 'named speaker')}, {counted(store.n_frames, 'frame')} "
+        f"({facts['seconds'] / 60:.1f} minutes) of {counted(store.n_features, 'feature')} in "
+        f"{store.dtype}, digest {store.digest[:12]}"
+    )
