@@ -7,6 +7,7 @@
 #   make test-fast                          its quick part, a verdict in a minute
 #   make test-faults                        kills, full disks, Ctrl-C, second writers: six minutes
 #   make faults-long                        the same with twenty kills per command: an hour
+#   make fuzz SECONDS=60 TARGET=arpa        any bytes for the readers of files, led by coverage
 #   make check                              format, lint, types, layers
 #   make bench                              the speed and memory ratios (quiet machine, minutes)
 
@@ -21,7 +22,7 @@ PIP_INSTALL := PIP_CONSTRAINT="$(CURDIR)/constraints.txt" $(BIN)/python -m pip i
 # rewrites the assertions of all tests again, half of the time that collecting them takes.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2
 
-.PHONY: demo test test-fast test-faults faults-long check format bench clean
+.PHONY: demo test test-fast test-faults faults-long fuzz check format bench clean
 
 demo: $(VENV)/.package
 	@$(BIN)/speakergmm demo --output "$(OUTPUT)"$(if $(DATA), --data "$(DATA)")$(if $(PROTOCOL), --protocol "$(PROTOCOL)")$(if $(HMM), --hmm)
@@ -37,6 +38,10 @@ test-faults: $(VENV)/.development
 
 faults-long: $(VENV)/.development
 	$(PYTEST) tests/faults --long $(ARGS)
+
+fuzz: $(VENV)/.development
+	$(PIP_INSTALL) --editable '.[fuzz]'
+	$(BIN)/python -m tests.fuzz$(if $(SECONDS), --seconds $(SECONDS))$(if $(TARGET), --target $(TARGET))
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .

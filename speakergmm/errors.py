@@ -6,9 +6,35 @@ message, such as the faults of a file, are defined where they are raised, derive
 this file, and can be imported from `speakergmm` as these can.
 """
 
+_LONGEST_MESSAGE = 7000
+
+
+def one_line(text: str) -> str:
+    r"""Return a message in one printable line, without its middle if it is too long.
+
+    Messages quote names and words of files, which may contain anything: control characters would
+    reach the terminal, line ends would break the line.
+
+    Examples
+    --------
+    >>> one_line("the tier 'a\n\x1b[31m' is empty")
+    "the tier 'a\\n\\x1b[31m' is empty"
+    """
+    if len(text) > _LONGEST_MESSAGE:
+        half = _LONGEST_MESSAGE // 2
+        text = f"{text[:half]}...{text[-half:]}"
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
+
 
 class SpeakerGmmError(Exception):
-    """Base class of all errors that are raised on purpose."""
+    """Base class of all errors that are raised on purpose; their message is one line."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class InvalidInputError(SpeakerGmmError, ValueError):

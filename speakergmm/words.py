@@ -40,9 +40,12 @@ _MARKS = (0x00AD, 0x061C, 0x200E, 0x200F, 0xFEFF)
 _REMOVED = dict.fromkeys([*_MARKS, *range(0x202A, 0x202F), *range(0x2060, 0x2070)])
 _SEPARATOR = "\u200b"
 _WHITE = re.compile(rf"[\s{_SEPARATOR}]+")
-# Joiners that join nothing, and separators at the ends of words.
-_LOOSE_JOINERS = re.compile(rf"(?<![^\s{_SEPARATOR}])[\u200c\u200d]+|\u200c+(?![^\s{_SEPARATOR}])")
-_LOOSE_SEPARATORS = re.compile(rf"(?<!\S){_SEPARATOR}+|{_SEPARATOR}+(?!\S)")
+# Joiners that join nothing, and separators at the ends of words. A run is tried from its beginning
+# only: from each of its characters, the time would grow with the square of its length.
+_LOOSE_JOINERS = re.compile(
+    rf"(?<![^\s{_SEPARATOR}])[\u200c\u200d]++|(?<!\u200c)\u200c++(?![^\s{_SEPARATOR}])"
+)
+_LOOSE_SEPARATORS = re.compile(rf"(?<!\S){_SEPARATOR}++|(?<!{_SEPARATOR}){_SEPARATOR}++(?!\S)")
 # Control characters, lone surrogates, and noncharacters of Unicode, including the last two of each
 # plane.
 _LAST = "".join(chr(last - 1) + chr(last) for last in range(0xFFFF, 0x110000, 1 << 16))

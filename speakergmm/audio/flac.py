@@ -75,7 +75,7 @@ def _stream(file: BinaryFile, start: int, end: int) -> AudioStream:
             "truncated FLAC file: its last frame is not whole, and its header states no length"
         )
     if found is not None and found < promised:
-        rate = fields >> 44
+        rate = max(1, fields >> 44)
         raise truncated("FLAC", f"{found / rate:.2f} s", f"{promised / rate:.2f} s")
     if found is None or found == promised:
         return AudioStream((((start, end),),), check=_check_end if found is None else None)

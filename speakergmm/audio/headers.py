@@ -101,7 +101,7 @@ def of_sphere(file: IO[bytes], magic: bytes, size: int) -> Claim | None:
     start = int(re.sub(rb"\D", b"", magic[8:16]) or 1024)
     file.seek(0)
     header = file.read(min(start, 1 << 16))
-    words = dict(re.findall(rb"(\w+) -[is]\d* (\d{1,15})\b", header))
+    words = dict(re.findall(rb"\b(\w+) -[is]\d* (\d{1,15})\b", header))
     factors = (b"sample_count", b"sample_n_bytes", b"channel_count")
     # If the samples are compressed, their number does not determine the number of bytes.
     if b"shorten" in header or not all(factor in words for factor in factors):
@@ -112,7 +112,7 @@ def of_sphere(file: IO[bytes], magic: bytes, size: int) -> Claim | None:
 
 def of_sample_dump(file: IO[bytes], magic: bytes, size: int) -> Claim | None:
     """Read the length of a MIDI sample dump: packets of 127 bytes, 120 of them data."""
-    if magic[3:4] != b"\1":
+    if magic[3:4] != b"\1" or len(magic) < 21:
         return None
     bits, count = magic[6], magic[10] | magic[11] << 7 | magic[12] << 14
     per_packet = 120 // max(1, -(-bits // 7))

@@ -11,10 +11,18 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from speakergmm.audio.messages import OF_SEVERAL_KINDS, truncated
-from speakergmm.audio.splicing import AudioStream, BinaryFile, Pieces, read_at, replaced, windows
+from speakergmm.audio.splicing import (
+    FIRST_WINDOW,
+    LARGEST_WINDOW,
+    AudioStream,
+    BinaryFile,
+    Pieces,
+    read_at,
+    replaced,
+    windows,
+)
 from speakergmm.errors import AudioError
 
-_WINDOW = 1 << 20
 _TAGS = re.compile(rb"Xing|Info|VBRI")
 _SYNCHRONISATION = re.compile(b"\xff")
 _RATES = (44100, 48000, 32000)
@@ -183,11 +191,11 @@ def _runs(file: BinaryFile, size: int) -> Iterator[tuple[int, int, int]]:
 
 def _end_of_run(file: BinaryFile, start: int, kind: tuple[int, int, int, int]) -> tuple[int, int]:
     """Return the byte at which a run of frames ends, and the number of its frames."""
-    position, n_frames = start, 0
-    while block := read_at(file, position, _WINDOW):
+    position, n_frames, window = start, 0, FIRST_WINDOW
+    while block := read_at(file, position, window):
         # Frames are followed from header to header; a frame with a Xing header needs 58 bytes.
         names = [found.start() for found in _TAGS.finditer(block)]
-        place, last = 0, len(block) - 58 if len(block) == _WINDOW else len(block) - 4
+        place, last = 0, len(block) - 58 if len(block) == window else len(block) - 4
         while place <= last:
             found = _parsed(block[place : place + 4])
             if found is None or found.kind != kind:
@@ -197,8 +205,9 @@ def _end_of_run(file: BinaryFile, start: int, kind: tuple[int, int, int, int]) -
             place += found.length
             n_frames += 1
         position += place
-        if len(block) < _WINDOW:
+        if len(block) < window:
             break
+        window = min(2 * window, LARGEST_WINDOW)  # runs may be many and short
     return position, n_frames
 
 
@@ -249,7 +258,9 @@ def _after_tag(file: BinaryFile, position: int, size: int) -> int | None:
 
 
 def length_of_id3(head: bytes) -> int:
-    """Return the length in bytes of an ID3 tag, from its first ten bytes."""
+    """Return the length in bytes of an ID3 tag, from its first ten bytes, if there are so many."""
+    if len(head) < 10:
+        return len(head)
     length = 0
     for byte in head[6:10]:
         length = length << 7 | byte & 0x7F

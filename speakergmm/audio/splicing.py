@@ -15,7 +15,11 @@ Piece = bytes | tuple[int, int]
 
 Pieces = tuple[Piece, ...]
 
-_WINDOW = 1 << 20
+FIRST_WINDOW = 1 << 13
+"""Bytes that a search reads first: what is sought may be near, and searches may be many."""
+
+LARGEST_WINDOW = 1 << 20
+"""Most bytes that a search reads at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,16 @@ class AudioStream:
 def windows(
     file: BinaryFile, start: int, end: int, overlap: int = 0
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield parts of a file with their positions, each with `overlap` bytes of the next part."""
-    for first in range(start, end, _WINDOW):
-        yield first, read_at(file, first, min(_WINDOW, end - first) + overlap)
+    """Yield parts of a file with their positions, each with `overlap` bytes of the next part.
+
+    They grow from `FIRST_WINDOW` to `LARGEST_WINDOW` bytes, so that the time of many searches that
+    succeed at once does not grow with the length of the file.
+    """
+    n_bytes = FIRST_WINDOW
+    while start < end:
+        yield start, read_at(file, start, min(n_bytes, end - start) + overlap)
+        start += n_bytes
+        n_bytes = min(2 * n_bytes, LARGEST_WINDOW)
 
 
 def read_at(file: BinaryFile, position: int, n_bytes: int) -> bytes:

@@ -58,8 +58,9 @@ class _TableLines:
         """Return the line that names the columns, which stays available to the reader."""
         for line in self.lines:
             # Lines of old Macs end in carriage returns.
-            self.before += io.StringIO(line, newline="")
-            if named := next((each for each in self.before if each.strip()), ""):
+            parts = list(io.StringIO(line, newline=""))
+            self.before += parts
+            if named := next((each for each in parts if each.strip()), ""):
                 return named
         return ""
 

@@ -141,10 +141,10 @@ def _read_file(path: Path, case: Case | None, faults: FaultList) -> Transcript:
     except FaultyFileError as error:
         faults.faults += error.faults
         lines = []
-    words: tuple[str, ...] = ()
+    words: list[str] = []
     for line, text in lines:
         in_line = split_words(text, case)
         if fault := fault_of(in_line):
             faults.add(line, fault)
         words += in_line
-    return Transcript(words, str(path), lines[0][0] if lines else None)
+    return Transcript(tuple(words), str(path), lines[0][0] if lines else None)

@@ -2,9 +2,11 @@
 
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from speakergmm.corpora.names import quoted
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import UnreadableFileError, atomic_writer, read_bytes
 from speakergmm.metrics.boundaries import TimedLabel
@@ -121,7 +123,8 @@ def read_textgrid(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, .
         # Whatever the library trips over (it raises IndexError, ValueError and its own).
         raise CorpusError(f"{path}: is not a TextGrid ({type(error).__name__})") from error
     if len(set(names)) < len(names):
-        raise CorpusError(f"{path}: two tiers have the same name: {', '.join(names)}")
+        (name, _), *_ = Counter(names).most_common(1)
+        raise CorpusError(f"{path}: two tiers have the same name, {quoted(name)}")
     return tiers
 
 
