@@ -40,7 +40,7 @@ def temporary_sibling(
     target : Path
         The file or folder that the caller will replace by renaming the temporary one.
     make : callable
-        `new_file` or `new_folder`.
+        `new_file` or `new_folder`, or a private one.
 
     Yields
     ------

@@ -10,8 +10,10 @@ from speakergmm import corpora
 from speakergmm.cli import shared_options as options
 from speakergmm.cli.command_options import AnsweringCommand, command
 from speakergmm.cli.printing import counted, listed, print_note, print_warnings
+from speakergmm.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from speakergmm.features import FeatureStore
     from speakergmm.words import Case
 
 
@@ -28,6 +30,26 @@ class CorpusCommand(AnsweringCommand):
         corpus = self.read_corpus(path, strict=strict)
         print_warnings(corpus.notes)
         return corpus
+
+    def open_corpus_or_store(self, path: Path) -> corpora.Corpus | FeatureStore:
+        """Open a feature store, or read a corpus as `open_corpus` does.
+
+        Raises
+        ------
+        InvalidInputError
+            If an option that only concerns the reading of a corpus is given with a store.
+        """
+        from speakergmm.features import FeatureStore
+
+        if not FeatureStore.is_store(path):
+            return self.open_corpus(path)
+        for name in ("data_dir", "speaker_pattern"):
+            if getattr(self, name) is not None:
+                raise InvalidInputError(
+                    f"--{name.replace('_', '-')} says how a corpus is read; {path} is a feature "
+                    "store, which knows its recordings and speakers"
+                )
+        return FeatureStore.open(path)
 
     def read_corpus(self, path: Path, *, strict: bool) -> corpora.Corpus:
         """Read a corpus with the options of the command."""
@@ -80,6 +102,11 @@ def corpus_report(corpus: corpora.Corpus) -> dict[str, Any]:
         "skipped_files": [each.to_dict() for each in corpus.skipped_files],
         "faults": [fault.to_dict() for fault in corpus.faults],
     }
+
+
+def read_report(read: corpora.Corpus | FeatureStore) -> dict[str, Any]:
+    """Return the report of what `CorpusCommand.open_corpus_or_store` read."""
+    return corpus_report(read if isinstance(read, corpora.Corpus) else read.corpus)
 
 
 def location_text(problem: corpora.Problem, end: str = "") -> str:

@@ -35,6 +35,16 @@ CorpusArgument = Annotated[
 ]
 
 
+CorpusOrStoreArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CORPUS",
+        help="A folder of speaker folders, a Kaldi data directory, a CSV/TSV list of recordings, "
+        "or a feature store (speakergmm extract).",
+    ),
+]
+
+
 def output(default: Any, help: str) -> Any:
     """Return the field of the option that names a command's output, with ``-o`` for short."""
     return option(default, help, "-o")

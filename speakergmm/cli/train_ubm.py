@@ -7,7 +7,7 @@ from dataclasses import replace
 from speakergmm.checkpoints import kept_checkpoint
 from speakergmm.cli import shared_options as options
 from speakergmm.cli.command_options import command, options_of
-from speakergmm.cli.corpus_options import CorpusCommand, corpus_report
+from speakergmm.cli.corpus_options import CorpusCommand, read_report
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import counted
 from speakergmm.cli.training_commands import TRAINING_CONTEXT, train_background
@@ -17,16 +17,18 @@ from speakergmm.speakers import BackgroundOptions
 
 @command
 class TrainUbm(CorpusCommand):
-    """Train a background model (UBM) on recordings of many speakers.
+    """Train a background model (UBM) on recordings of many speakers, or on a feature store.
 
     Examples:
 
       speakergmm train-ubm recordings/ --components 128 --output ubm.safetensors
 
+      speakergmm train-ubm features/ --output ubm.safetensors --jobs 2
+
       speakergmm train-ubm background.tsv --data-dir corpus/ --features my-features.toml -j 2
     """
 
-    corpus: options.CorpusArgument
+    corpus: options.CorpusOrStoreArgument
     output: options.ModelOutput
     background: BackgroundOptions = options_of(BackgroundOptions, "n_components", "features")
     seed: options.Seed = 0
@@ -35,7 +37,7 @@ class TrainUbm(CorpusCommand):
     def run(self) -> None:
         """Train and write the model, and print a summary."""
         check_output(self.output, "model")
-        read = self.open_corpus(self.corpus)
+        read = self.open_corpus_or_store(self.corpus)
         with kept_checkpoint(replace(self.context, progress=not self.json)) as run:
             background = train_background(
                 read, replace(self.background, seed=self.seed), self.jobs, run=run
@@ -43,7 +45,7 @@ class TrainUbm(CorpusCommand):
             background.save(self.output)
         facts = background.provenance
         self.answer(
-            {"output": str(self.output), **corpus_report(read), **background.info()},
+            {"output": str(self.output), **read_report(read), **background.info()},
             f"{self.output}: {counted(self.background.n_components, 'component')}, "
             f"{counted(background.mixture.n_features, 'feature')}, trained on "
             f"{counted(facts['n_frames'], 'frame')} of "

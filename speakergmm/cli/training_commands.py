@@ -19,7 +19,7 @@ from speakergmm.run_context import OnSkip, RunContext
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus
-    from speakergmm.features import FeatureConfig
+    from speakergmm.features import FeatureConfig, FeatureStore
     from speakergmm.hmm import TrainingState
     from speakergmm.mixtures import Iteration
     from speakergmm.recognition import AcousticModel
@@ -30,7 +30,7 @@ TRAINING_CONTEXT = ("checkpoint", "checkpoint_seconds", "strict")
 
 
 def train_background(
-    corpus: Corpus,
+    corpus: Corpus | FeatureStore,
     options: BackgroundOptions,
     jobs: int,
     *,

@@ -7,10 +7,8 @@ store they are extracted into a temporary one.
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -26,20 +24,16 @@ from speakergmm.features import (
     FeatureStore,
     FrameGrid,
     FrameShard,
-    extract_utterances,
-    forget_removed,
     leave_out,
+    temporary_store,
 )
 from speakergmm.features.normalisation import FeatureNormalisation
 from speakergmm.files import shown_path
 from speakergmm.moments import Moments
 from speakergmm.run_context import RunContext
-from speakergmm.temporaries import new_private_folder, temporary_sibling
 
 # Two frames of sound always differ by more: repeated frames are a constant signal.
 _SAME = 1e-4
-# Dead temporary stores of this name are removed by the next one.
-_TEMPORARY = "speakergmm-features"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,11 +195,9 @@ class FeatureArchive(NormalisedFeatures):
         if store is not None:
             return cls(_found(store, utterances, config, run), normalisation, engine=engine)
         with contextlib.ExitStack() as leaving:
-            target = Path(tempfile.gettempdir(), _TEMPORARY)
-            # The folder has a lock: should this process be killed, the next one removes it.
-            folder, _ = leaving.enter_context(temporary_sibling(target, new_private_folder))
             options = ExtractionOptions(features=config)
-            made = extract_utterances(utterances, folder, options, engine=engine, run=run)
+            temporary = temporary_store(utterances, options, engine=engine, run=run)
+            made = leaving.enter_context(temporary)
             archive = cls(made, normalisation, engine=engine)
             archive._leaving = leaving.pop_all()
         return archive
@@ -226,7 +218,6 @@ class FeatureArchive(NormalisedFeatures):
         """Remove the temporary store, if there is one."""
         self._is_closed = True
         self._leaving.close()
-        forget_removed()
 
 
 def _found(

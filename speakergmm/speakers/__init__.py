@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from speakergmm.speakers.background import BackgroundWarning as BackgroundWarning
     from speakergmm.speakers.compatibility import check_background as check_background
     from speakergmm.speakers.compatibility import check_features as check_features
-    from speakergmm.speakers.compatibility import describe_difference as describe_difference
     from speakergmm.speakers.database import StoreExistsError as StoreExistsError
     from speakergmm.speakers.database import create_database as create_database
     from speakergmm.speakers.database import is_store as is_store
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
     from speakergmm.speakers.enrolment_sessions import collect_sessions as collect_sessions
     from speakergmm.speakers.enrolment_sessions import enroll_sessions as enroll_sessions
     from speakergmm.speakers.extraction import MINIMUM_SPEECH_SECONDS as MINIMUM_SPEECH_SECONDS
-    from speakergmm.speakers.extraction import ExtractSpeech as ExtractSpeech
-    from speakergmm.speakers.extraction import SpeechFrames as SpeechFrames
+    from speakergmm.speakers.feature_differences import describe_difference as describe_difference
     from speakergmm.speakers.identification_experiment import ScoreMatrix as ScoreMatrix
     from speakergmm.speakers.identification_experiment import (
         run_identification as run_identification,

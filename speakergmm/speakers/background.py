@@ -1,18 +1,14 @@
 """The background model: a mixture trained on the speech of many speakers, with its features."""
 
-import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from speakergmm import records
 from speakergmm.checkpoints import short_digest
-from speakergmm.corpora import AnyPath, Corpus, CorpusLike, Utterance, as_corpus, is_path
+from speakergmm.corpora import AnyPath, CorpusLike, is_path
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import (
     IncompatibleModelError,
@@ -20,18 +16,17 @@ from speakergmm.errors import (
 )
 from speakergmm.features import (
     FeatureConfig,
-    Features,
+    FeatureStore,
     as_feature_config,
     cached_extractor,
-    map_recordings,
 )
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
 from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.ranges import wrong_type
-from speakergmm.run_context import RunContext, SkippedRecording, Skips
-from speakergmm.speakers.extraction import ExtractSpeech, SpeechFrames
+from speakergmm.run_context import RunContext
 from speakergmm.speakers.mixture_training_options import BackgroundOptions
+from speakergmm.speakers.speech_store import SpeechOfCorpus, speech_of
 
 
 class BackgroundWarning(UserWarning):
@@ -87,7 +82,7 @@ class BackgroundModel(records.Filed):
     @classmethod
     def train(
         cls,
-        corpus: CorpusLike,
+        corpus: CorpusLike | FeatureStore,
         options: BackgroundOptions | None = None,
         *,
         engine: EngineLike = None,
@@ -98,12 +93,13 @@ class BackgroundModel(records.Filed):
 
         Parameters
         ----------
-        corpus : Corpus, path, or list of recordings
+        corpus : Corpus, FeatureStore, path of either, or list of recordings
             Speech of many speakers, who need not be named. The path of a corpus is read by
-            `speakergmm.read_corpus`; recordings are given by their paths.
+            `speakergmm.read_corpus`; recordings are given by their paths. The features of a store
+            are used as they are.
         options : BackgroundOptions, optional
         engine : int, executor, Dask client or Engine, optional
-            Number of workers: processes that read recordings, then threads of the training; -1 for
+            Where recordings are read and frames are summed: a number is that of processes, -1 for
             all cores. It changes nothing but the time.
         run : RunContext, optional
             ``strict``, ``on_skip`` and ``progress`` are used while features are extracted, and
@@ -124,11 +120,21 @@ class BackgroundModel(records.Filed):
             If an option is out of range.
         AudioError, InsufficientDataError
             With ``run.strict``, if a recording cannot be used.
+        IncompatibleModelError
+            If a store was made with other features than `options` asks for.
 
         Warns
         -----
         BackgroundWarning
             If all speech is of one speaker, so that the model cannot represent other speakers.
+
+        Notes
+        -----
+        No frames are held in memory. The features of a corpus are written to a temporary feature
+        store in the folder of temporary files (the environment's TMPDIR), 86 MB per hour of speech
+        at 60 features, and removed at the end: the model is the same to the last bit as that of a
+        feature store of the same corpus. Workers on other machines need a store, or a TMPDIR, that
+        all of them see.
 
         References
         ----------
@@ -136,25 +142,15 @@ class BackgroundModel(records.Filed):
            Models", Digital Signal Processing 10 (2000) 19-41.
         """
         options = BackgroundOptions.of(options, changes)
-        corpus, config = _recordings(corpus), as_feature_config(options.features)
-        run = RunContext.checked(run)
-        # The frames of speech of all recordings, which are held in memory.
-        skips = Skips(run.on_skip)
-        extracted = list(
-            map_recordings(
-                ExtractSpeech(config),
-                corpus.utterances,
-                engine=Engine.of(engine),
-                run=replace(run, on_skip=skips),
-                description="Extracting features",
+        run, engine = RunContext.checked(run), Engine.of(engine)
+        with speech_of(corpus, options.features, engine=engine, run=run) as speech:
+            config, facts = speech.store.config, speech.facts()
+            _check_speech(speech, facts, options.n_components)
+            # Expectation-maximisation.
+            run = run.with_facts(
+                corpus=short_digest(facts["corpus_sha256"]), features=config.to_dict()
             )
-        )
-        blocks = [speech.values for _, speech in extracted]
-        facts = _corpus_facts(corpus, extracted, blocks) | {"n_skipped": len(skips.found)}
-        _check_speech(corpus, facts, options.n_components, skips.found)
-        # Expectation-maximisation.
-        run = run.with_facts(corpus=short_digest(corpus.digest), features=config.to_dict())
-        result = fit_mixture(blocks, options, engine=engine, run=run)
+            result = fit_mixture(speech.store.speech, options, engine=engine, run=run)
         provenance = {
             "created": utc_now(),
             "software": software_versions(),
@@ -200,14 +196,6 @@ def as_background(background: AnyBackground) -> BackgroundModel:
     raise wrong_type(background, f"a background model, {way}, or its path")
 
 
-def _recordings(corpus: CorpusLike) -> Corpus:
-    first = corpus[0] if isinstance(corpus, list | tuple) and corpus else corpus
-    if isinstance(first, np.ndarray | Features):
-        way = "; frames are what speakergmm.fit_mixture takes"
-        raise wrong_type(first, "a Corpus, its path or a list of recordings", way)
-    return as_corpus(corpus)
-
-
 def _plain_options(options: BackgroundOptions) -> dict[str, Any]:
     """Return the options of the mixture, as JSON can hold them, for the provenance."""
     values = {
@@ -222,53 +210,17 @@ def _plain_options(options: BackgroundOptions) -> dict[str, Any]:
     }
 
 
-def _corpus_facts(
-    corpus: Corpus,
-    extracted: Sequence[tuple[Utterance, SpeechFrames]],
-    blocks: list[NDArray[np.float32]],
-) -> dict[str, Any]:
-    """Return a description of the training data for the provenance."""
-    return {
-        "corpus": corpus.source,
-        "corpus_sha256": corpus.digest,
-        "frames_sha256": _frames_hash(blocks),
-        "n_speakers": len({utterance.speaker for utterance, _ in extracted} - {None}),
-        "n_utterances": len(extracted),
-        "n_frames": sum(map(len, blocks)),
-        "speech_seconds": round(sum((speech.seconds for _, speech in extracted), 0.0), 3),
-    }
-
-
-def _check_speech(
-    corpus: Corpus,
-    facts: Mapping[str, Any],
-    n_components: int,
-    skipped: Sequence[SkippedRecording],
-) -> None:
+def _check_speech(speech: SpeechOfCorpus, facts: Mapping[str, Any], n_components: int) -> None:
     """Raise an error if there is too little speech; warn if all of it is of one speaker."""
-    n_frames = facts["n_frames"]
-    if n_frames == 0:
-        reason = f"; the first one: {skipped[0].message}" if skipped else ""
-        raise InsufficientDataError(
-            f"{corpus.source}: none of its {len(corpus)} recordings can be used{reason}"
-        )
+    n_frames, source = facts["n_frames"], speech.corpus.source
     if n_frames < n_components:
         raise InsufficientDataError(
-            f"{corpus.source}: {n_frames} frames of speech are fewer than the {n_components} "
+            f"{source}: {n_frames} frames of speech are fewer than the {n_components} "
             "components asked for; give more speech or ask for fewer components"
         )
     if facts["n_speakers"] == 1:
         warnings.warn(
-            f"{corpus.source}: all speech is of one speaker; a background model needs many",
+            f"{source}: all speech is of one speaker; a background model needs many",
             BackgroundWarning,
             stacklevel=3,
         )
-
-
-def _frames_hash(blocks: list[NDArray[np.float32]]) -> str:
-    """Return the SHA-256 of shapes, types and values of all blocks."""
-    total = hashlib.sha256()
-    for block in blocks:
-        total.update(f"{block.shape}{block.dtype.str}".encode())
-        total.update(np.ascontiguousarray(block).tobytes())
-    return total.hexdigest()

@@ -5,6 +5,7 @@ import numpy as np
 from speakergmm.errors import IncompatibleModelError
 from speakergmm.features import FeatureConfig
 from speakergmm.speakers.background import BackgroundModel
+from speakergmm.speakers.feature_differences import check_same_features, describe_difference
 
 
 def check_features(found: BackgroundModel, wanted: FeatureConfig, *, what: str) -> None:
@@ -24,11 +25,7 @@ def check_features(found: BackgroundModel, wanted: FeatureConfig, *, what: str) 
     IncompatibleModelError
         The message contains the first 12 characters of both digests and the fields that differ.
     """
-    if found.features.digest != wanted.digest:
-        raise IncompatibleModelError(
-            f"{what}: made with features {found.features.digest[:12]}, not {wanted.digest[:12]}; "
-            f"they differ in: {describe_difference(found.features, wanted)} (its own first)"
-        )
+    check_same_features(found.features, wanted, what=what)
 
 
 def check_background(found: BackgroundModel, wanted: BackgroundModel, *, what: str) -> None:
@@ -61,31 +58,3 @@ def check_background(found: BackgroundModel, wanted: BackgroundModel, *, what: s
         f"{what}: made with background model {found.digest[:12]}, not {wanted.digest[:12]}; they "
         f"differ in: {', '.join(differences)} (its own first)"
     )
-
-
-def describe_difference(wanted: FeatureConfig, found: FeatureConfig) -> str:
-    """Return the fields in which two feature configurations differ, as text.
-
-    Parameters
-    ----------
-    wanted, found : FeatureConfig
-        Their values are listed in this order.
-
-    Returns
-    -------
-    str
-        Names and both values of the fields, or "nothing".
-
-    Examples
-    --------
-    >>> config = FeatureConfig.preset("speaker")
-    >>> describe_difference(config, config)
-    'nothing'
-    """
-    first, second = wanted.to_dict(), found.to_dict()
-    parts = [
-        f"{name} {first.get(name)!r} and {second.get(name)!r}"
-        for name in sorted(first.keys() | second.keys())
-        if name != "name" and first.get(name) != second.get(name)
-    ]
-    return ", ".join(parts) or "nothing"

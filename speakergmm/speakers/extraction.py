@@ -21,41 +21,6 @@ MINIMUM_SPEECH_SECONDS = 0.1
 """Least speech, in seconds, to enrol or score: a click lasts about 0.06 s, a short word 0.15 s."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechFrames:
-    """The frames of speech in one utterance.
-
-    Parameters
-    ----------
-    values : array, shape (T, D)
-        Features in float32, one row per frame of speech.
-    seconds : float
-        Seconds of speech that the frames cover.
-    """
-
-    values: NDArray[np.float32]
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractSpeech:
-    """Extraction of the frames of speech of an utterance; can be sent to worker processes.
-
-    Parameters
-    ----------
-    config : FeatureConfig
-    """
-
-    config: FeatureConfig
-
-    def __call__(self, utterance: Utterance) -> SpeechFrames:
-        """Return the frames of speech of one utterance."""
-        features = cached_extractor(self.config).extract(
-            utterance.path, start=utterance.start, end=utterance.end
-        )
-        return SpeechFrames(features.speech_values, features.speech_seconds)
-
-
 def map_grouped_recordings(
     function: Callable[[Utterance], Result],
     groups: Mapping[str, Sequence[Utterance]],
@@ -63,7 +28,6 @@ def map_grouped_recordings(
     engine: Engine,
     run: RunContext,
     description: str,
-    affected: Mapping[str, Sequence[str]] | None = None,
 ) -> Iterator[tuple[str, list[Result]]]:
     """Apply a function once to each recording of several models; yield the results by model.
 
@@ -75,9 +39,8 @@ def map_grouped_recordings(
     function, engine, run, description
         As for `speakergmm.features.map_recordings`.
     groups : mapping of str to sequence of Utterance
-        The recordings of each model; a recording may belong to several models.
-    affected : mapping of str to sequence of str, optional
-        By utterance id, what is lost with a recording; by default the models it belongs to.
+        The recordings of each model; a recording may belong to several models, all of which are
+        lost with it.
 
     Yields
     ------
@@ -90,14 +53,12 @@ def map_grouped_recordings(
     for name, utterances in groups.items():
         for utterance in utterances:
             owners.setdefault(utterance, []).append(name)
-    if affected is None:
-        affected = {utterance.id: names for utterance, names in owners.items()}
     found = map_recordings(
         function,
         tuple(owners),
         engine=engine,
         run=run,
-        affected=affected,
+        affected={utterance.id: names for utterance, names in owners.items()},
         description=description,
     )
     place_of = {utterance: place for place, utterance in enumerate(owners)}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _FEATURES_HELP = (
     f"Preset of features ({', '.join(PRESETS)}), or a TOML or JSON file that changes the one that "
-    "its key 'preset' names."
+    "its key 'preset' names (default: speaker, or the features of a feature store)."
 )
 
 
@@ -33,8 +33,9 @@ class BackgroundOptions(MixtureOptions):
 
     Parameters
     ----------
-    features : FeatureConfig, str or path, default="speaker"
-        A configuration, the name of a preset, or a TOML or JSON file.
+    features : FeatureConfig, str or path, optional
+        A configuration, the name of a preset, or a TOML or JSON file; by default the preset
+        "speaker", or the features of a feature store.
     n_components : int, default=64
         Number of Gaussians of the mixture, K.
     init, max_iter, tol, seed, precision, update
@@ -46,7 +47,9 @@ class BackgroundOptions(MixtureOptions):
         If an option is out of range.
     """
 
-    features: FeatureConfig | str | os.PathLike[str] = anything("speaker", _FEATURES_HELP, kind=str)
+    features: FeatureConfig | str | os.PathLike[str] | None = anything(
+        None, _FEATURES_HELP, kind=str
+    )
     n_components: int = whole(64, "Number of Gaussians of the mixture.")
 
 
@@ -56,9 +59,8 @@ class SpeakerMixtureOptions(MixtureOptions):
 
     Parameters
     ----------
-    features : FeatureConfig, str or path, default="speaker"
-        A configuration, the name of a preset, or a TOML or JSON file; not used if the frames are
-        given.
+    features : FeatureConfig, str or path, optional
+        As in `BackgroundOptions`; not used if the frames are given.
     n_components : int, default=32
         Number of Gaussians of each mixture.
     update : MaximumLikelihoodOptions
@@ -73,7 +75,9 @@ class SpeakerMixtureOptions(MixtureOptions):
         If an option is out of range.
     """
 
-    features: FeatureConfig | str | os.PathLike[str] = anything("speaker", _FEATURES_HELP, kind=str)
+    features: FeatureConfig | str | os.PathLike[str] | None = anything(
+        None, _FEATURES_HELP, kind=str
+    )
     n_components: int = whole(32, "Number of Gaussians of each mixture.")
     update: MaximumLikelihoodOptions = nested(
         MaximumLikelihoodOptions,

@@ -1,21 +1,22 @@
 """Closed-set identification by maximum likelihood, with an independent mixture per speaker."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import AnyPath, Corpus, Split, Utterance, as_corpus
-from speakergmm.engine import Engine, EngineLike
+from speakergmm.corpora import Corpus, CorpusLike, Split, Utterance
+from speakergmm.engine import ONE_WORKER, Engine, EngineLike
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError
-from speakergmm.features import as_feature_config
+from speakergmm.features import FeatureStore, StoredFrames
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
-from speakergmm.run_context import RunContext
-from speakergmm.speakers.extraction import ExtractSpeech, map_grouped_recordings, whole_recordings
+from speakergmm.run_context import RunContext, warn_of_skip
+from speakergmm.speakers.extraction import whole_recordings
 from speakergmm.speakers.mixture_training_options import SpeakerMixtureOptions
 from speakergmm.speakers.speaker_scoring import average_over_frames
+from speakergmm.speakers.speech_store import speech_of
 
 
 class LikelihoodScorer:
@@ -106,7 +107,7 @@ class LikelihoodScorer:
 
 
 def train_speaker_mixtures(
-    corpus: Corpus | AnyPath,
+    corpus: CorpusLike | FeatureStore,
     options: SpeakerMixtureOptions | None = None,
     *,
     engine: EngineLike = None,
@@ -117,7 +118,7 @@ def train_speaker_mixtures(
 
     Parameters
     ----------
-    corpus : Corpus or path
+    corpus : Corpus, FeatureStore, or path of either
         Recordings of named speakers.
     options : SpeakerMixtureOptions, optional
     engine : int, executor, Dask client or Engine, optional
@@ -147,8 +148,7 @@ def train_speaker_mixtures(
        mixture speaker models", IEEE Trans. Speech and Audio Processing 3 (1995) 72-83.
     """
     options = SpeakerMixtureOptions.of(options, changes)
-    groups = as_corpus(corpus).by_speaker()
-    return _train(groups, options, Engine.of(engine), RunContext.checked(run), affected={})
+    return _train(corpus, Corpus.by_speaker, options, Engine.of(engine), RunContext.checked(run))
 
 
 def train_split_mixtures(
@@ -180,7 +180,16 @@ def train_split_mixtures(
     """
     options = SpeakerMixtureOptions.of(options, changes)
     groups = {model: whole_recordings(split.enrolment[model]) for model in split.models}
-    return _train(groups, options, Engine.of(engine), RunContext.checked(run))
+    owners: dict[Utterance, list[str]] = {}
+    for model, utterances in groups.items():
+        for utterance in utterances:
+            owners.setdefault(utterance, []).append(model)
+    models_of = {utterance.path: tuple(models) for utterance, models in owners.items()}
+    run = RunContext.checked(run)
+    report = run.on_skip or warn_of_skip
+    told = replace(run, on_skip=lambda each: report(replace(each, affected=models_of[each.path])))
+    recordings = Corpus(tuple(owners), source="the enrolment recordings")
+    return _train(recordings, lambda _: groups, options, Engine.of(engine), told)
 
 
 def fit_speaker_mixtures(
@@ -221,44 +230,48 @@ def fit_speaker_mixtures(
 
 
 def _train(
-    groups: Mapping[str, Sequence[Utterance]],
+    corpus: CorpusLike | FeatureStore,
+    grouped: Callable[[Corpus], Mapping[str, Sequence[Utterance]]],
     options: SpeakerMixtureOptions,
     engine: Engine,
     run: RunContext,
-    *,
-    affected: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, DiagonalMixture]:
     """Train a mixture on the speech in the recordings of each group."""
-    speech = map_grouped_recordings(
-        ExtractSpeech(as_feature_config(options.features)),
-        groups,
-        engine=engine,
-        run=run,
-        description="Extracting features",
-        affected=affected,
-    )
-    frames = {name: [each.values for each in utterances] for name, utterances in speech}
-    return _fit(frames, options, engine)
+    with speech_of(corpus, options.features, engine=engine, run=run) as speech:
+        store = speech.store
+        frames = {
+            name: store.subset([each for each in utterances if each.id in store]).speech
+            for name, utterances in grouped(speech.corpus).items()
+        }
+        return _fit(frames, options, engine)
 
 
 def _fit(
-    frames: Mapping[str, Sequence[NDArray[np.floating[Any]]]],
+    frames: Mapping[str, StoredFrames | Sequence[NDArray[np.floating[Any]]]],
     options: SpeakerMixtureOptions,
     engine: Engine,
 ) -> dict[str, DiagonalMixture]:
-    for speaker, blocks in frames.items():
-        count = sum(map(len, blocks))
+    for speaker, source in frames.items():
+        count = source.n_frames if isinstance(source, StoredFrames) else sum(map(len, source))
         if count < options.n_components:
             raise InsufficientDataError(
                 f"speaker {speaker!r}: {count} frames of speech are fewer than the "
                 f"{options.n_components} components asked for; give more speech or ask for fewer "
                 "components"
             )
-    models = engine.map(partial(_fit_speaker, options), frames.values())
+    models = engine.map(FitSpeaker(options), frames.values())
     return dict(zip(frames, models, strict=True))
 
 
-def _fit_speaker(
-    options: SpeakerMixtureOptions, blocks: Sequence[NDArray[np.floating[Any]]]
-) -> DiagonalMixture:
-    return fit_mixture(list(blocks), options).model
+@dataclass(frozen=True, slots=True)
+class FitSpeaker:
+    """Training of the mixture of one speaker; can be sent to worker processes."""
+
+    options: SpeakerMixtureOptions
+
+    def __call__(
+        self, source: StoredFrames | Sequence[NDArray[np.floating[Any]]]
+    ) -> DiagonalMixture:
+        """Return the mixture of a speaker from the frames."""
+        frames = source if isinstance(source, StoredFrames) else list(source)
+        return fit_mixture(frames, self.options, engine=ONE_WORKER).model

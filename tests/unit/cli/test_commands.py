@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import pytest
 
+from speakergmm.features import extract_features
 from speakergmm.metrics import equal_error_rate, read_scores
 from speakergmm.speakers import BackgroundModel, SpeakerStore
 
@@ -372,3 +373,22 @@ def test_a_full_disk_is_one_line(small_disk, world, speakergmm):
     assert not (small_disk / "new.db").exists()
     (small_disk / "filler").unlink()
     assert [each["name"] for each in speakergmm("speakers", store, "--json").json] == ["ana"]
+
+
+@pytest.mark.slow
+def test_a_background_model_is_trained_on_a_feature_store(tmp_path, world, speakergmm):
+    corpus = world.protocol.background
+    store = extract_features(corpus, tmp_path / "features")
+    given = ("--components", 4, "--json")
+    lists = (world.protocol_dir / "background.tsv", "--data-dir", world.folder / "corpus")
+    found = speakergmm("train-ubm", store.path, "-o", tmp_path / "a", *given)
+    expected = speakergmm("train-ubm", *lists, "-o", tmp_path / "b", *given)
+    assert (found.code, expected.code) == (0, 0), found.err + expected.err
+    assert found.json["digest"] == expected.json["digest"]
+    assert found.json["provenance"]["corpus"] == str(store.path)
+    wrong = speakergmm("train-ubm", store.path, "-o", tmp_path / "c", "--features", "kaldi")
+    assert wrong.code == 2
+    assert "they differ in:" in wrong.err
+    wrong = speakergmm("train-ubm", store.path, "-o", tmp_path / "c", "--data-dir", tmp_path)
+    assert wrong.code == 2
+    assert "is a feature store" in wrong.err

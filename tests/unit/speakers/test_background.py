@@ -14,14 +14,13 @@ from speakergmm.errors import (
     InvalidInputError,
     ModelFormatError,
 )
-from speakergmm.features import FeatureConfig
+from speakergmm.features import FeatureConfig, FeatureExtractor
 from speakergmm.mixtures import fit_mixture
 from speakergmm.records import pack, unpack
 from speakergmm.run_context import RunContext, SkippedRecordingWarning
 from speakergmm.speakers import (
     BackgroundModel,
     BackgroundWarning,
-    ExtractSpeech,
     describe_difference,
 )
 
@@ -39,8 +38,8 @@ def with_bad_files(background_corpus, tmp_path):
 
 @pytest.mark.slow
 def test_training_is_fitting_the_speech_of_all(background_corpus, background):
-    extract = ExtractSpeech(FeatureConfig.preset("speaker"))
-    blocks = [extract(utterance).values for utterance in background_corpus]
+    extractor = FeatureExtractor("speaker")
+    blocks = [extractor.extract(each.path).speech_values for each in background_corpus]
     fitted = fit_mixture(blocks, n_components=8, seed=1)
     for name, array in arrays_of(fitted.model).items():
         np.testing.assert_array_equal(array, arrays_of(background.mixture)[name])

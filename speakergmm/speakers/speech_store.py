@@ -1,0 +1,146 @@
+"""The speech that models are trained on: always a feature store, given or temporary.
+
+Training reads the frames of a store block by block and holds none of them. A corpus is extracted to
+a temporary store first, so that the same frames lead to the same model to the last bit, whichever
+of the two was given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from speakergmm.corpora import Corpus, CorpusLike, as_corpus
+from speakergmm.engine import Engine
+from speakergmm.errors import InsufficientDataError
+from speakergmm.features import (
+    ExtractionOptions,
+    Features,
+    FeatureStore,
+    as_feature_config,
+    temporary_store,
+)
+from speakergmm.ranges import wrong_type
+from speakergmm.run_context import RunContext, SkippedRecording, Skips
+from speakergmm.speakers.feature_differences import check_same_features
+
+DEFAULT_FEATURES = "speaker"
+"""Features of a corpus for which none are given."""
+
+
+class SpeechOfCorpus:
+    """The frames of speech of a corpus in a feature store.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        What was asked for.
+    store : FeatureStore
+        The utterances that can be used.
+    skipped : sequence of SkippedRecording
+        The others.
+    """
+
+    def __init__(
+        self, corpus: Corpus, store: FeatureStore, skipped: tuple[SkippedRecording, ...] = ()
+    ) -> None:
+        self.corpus = corpus
+        self.store = store
+        self.skipped = skipped
+
+    def facts(self) -> dict[str, Any]:
+        """Return a description of the data for the provenance of a model."""
+        grid = self.store.config.grid(0)
+        pieces = [piece for shard in self.store.speech.shards for piece in shard.pieces]
+        return {
+            "corpus": self.corpus.source,
+            "corpus_sha256": self.corpus.digest,
+            "frames_sha256": self._frames_sha256(),
+            "n_speakers": len(self.store.speakers),
+            "n_utterances": len(self.store),
+            "n_frames": self.store.n_speech_frames,
+            "speech_seconds": round(
+                sum((grid.seconds(piece.n_speech) for piece in pieces), 0.0), 3
+            ),
+            "n_skipped": len(self.skipped),
+        }
+
+    def _frames_sha256(self) -> str:
+        """Return the SHA-256 of shapes, types and values of the speech of all utterances."""
+        total = hashlib.sha256()
+        for shard in self.store.speech.shards:
+            for frames in shard.utterances():
+                total.update(f"{frames.shape}{frames.dtype.str}".encode())
+                total.update(np.ascontiguousarray(frames).data)
+        return total.hexdigest()
+
+
+@contextmanager
+def speech_of(
+    corpus: CorpusLike | FeatureStore,
+    features: Any,
+    *,
+    engine: Engine,
+    run: RunContext,
+) -> Iterator[SpeechOfCorpus]:
+    """Open the speech of a feature store, or extract that of a corpus to a temporary store.
+
+    Parameters
+    ----------
+    corpus : FeatureStore, Corpus, path, or list of recordings
+    features : FeatureConfig, str, path or None
+        By default those of the store, or `DEFAULT_FEATURES` for a corpus.
+    engine, run
+        As for `speakergmm.features.temporary_store`.
+
+    Raises
+    ------
+    IncompatibleModelError
+        If the store was made with other features; the message names the differences.
+    InsufficientDataError
+        If no recording can be used.
+    """
+    store = as_feature_store(corpus)
+    if store is not None:
+        if features is not None:
+            check_same_features(store.config, as_feature_config(features), what=f"{store.path}")
+        yield SpeechOfCorpus(store.corpus, store)
+        return
+    listed = _recordings(corpus)
+    config = as_feature_config(DEFAULT_FEATURES if features is None else features)
+    skips = Skips(run.on_skip)
+    extraction = ExtractionOptions(features=config)
+    with ExitStack() as leaving:
+        told = replace(run, on_skip=skips)
+        try:
+            store = leaving.enter_context(
+                temporary_store(listed.utterances, extraction, engine=engine, run=told)
+            )
+        except InsufficientDataError:
+            if run.strict and listed.utterances:
+                raise
+            first = f"; the first one: {skips.found[0].message}" if skips.found else ""
+            raise InsufficientDataError(
+                f"{listed.source}: none of its {len(listed)} recordings can be used{first}"
+            ) from None
+        yield SpeechOfCorpus(listed, store, tuple(skips.found))
+
+
+def as_feature_store(given: Any) -> FeatureStore | None:
+    """Return a feature store that is given as such or by its path; None for anything else."""
+    if isinstance(given, FeatureStore):
+        return given
+    return FeatureStore.open(given) if FeatureStore.is_store(given) else None
+
+
+def _recordings(corpus: Any) -> Corpus:
+    first = corpus[0] if isinstance(corpus, list | tuple) and corpus else corpus
+    if isinstance(first, np.ndarray | Features):
+        way = "; frames are what speakergmm.fit_mixture takes"
+        raise wrong_type(first, "a Corpus, its path or a list of recordings", way)
+    return as_corpus(corpus)
