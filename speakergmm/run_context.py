@@ -167,6 +167,10 @@ class CheckpointPath(os.PathLike[str]):
         """Return the path."""
         return self.path
 
+    def __str__(self) -> str:
+        """Return the path, as messages show it."""
+        return self.path
+
 
 @dataclass
 class Skips:

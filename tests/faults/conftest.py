@@ -4,11 +4,12 @@ import csv
 
 import pytest
 import soundfile
-from faults.trainings import Training, World
+from faults.disks import Disk
+from faults.trainings import Equipped, Training, World
 
 from speakergmm.corpora import make_synthetic_corpus
 
-N_WORDS = 30
+N_WORDS, N_SENTENCES = 16, 8
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +30,12 @@ def world(tmp_path_factory):
         n_enrolment_utterances=2,
         n_trial_utterances=2,
     )
+    said = (made.sentences / "text").read_text(encoding="utf-8").splitlines()[:N_SENTENCES]
+    rows = ["path\tspeaker\ttext"]
+    for name, words in (line.split(" ", 1) for line in said):
+        speaker = name.split("-")[0]
+        rows.append(f"{made.sentences / speaker / name}.wav\t{speaker}\t{words}")
+    made.transcribed.write_text("\n".join(rows), encoding="utf-8")
     with (made.sentences / "words.tsv").open(encoding="utf-8") as table:
         spoken = list(csv.DictReader(table, delimiter="\t"))[:N_WORDS]
     for number, word in enumerate(spoken):
@@ -44,10 +51,30 @@ def world(tmp_path_factory):
     return made
 
 
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of 4 MB, which commands see in a folder of their own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = Disk(folder, kilobytes=4096)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def equipped(world):
+    """The world with models of all kinds, a store with one speaker, and scores."""
+    return Equipped.of(world, *(training_of(world, name) for name in ("train-ubm", "train-hmm")))
+
+
 _trainings = {}
+
+
+def training_of(world, name):
+    return _trainings.setdefault(name, Training(name, world))
 
 
 @pytest.fixture
 def training(request, world):
     """A training command, with one reference for all tests."""
-    return _trainings.setdefault(request.param, Training(request.param, world))
+    return training_of(world, request.param)

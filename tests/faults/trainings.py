@@ -7,15 +7,15 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
-from faults.processes import content_of, finish, speakergmm, started, wait_for
+from faults.processes import content_of, finish, run, speakergmm, started, wait_for
 
 TRAININGS = {
     "train-ubm": lambda world: (world.background, "--data", world.corpus, "--components", "64"),
     "train-hmm": lambda world: (
-        *(world.sentences, "--lexicon", world.sentences / "lexicon.txt"),
-        *("--iterations", "10", "--gaussians", "150"),
+        *(world.transcribed, "--lexicon", world.sentences / "lexicon.txt"),
+        *("--iterations", "8", "--gaussians", "100"),
     ),
-    "train-words": lambda world: (world.words, "--features", "hmm", "--iterations", "8"),
+    "train-words": lambda world: (world.words, "--features", "hmm", "--iterations", "6"),
 }
 
 
@@ -30,16 +30,28 @@ class World:
         return self.folder / "corpus"
 
     @property
+    def protocol(self):
+        return self.corpus / "protocols" / "synthetic"
+
+    @property
     def background(self):
-        return self.corpus / "protocols" / "synthetic" / "background.tsv"
+        return self.protocol / "background.tsv"
 
     @property
     def sentences(self):
         return self.corpus / "synthetic"
 
     @property
+    def transcribed(self):
+        return self.folder / "transcribed.tsv"
+
+    @property
     def words(self):
         return self.folder / "words"
+
+    @property
+    def recordings(self):
+        return sorted(self.sentences.glob("*/*.wav"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +71,11 @@ class Training:
             *("--checkpoint-seconds", seconds, *more),
         )
 
+    @property
+    def model(self):
+        """The model of the undisturbed training, once there is a reference."""
+        return self.world.folder / f"{self.name}.model"
+
     @cached_property
     def reference(self):
         """The undisturbed training: content of the model, and how often it wrote checkpoints."""
@@ -72,6 +89,7 @@ class Training:
             now = time.monotonic()
             done = finish(process)
         assert (done.code, done.err) == (0, "")
+        self.model.write_bytes((folder / "model").read_bytes())
         seconds = (now - appeared) / writings.seen
         return Reference(
             content_of(folder / "model"), appeared - process.began, writings.seen, seconds
@@ -103,6 +121,42 @@ class Writings:
             self.seen += now != self._last
             self._last = now
         return self.seen
+
+
+@dataclass(frozen=True)
+class Equipped(World):
+    """The world with what commands need that do not train."""
+
+    ubm: Path
+    acoustic: Path
+
+    @classmethod
+    def of(cls, world, background, acoustic):
+        for training in (background, acoustic):
+            assert training.reference
+        made = cls(world.folder, background.model, acoustic.model)
+        rows = made.transcribed.read_text(encoding="utf-8").splitlines()[:4]
+        made.few.write_text("\n".join(rows), encoding="utf-8")
+        made._must("enroll", made.store, "a", *made.recordings[:1], "--ubm", made.ubm)
+        protocol = ("--data", made.corpus, "--ubm", made.ubm)
+        made._must("run-protocol", made.protocol, *protocol, "-o", made.scores)
+        return made
+
+    @property
+    def few(self):
+        return self.folder / "few.tsv"
+
+    @property
+    def store(self):
+        return self.folder / "voices.db"
+
+    @property
+    def scores(self):
+        return self.folder / "scores.tsv"
+
+    def _must(self, *words):
+        done = run(speakergmm(*words))
+        assert done.code == 0, done
 
 
 every_training = pytest.mark.parametrize("training", TRAININGS, indirect=True)

@@ -1,5 +1,6 @@
 """One training at a time uses a checkpoint, and it is kept until its model is."""
 
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -178,7 +179,10 @@ def test_the_outermost_keeps_it(tmp_path):
 def test_a_kept_checkpoint_is_held_from_the_beginning(tmp_path):
     run = RunContext(checkpoint=tmp_path / "c")
     with kept_checkpoint(run):
-        with pytest.raises(SpeakerGmmError, match="in use"):
+        message = (
+            rf"^{re.escape(str(tmp_path))}/c: is in use by another training that still runs; wait"
+        )
+        with pytest.raises(SpeakerGmmError, match=message):
             kept_checkpoint(run).__enter__()
         with pytest.raises(SpeakerGmmError, match="in use"):
             count_to(2, run)
