@@ -22,6 +22,8 @@ class RunProtocol(AnsweringCommand):
 
       speakergmm run-protocol protocols/mine --data-dir corpus/ --ubm ubm.safetensors -o scores.tsv
 
+      speakergmm run-protocol protocols/mine --store features/ --ubm ubm.safetensors -o scores.tsv
+
       speakergmm run-protocol protocols/mine --split dev --ubm ubm.safetensors -o dev.tsv -j 2
     """
 
@@ -29,6 +31,7 @@ class RunProtocol(AnsweringCommand):
     ubm: options.Ubm
     output: Path = options.output(..., "Score file (TSV) to write.")
     data_dir: options.DataDir = None
+    feature_store: options.FeatureStoreOption = None
     experiment: ProtocolOptions = options_of(ProtocolOptions, "split", "relevance_factor")
     exact: options.Exact = False
     context: RunContext = options_of(RunContext, "strict")
@@ -55,6 +58,7 @@ class RunProtocol(AnsweringCommand):
             lists,
             background,
             chosen,
+            feature_store=self.feature_store,
             engine=self.jobs,
             run=replace(self.context, progress=not self.json),
         )

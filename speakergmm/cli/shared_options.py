@@ -45,6 +45,16 @@ CorpusOrStoreArgument = Annotated[
 ]
 
 
+FeatureStoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        help="Feature store (speakergmm extract) with features of the recordings; those that it "
+        "lacks are extracted.",
+    ),
+]
+
+
 def output(default: Any, help: str) -> Any:
     """Return the field of the option that names a command's output, with ``-o`` for short."""
     return option(default, help, "-o")

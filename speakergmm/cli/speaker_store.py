@@ -33,6 +33,7 @@ class Enroll(AnsweringCommand):
     speaker: options.SpeakerArgument
     wavs: list[Path] = argument("One or more recordings of the speaker.")
     ubm: options.OptionalUbm = None
+    feature_store: options.FeatureStoreOption = None
     relevance_factor: float | None = option(
         None,
         "Relevance factor of a new store, in frames (default: 3): a component with this many "
@@ -51,6 +52,7 @@ class Enroll(AnsweringCommand):
             self.wavs,
             background=None if self.ubm is None else speakers.BackgroundModel.load(self.ubm),
             relevance_factor=self.relevance_factor,
+            feature_store=self.feature_store,
             run=RunContext(progress=not self.json),
         )
         print_warnings(report.warnings)
@@ -84,13 +86,14 @@ class Verify(AnsweringCommand):
     speaker: options.SpeakerArgument
     wav: Path = argument("Recording to verify.")
     verification: VerificationOptions = options_of(VerificationOptions, "threshold")
+    feature_store: options.FeatureStoreOption = None
     exact: options.Exact = False
 
     def run(self) -> None:
         """Score the recording, and decide if a threshold is given."""
         chosen = replace(self.verification, top_c=None) if self.exact else self.verification
         with speakers.SpeakerStore.open(self.store) as store:
-            result = store.verify(self.speaker, self.wav, chosen)
+            result = store.verify(self.speaker, self.wav, chosen, feature_store=self.feature_store)
         decision = ""
         if result.decision is not None:
             decision = f"  {'yes' if result.decision else 'no'} (threshold {chosen.threshold:g})"
@@ -116,13 +119,14 @@ class Identify(AnsweringCommand):
     store: options.StoreArgument
     wavs: list[Path] = argument("One or more recordings of one unknown speaker.")
     identification: IdentificationOptions = options_of(IdentificationOptions, "top", "threshold")
+    feature_store: options.FeatureStoreOption = None
     exact: options.Exact = False
 
     def run(self) -> None:
         """Score the recordings against all speakers, and decide if a threshold is given."""
         chosen = replace(self.identification, top_c=None) if self.exact else self.identification
         with speakers.SpeakerStore.open(self.store) as store:
-            result = store.identify(self.wavs, chosen)
+            result = store.identify(self.wavs, chosen, feature_store=self.feature_store)
         table = Table(
             f"{result.speech_seconds:.2f} s of speech against "
             f"{counted(result.n_speakers, 'speaker')}",

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from speakergmm.features.spectra import SpectralAnalysis as SpectralAnalysis
     from speakergmm.features.store.extraction_options import ExtractionOptions as ExtractionOptions
     from speakergmm.features.store.feature_store import FeatureStore as FeatureStore
+    from speakergmm.features.store.recording_lookup import StoredRecording as StoredRecording
+    from speakergmm.features.store.recording_lookup import find_recordings as find_recordings
     from speakergmm.features.store.store_extraction import (
         FeatureStoreWarning as FeatureStoreWarning,
     )

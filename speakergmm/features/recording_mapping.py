@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from speakergmm.corpora import Utterance
 from speakergmm.engine import ONE_WORKER, Engine
-from speakergmm.errors import SpeakerGmmError
+from speakergmm.errors import ModelFormatError, SpeakerGmmError, StoreError
 from speakergmm.run_context import RunContext, SkippedRecording, warn_of_skip
 
 Result = TypeVar("Result")
@@ -48,6 +48,8 @@ def map_recordings(
     ------
     SpeakerGmmError
         The first error of `function`, if `run` is strict.
+    ModelFormatError, StoreError
+        If `function` reads a feature store that is damaged.
     """
     run = RunContext.checked(run)
     shown = None if description is None else run.description(description)
@@ -88,5 +90,7 @@ def result_or_error(
     """Return the result and None, or None and the error: one bad file must not end the others."""
     try:
         return function(utterance), None
+    except (ModelFormatError, StoreError):  # of a feature store, not of the recording
+        raise
     except SpeakerGmmError as error:
         return None, error

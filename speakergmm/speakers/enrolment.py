@@ -14,6 +14,7 @@ from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
 )
+from speakergmm.features import StoredRecording
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, adapt
 from speakergmm.ranges import wrong_type
 from speakergmm.speakers.background import AnyBackground, as_background
@@ -73,7 +74,7 @@ class SpeakerModel:
 
 def collect_statistics(
     background: AnyBackground,
-    audio: AnyPath | NDArray[np.floating],
+    audio: AnyPath | NDArray[np.floating] | StoredRecording,
     *,
     sample_rate: int | None = None,
     start: float = 0.0,
@@ -85,8 +86,8 @@ def collect_statistics(
     Parameters
     ----------
     background : BackgroundModel or path
-    audio : path or array, shape (N,)
-        The recording, or its samples.
+    audio : path, array of shape (N,), or StoredRecording
+        The recording, its samples, or its features in a store.
     sample_rate : int, optional
         Sampling rate in hertz; only if `audio` is an array.
     start, end : float

@@ -3,19 +3,20 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from speakergmm.corpora import comparison_key, hash_audio
+from speakergmm.corpora import Utterance, comparison_key, hash_audio
 from speakergmm.engine import ONE_WORKER, Engine
 from speakergmm.errors import StoreError
+from speakergmm.features import FeatureStore
 from speakergmm.mixtures import MixtureStatistics
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.records import pack, unpack
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import enrolment, store_queries
 from speakergmm.speakers.background import BackgroundModel
+from speakergmm.speakers.extraction import recording_of, whole_recordings
 from speakergmm.speakers.integrity import Ledger, next_number, read_large, write_large
 from speakergmm.speakers.ratios import pack_ratio, ratio_terms
 from speakergmm.speakers.speaker_options import AdaptationOptions
@@ -78,6 +79,7 @@ def collect_sessions(
     paths: Sequence[Path],
     *,
     second_order: bool = False,
+    store: FeatureStore | None = None,
     engine: Engine = ONE_WORKER,
     run: RunContext | None = None,
 ) -> list[EnrolmentSession]:
@@ -89,6 +91,9 @@ def collect_sessions(
     paths : sequence of Path
     second_order : bool, default=False
         Collect second-order statistics as well.
+    store : FeatureStore, optional
+        Features that it has are not extracted again; the recordings are read all the same, to
+        recognise the same audio.
     engine : Engine
         Processes that read the recordings.
     run : RunContext, optional
@@ -106,9 +111,10 @@ def collect_sessions(
     AudioError, InsufficientDataError
         If a recording cannot be read or contains less than 0.1 s of speech.
     """
-    collect = partial(_collect_session, background, second_order)
+    collect = CollectSession(background, second_order)
     description = RunContext.checked(run).description("Reading recordings")
-    collected = list(engine.map(collect, paths, description=description))
+    recordings = whole_recordings(paths, store, engine=engine)
+    collected = list(engine.map(collect, recordings, description=description))
     first_paths: dict[str, Path] = {}
     for session in collected:
         first = first_paths.setdefault(session.audio_sha256, session.path)
@@ -251,10 +257,19 @@ def read_statistics(
     return found
 
 
-def _collect_session(
-    background: BackgroundModel, second_order: bool, path: Path
-) -> EnrolmentSession:
-    found = enrolment.collect_statistics(background, path, second_order=second_order)
-    return EnrolmentSession(
-        found.statistics, found.seconds, found.speech_seconds, path, hash_audio(path)
-    )
+@dataclass(frozen=True, slots=True, eq=False)
+class CollectSession:
+    """Statistics and identity of a recording; can be sent to worker processes."""
+
+    background: BackgroundModel
+    second_order: bool
+
+    def __call__(self, utterance: Utterance) -> EnrolmentSession:
+        """Return the session of one recording."""
+        found = enrolment.collect_statistics(
+            self.background, recording_of(utterance), second_order=self.second_order
+        )
+        path = utterance.path
+        return EnrolmentSession(
+            found.statistics, found.seconds, found.speech_seconds, path, hash_audio(path)
+        )

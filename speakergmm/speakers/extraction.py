@@ -9,13 +9,25 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import Utterance
-from speakergmm.engine import Engine
+from speakergmm.corpora import AnyPath, Utterance
+from speakergmm.engine import ONE_WORKER, Engine
 from speakergmm.errors import InsufficientDataError
-from speakergmm.features import FeatureConfig, cached_extractor, map_recordings
+from speakergmm.features import (
+    FeatureConfig,
+    Features,
+    FeatureStore,
+    StoredRecording,
+    cached_extractor,
+    find_recordings,
+    map_recordings,
+)
 from speakergmm.run_context import RunContext
+from speakergmm.speakers.feature_differences import check_same_features
 
 Result = TypeVar("Result")
+
+# Frames are summed and scored in blocks of this size, cut alike wherever they come from.
+_BLOCK_FRAMES = 4096
 
 MINIMUM_SPEECH_SECONDS = 0.1
 """Least speech, in seconds, to enrol or score: a click lasts about 0.06 s, a short word 0.15 s."""
@@ -81,20 +93,62 @@ def map_grouped_recordings(
                 results.pop(utterance, None)
 
 
-def whole_recordings(paths: Iterable[Path]) -> tuple[Utterance, ...]:
-    """Return whole recordings as utterances whose ids are their paths."""
-    return tuple(Utterance(os.fspath(path), path, None) for path in paths)
+def whole_recordings(
+    paths: Iterable[Path],
+    store: FeatureStore | None = None,
+    *,
+    engine: Engine = ONE_WORKER,
+) -> tuple[Utterance, ...]:
+    """Return whole recordings as utterances whose ids are their paths.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+    store : FeatureStore, optional
+        Recordings that it has are read from it; see `speakergmm.features.find_recordings`.
+    engine : Engine
+        Workers that look for them.
+    """
+    listed = tuple(Utterance(os.fspath(path), path, None) for path in paths)
+    return listed if store is None else find_recordings(store, listed, engine=engine)
+
+
+def opened_store(
+    given: FeatureStore | AnyPath | None, config: FeatureConfig
+) -> FeatureStore | None:
+    """Return the feature store that a function was given; None if it was given none.
+
+    Parameters
+    ----------
+    given : FeatureStore, path or None
+    config : FeatureConfig
+        The features that it must have: those of the background model.
+
+    Raises
+    ------
+    IncompatibleModelError
+        If it has others; the message names the differences.
+    StoreError, ModelFormatError
+        If it is not a store, or is damaged.
+    """
+    if given is None:
+        return None
+    store = given if isinstance(given, FeatureStore) else FeatureStore.open(given)
+    check_same_features(store.config, config, what=os.fspath(store.path))
+    return store
 
 
 @dataclass(slots=True, eq=False)
 class SpeechStream:
     """Blocks of frames of speech, one recording after the other, in constant memory.
 
+    The blocks are the same whether a recording is read from its file or from a feature store.
+
     Parameters
     ----------
     config : FeatureConfig
-    recordings : sequence of path or array
-        Recordings, or their samples.
+    recordings : sequence of path, array or StoredRecording
+        Recordings, their samples, or recordings whose features are in a feature store.
     stream_options : mapping of str to object, optional
         Further keywords of `FeatureExtractor.stream`.
 
@@ -113,7 +167,11 @@ class SpeechStream:
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         extractor = cached_extractor(self.config)
         for recording in self.recordings:
-            for block in extractor.stream(recording, **self.stream_options):
+            for block in (
+                stored_blocks(recording)
+                if isinstance(recording, StoredRecording)
+                else extractor.stream(recording, block_frames=_BLOCK_FRAMES, **self.stream_options)
+            ):
                 self.seconds += block.duration
                 self.speech_seconds += block.speech_seconds
                 yield block.speech_values
@@ -121,9 +179,41 @@ class SpeechStream:
     def check(self) -> None:
         """Raise an error if the recordings contain too little speech; see `check_speech`."""
         first = self.recordings[0]
+        if isinstance(first, StoredRecording):
+            first = first.path
         what = "the samples" if isinstance(first, np.ndarray) else os.fspath(first)
         more = len(self.recordings) - 1
         check_speech(self.speech_seconds, f"{what} and {more} more" if more else what)
+
+
+def stored_blocks(recording: StoredRecording) -> Iterator[Features]:
+    """Yield the features of a recording in a store in the blocks of `FeatureExtractor.stream`."""
+    whole = recording.features()
+    for first in range(0, len(whole), _BLOCK_FRAMES):
+        rows = slice(first, first + _BLOCK_FRAMES)
+        values = whole.values[rows]
+        yield Features(values, whole.speech[rows], whole.grid.part(first, len(values)))
+
+
+def speech_features(recording: Utterance, config: FeatureConfig) -> Features:
+    """Return the features of a whole recording, which must contain enough speech.
+
+    Raises
+    ------
+    AudioError, InsufficientDataError
+        If the recording cannot be read, or as for `check_speech`.
+    """
+    if isinstance(recording, StoredRecording):
+        features = recording.features()
+    else:
+        features = cached_extractor(config).extract(recording.path)
+    check_speech(features.speech_seconds, os.fspath(recording.path))
+    return features
+
+
+def recording_of(utterance: Utterance) -> StoredRecording | Path:
+    """Return what `SpeechStream` reads: a recording in a feature store, or the path of a file."""
+    return utterance if isinstance(utterance, StoredRecording) else utterance.path
 
 
 def check_speech(seconds: float, what: str) -> None:

@@ -1,9 +1,7 @@
 """Closed-set identification experiments: accuracy over whole recordings or over windows."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +14,13 @@ from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import (
     FeatureConfig,
+    FeatureStore,
     as_feature_config,
-    cached_extractor,
     map_recordings,
 )
 from speakergmm.ranges import whole_number
 from speakergmm.run_context import RunContext
-from speakergmm.speakers.extraction import check_speech, whole_recordings
+from speakergmm.speakers.extraction import opened_store, speech_features, whole_recordings
 from speakergmm.speakers.speaker_mixtures import LikelihoodScorer
 from speakergmm.speakers.speaker_options import DEFAULT_TOP_C
 from speakergmm.speakers.speaker_scoring import SpeakerScorer
@@ -127,6 +125,7 @@ def run_identification(
     window: int | None = None,
     shift: int = 1,
     top_c: int | None = DEFAULT_TOP_C,
+    feature_store: FeatureStore | AnyPath | None = None,
     engine: EngineLike = None,
     run: RunContext | None = None,
 ) -> ScoreMatrix:
@@ -147,6 +146,9 @@ def run_identification(
     top_c : int or None, default=5
         Components that a `SpeakerScorer` evaluates per frame; None for all. Independent mixtures
         are always evaluated with all components.
+    feature_store : FeatureStore or path, optional
+        Features of recordings that it has are not extracted again. Recordings that it lacks, or has
+        from another version of the file, are extracted, with a warning.
     engine : int, executor, Dask client or Engine, optional
         Where the work is done; a number is one of worker processes. It changes nothing but the
         time.
@@ -181,6 +183,7 @@ def run_identification(
         windows=(window,),
         shift=shift,
         top_c=top_c,
+        feature_store=feature_store,
         engine=engine,
         run=run,
     )
@@ -200,6 +203,7 @@ def run_identification_windows(
     windows: Sequence[int | None],
     shift: int = 1,
     top_c: int | None = DEFAULT_TOP_C,
+    feature_store: FeatureStore | AnyPath | None = None,
     engine: EngineLike = None,
     run: RunContext | None = None,
 ) -> dict[int | None, ScoreMatrix]:
@@ -207,7 +211,7 @@ def run_identification_windows(
 
     Parameters
     ----------
-    split, scorer, features, shift, top_c, engine, run
+    split, scorer, features, shift, top_c, feature_store, engine, run
         As for `run_identification`.
     windows : sequence of int or None
         Lengths in frames of speech; None stands for the whole recording.
@@ -228,14 +232,13 @@ def run_identification_windows(
             whole_number("shift", shift)
     speaker_of = {trial.path: trial.model for trial in split.trials if trial.label == "target"}
     column = {name: place for place, name in enumerate(scorer.names)}
-    function = partial(
-        _score_windows, as_feature_config(features), scorer, tuple(windows), shift, top_c
-    )
+    config, engine = as_feature_config(features), Engine.of(engine)
+    store = opened_store(feature_store, config)
     scored = list(
         map_recordings(
-            function,
-            whole_recordings(split.test_paths()),
-            engine=Engine.of(engine),
+            ScoreWindows(config, scorer, tuple(windows), shift, top_c),
+            whole_recordings(split.test_paths(), store, engine=engine),
+            engine=engine,
             run=RunContext.checked(run),
             description="Scoring recordings",
         )
@@ -253,21 +256,24 @@ def run_identification_windows(
     return matrices
 
 
-def _score_windows(
-    config: FeatureConfig,
-    scorer: SpeakerScorer | LikelihoodScorer,
-    windows: Sequence[int | None],
-    shift: int,
-    top_c: int | None,
-    utterance: Utterance,
-) -> list[NDArray[np.float64]]:
-    features = cached_extractor(config).extract(utterance.path)
-    check_speech(features.speech_seconds, os.fspath(utterance.path))
-    options = {"top_c": top_c} if isinstance(scorer, SpeakerScorer) else {}
-    scores = scorer.frame_scores(features.speech_values, **options)
-    return [
-        scores.mean(axis=0, keepdims=True)
-        if window is None
-        else window_averages(scores, length=window, shift=shift)
-        for window in windows
-    ]
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreWindows:
+    """Scores of windows of a recording; can be sent to worker processes."""
+
+    config: FeatureConfig
+    scorer: SpeakerScorer | LikelihoodScorer
+    windows: tuple[int | None, ...]
+    shift: int
+    top_c: int | None
+
+    def __call__(self, utterance: Utterance) -> list[NDArray[np.float64]]:
+        """Return the scores of one recording, for each length of windows."""
+        frames = speech_features(utterance, self.config).speech_values
+        options = {"top_c": self.top_c} if isinstance(self.scorer, SpeakerScorer) else {}
+        scores = self.scorer.frame_scores(frames, **options)
+        return [
+            scores.mean(axis=0, keepdims=True)
+            if window is None
+            else window_averages(scores, length=window, shift=self.shift)
+            for window in self.windows
+        ]

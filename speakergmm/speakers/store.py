@@ -15,7 +15,7 @@ from speakergmm.corpora import AnyPath, Corpus, Utterance, check_speaker_name, i
 from speakergmm.documents import parse_json
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InvalidInputError, StoreError
-from speakergmm.features import FeatureConfig, as_feature_config
+from speakergmm.features import FeatureConfig, FeatureStore, as_feature_config
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.ranges import whole_number, wrong_type
 from speakergmm.records import pack, unpack
@@ -30,7 +30,12 @@ from speakergmm.speakers import (
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.compatibility import check_background, check_features
 from speakergmm.speakers.connection import StoreConnection
-from speakergmm.speakers.extraction import SpeechStream
+from speakergmm.speakers.extraction import (
+    SpeechStream,
+    opened_store,
+    recording_of,
+    whole_recordings,
+)
 from speakergmm.speakers.integrity import Ledger, check_whole
 from speakergmm.speakers.speaker_options import (
     AdaptationOptions,
@@ -212,6 +217,7 @@ class SpeakerStore:
         speaker: str,
         wavs: AnyPath | Iterable[AnyPath],
         *,
+        feature_store: FeatureStore | AnyPath | None = None,
         engine: EngineLike = None,
         run: RunContext | None = None,
     ) -> store_results.EnrolmentReport:
@@ -223,6 +229,9 @@ class SpeakerStore:
             Name of the speaker.
         wavs : path or iterable of path
             Recordings of the speaker, in which nobody else speaks.
+        feature_store : FeatureStore or path, optional
+            Features of recordings that it has are not extracted again. Recordings that it lacks,
+            or has from another version of the file, are extracted, with a warning.
         engine : int, executor, Dask client or Engine, optional
             Number of processes that read recordings; -1 for all cores. It changes nothing but
             the time.
@@ -248,6 +257,7 @@ class SpeakerStore:
             self.background,
             paths,
             second_order=self.adaptation.second_order,
+            store=opened_store(feature_store, self.background.features),
             engine=Engine.of(engine),
             run=run,
         )
@@ -285,6 +295,8 @@ class SpeakerStore:
         speaker: str,
         wav: AnyPath,
         options: VerificationOptions | None = None,
+        *,
+        feature_store: FeatureStore | AnyPath | None = None,
         **changes: Any,
     ) -> store_results.VerificationScore:
         """Score the claim that the speaker of a recording is an enrolled one.
@@ -295,6 +307,9 @@ class SpeakerStore:
             Name of the claimed speaker.
         wav : path
         options : VerificationOptions, optional
+        feature_store : FeatureStore or path, optional
+            Features of recordings that it has are not extracted again. Recordings that it lacks,
+            or has from another version of the file, are extracted, with a warning.
         **changes
             Fields of `VerificationOptions`, in place of those of `options`: ``threshold``,
             ``top_c``.
@@ -316,7 +331,8 @@ class SpeakerStore:
         name, threshold = speaker_name(speaker), options.threshold
         with self._file.reading() as file:
             scorer = self._scorers.of_rows(file, [store_queries.find_speaker(file, name)])
-        scores, n_frames, seconds = self._score(scorer, [recording_path(wav)], options.top_c)
+        paths = [recording_path(wav)]
+        scores, n_frames, seconds = self._score(scorer, paths, options.top_c, feature_store)
         score = float(scores[0])
         decision = None if threshold is None else score >= threshold
         return store_results.VerificationScore(name, score, seconds, n_frames, threshold, decision)
@@ -325,6 +341,8 @@ class SpeakerStore:
         self,
         wavs: AnyPath | Iterable[AnyPath],
         options: IdentificationOptions | None = None,
+        *,
+        feature_store: FeatureStore | AnyPath | None = None,
         **changes: Any,
     ) -> store_results.SpeakerRanking:
         """Rank the enrolled speakers by their scores on recordings of one unknown speaker.
@@ -334,6 +352,9 @@ class SpeakerStore:
         wavs : path or iterable of path
             Recordings of one person; their frames are pooled.
         options : IdentificationOptions, optional
+        feature_store : FeatureStore or path, optional
+            Features of recordings that it has are not extracted again. Recordings that it lacks,
+            or has from another version of the file, are extracted, with a warning.
         **changes
             Fields of `IdentificationOptions`, in place of those of `options`: ``top``,
             ``threshold``, ``top_c``.
@@ -358,7 +379,7 @@ class SpeakerStore:
             scorer = self._scorers.of_all(file)
         if not scorer.names:
             raise StoreError(f"{self.path}: no speaker is enrolled; enroll some first")
-        scores, n_frames, seconds = self._score(scorer, paths, options.top_c)
+        scores, n_frames, seconds = self._score(scorer, paths, options.top_c, feature_store)
         # The best score first; equal scores in the order of the names.
         order = sorted(range(len(scores)), key=lambda place: (-scores[place], scorer.names[place]))
         ranking = tuple(
@@ -512,10 +533,16 @@ class SpeakerStore:
         return enrolment.adapt_speaker(self.background, statistics, self.adaptation, name=row.name)
 
     def _score(
-        self, scorer: SpeakerScorer, paths: Sequence[Path], top_c: int | None
+        self,
+        scorer: SpeakerScorer,
+        paths: Sequence[Path],
+        top_c: int | None,
+        feature_store: FeatureStore | AnyPath | None,
     ) -> tuple[NDArray[np.float64], int, float]:
         """Return the scores, the number of frames and the seconds of speech."""
-        speech = SpeechStream(self.background.features, paths)
+        store = opened_store(feature_store, self.background.features)
+        recordings = [recording_of(each) for each in whole_recordings(paths, store)]
+        speech = SpeechStream(self.background.features, recordings)
         scores, n_frames = scorer.score_blocks(speech, top_c=top_c)
         speech.check()
         return scores, n_frames, speech.speech_seconds

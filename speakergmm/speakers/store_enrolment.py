@@ -10,10 +10,12 @@ from typing import Any
 from speakergmm.corpora import AnyPath
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import StoreError
+from speakergmm.features import FeatureStore
 from speakergmm.files import shown_path
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import database, enrolment_sessions
 from speakergmm.speakers.background import AnyBackground, as_background
+from speakergmm.speakers.extraction import opened_store
 from speakergmm.speakers.speaker_options import AdaptationOptions
 from speakergmm.speakers.store import SpeakerStore, as_paths, describe_store, speaker_name
 from speakergmm.speakers.store_results import EnrolmentReport
@@ -27,6 +29,7 @@ def enroll_into(
     background: AnyBackground | None = None,
     relevance_factor: float | None = None,
     busy_timeout: float = 30.0,
+    feature_store: FeatureStore | AnyPath | None = None,
     engine: EngineLike = None,
     run: RunContext | None = None,
 ) -> EnrolmentReport:
@@ -51,6 +54,9 @@ def enroll_into(
         must be the relevance factor of the store if the store exists.
     busy_timeout : float, default=30
         Longest wait for other programs that write to the store, in seconds.
+    feature_store : FeatureStore or path, optional
+        Features of recordings that it has are not extracted again. Recordings that it lacks, or has
+        from another version of the file, are extracted, with a warning.
     engine : int, executor, Dask client or Engine, optional
         Number of processes that read recordings; -1 for all cores. It changes nothing but the
         time.
@@ -97,7 +103,13 @@ def enroll_into(
                 "make a new one"
             )
         database.check_place(store_path)
-        collected = enrolment_sessions.collect_sessions(background, paths, engine=engine, run=run)
+        collected = enrolment_sessions.collect_sessions(
+            background,
+            paths,
+            store=opened_store(feature_store, background.features),
+            engine=engine,
+            run=run,
+        )
         contents: dict[str, Any] = {
             "name": name,
             "collected": collected,
@@ -119,5 +131,5 @@ def enroll_into(
                 f"{options.relevance_factor:g}; leave it out, or make another store"
             )
         if collected is None or stored.second_order:
-            return store.enroll(name, paths, engine=engine, run=run)
+            return store.enroll(name, paths, feature_store=feature_store, engine=engine, run=run)
         return store.enroll_collected(name, collected)

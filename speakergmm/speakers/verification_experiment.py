@@ -12,7 +12,7 @@ from speakergmm.corpora import AnyPath, Protocol, Split, Utterance, is_path, rea
 from speakergmm.corpora.protocol import PathNumbers
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InsufficientDataError
-from speakergmm.features import FeatureConfig, map_recordings
+from speakergmm.features import FeatureConfig, FeatureStore, map_recordings
 from speakergmm.metrics import Scores
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.ranges import wrong_type
@@ -22,6 +22,8 @@ from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_ba
 from speakergmm.speakers.extraction import (
     SpeechStream,
     map_grouped_recordings,
+    opened_store,
+    recording_of,
     whole_recordings,
 )
 from speakergmm.speakers.speaker_options import AdaptationOptions, ProtocolOptions
@@ -33,6 +35,7 @@ def run_protocol(
     background: AnyBackground,
     options: ProtocolOptions | None = None,
     *,
+    feature_store: FeatureStore | AnyPath | None = None,
     engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
@@ -48,6 +51,9 @@ def run_protocol(
     protocol : Protocol or path
     background : BackgroundModel or path
     options : ProtocolOptions, optional
+    feature_store : FeatureStore or path, optional
+        Features of recordings that it has are not extracted again. Recordings that it lacks, or has
+        from another version of the file, are extracted, with a warning.
     engine : int, executor, Dask client or Engine, optional
         Where the work is done; a number is one of worker processes. It changes nothing but the
         time.
@@ -74,20 +80,23 @@ def run_protocol(
         If no trial can be scored.
     InvalidInputError
         If an option is out of range.
+    IncompatibleModelError
+        If the feature store was made with other features than the background model.
     """
     options = ProtocolOptions.of(options, changes)
     run, engine = RunContext.checked(run), Engine.of(engine)
     protocol = _as_protocol(protocol)
     split = protocol.split(options.split)
     background = as_background(background)
-    models = _enrolled_models(split, background, options.adaptation, engine, run)
+    store = opened_store(feature_store, background.features)
+    models = _enrolled_models(split, background, options.adaptation, store, engine, run)
 
     # Each test recording is read once and scored against all of its models.
     scorer = SpeakerScorer(background.mixture, models)
     trials = TrialTable(split, scorer.names)
     scored = map_recordings(
         ScoreClaims(background.features, scorer, options.scoring.top_c, trials.claims),
-        whole_recordings(trials.claimed_paths),
+        whole_recordings(trials.claimed_paths, store, engine=engine),
         engine=engine,
         run=replace(run, on_skip=trials.with_lost_trials(run.on_skip or warn_of_skip)),
         description="Scoring trials",
@@ -124,6 +133,7 @@ def enroll_models(
     background: BackgroundModel,
     options: AdaptationOptions | None = None,
     *,
+    feature_store: FeatureStore | AnyPath | None = None,
     engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
@@ -135,7 +145,7 @@ def enroll_models(
     split : Split
     background : BackgroundModel
     options : AdaptationOptions, optional
-    engine, run
+    feature_store, engine, run
         As for `run_protocol`.
     **changes
         Fields of `AdaptationOptions`, in place of those of `options`.
@@ -154,19 +164,24 @@ def enroll_models(
         If an option is out of range.
     """
     options = AdaptationOptions.of(options, changes)
-    return _enrolled_models(split, background, options, Engine.of(engine), RunContext.checked(run))
+    store = opened_store(feature_store, background.features)
+    run = RunContext.checked(run)
+    return _enrolled_models(split, background, options, store, Engine.of(engine), run)
 
 
 def _enrolled_models(
     split: Split,
     background: BackgroundModel,
     options: AdaptationOptions,
+    store: FeatureStore | None,
     engine: Engine,
     run: RunContext,
 ) -> dict[str, DiagonalMixture]:
+    paths = dict.fromkeys(path for model in split.models for path in split.enrolment[model])
+    recordings = dict(zip(paths, whole_recordings(paths, store, engine=engine), strict=True))
     sessions = map_grouped_recordings(
         CollectStatistics(background, options.second_order),
-        {model: whole_recordings(split.enrolment[model]) for model in split.models},
+        {model: [recordings[path] for path in split.enrolment[model]] for model in split.models},
         engine=engine,
         run=run,
         description="Enrolling models",
@@ -259,7 +274,7 @@ class CollectStatistics:
     def __call__(self, utterance: Utterance) -> enrolment.SessionStatistics:
         """Return the statistics of one recording."""
         return enrolment.collect_statistics(
-            self.background, utterance.path, second_order=self.second_order
+            self.background, recording_of(utterance), second_order=self.second_order
         )
 
 
@@ -282,7 +297,7 @@ class ScoreClaims:
         few = 2 * len(places) < len(self.scorer)
         names = [self.scorer.names[place] for place in places.tolist()]
         scorer = self.scorer.subset(names) if few else self.scorer
-        speech = SpeechStream(self.config, [utterance.path])
+        speech = SpeechStream(self.config, [recording_of(utterance)])
         scores = scorer.score(speech, top_c=self.top_c)
         speech.check()
         return scores if few else scores[places]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 from typing import NamedTuple
 
-from speakergmm.files import open_regular
+from speakergmm.files import UnreadableFileError, open_regular
 
 
 class FileState(NamedTuple):
@@ -46,3 +47,13 @@ def content_digest(path: str | os.PathLike[str]) -> str:
     """
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_if_unchanged(file: tuple[Path, FileState]) -> str:
+    """Return the SHA-256 of a file; an empty string if it cannot be read, or its state changes."""
+    path, state = file
+    try:
+        digest = content_digest(path)
+    except UnreadableFileError:
+        return ""
+    return digest if file_state(path) == state else ""

@@ -139,6 +139,11 @@ class FeatureStore:
         """The utterances as a corpus."""
         return Corpus(self.utterances, source=os.fspath(self.path))
 
+    @property
+    def rows(self) -> tuple[StoredUtterance, ...]:
+        """The utterances with what is known of their audio, and the places of their features."""
+        return self._rows
+
     def __len__(self) -> int:
         return len(self._rows)
 

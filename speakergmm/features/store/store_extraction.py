@@ -16,7 +16,7 @@ from speakergmm.errors import InsufficientDataError, InvalidInputError, ModelFor
 from speakergmm.features.config import as_feature_config
 from speakergmm.features.extractor import cached_extractor
 from speakergmm.features.recording_mapping import leave_out
-from speakergmm.features.store.audio_state import FileState, content_digest, file_state
+from speakergmm.features.store.audio_state import FileState, digest_if_unchanged, file_state
 from speakergmm.features.store.extraction_options import ExtractionOptions
 from speakergmm.features.store.feature_store import FeatureStore
 from speakergmm.features.store.shard_extraction import ExtractShard, Outcome, plan_batches
@@ -31,13 +31,13 @@ from speakergmm.features.store.store_index import (
     has_index,
     writing,
 )
-from speakergmm.files import UnreadableFileError, kind_of, make_folders, shown_path
+from speakergmm.files import kind_of, make_folders, shown_path
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.run_context import RunContext
 
 
 class FeatureStoreWarning(UserWarning):
-    """A part of a feature store was damaged, and is extracted again."""
+    """A part of a feature store is damaged or missing, and is extracted again."""
 
 
 def extract_features(
@@ -276,7 +276,9 @@ class _Extraction:
             elif state.size in known.sizes:  # content of another size is other content
                 unsure.append((number, utterance, state))
         paths = list({utterance.path: state for _, utterance, state in unsure}.items())
-        digests = dict(zip((path for path, _ in paths), self._map(_digest_of, paths), strict=True))
+        digests = dict(
+            zip((path for path, _ in paths), self._map(digest_if_unchanged, paths), strict=True)
+        )
         for number, utterance, state in unsure:
             content = ContentKey(digests[utterance.path], utterance.start, utterance.end)
             if row := known.by_content.get(content):
@@ -303,16 +305,6 @@ class _Extraction:
     def _map(self, function: Any, items: Sequence[Any]) -> Iterable[Any]:
         """Apply a function to files; processes are not worth while for a few."""
         return self.engine.map(function, items) if len(items) > 1 else map(function, items)
-
-
-def _digest_of(file: tuple[Path, FileState]) -> str:
-    """Return the SHA-256 of a file; an empty string if it cannot be read."""
-    path, state = file
-    try:
-        digest = content_digest(path)
-    except UnreadableFileError:
-        return ""
-    return digest if file_state(path) == state else ""
 
 
 def _renamed(row: StoredUtterance, utterance: Utterance, state: FileState) -> StoredUtterance:

@@ -392,3 +392,25 @@ def test_a_background_model_is_trained_on_a_feature_store(tmp_path, world, speak
     wrong = speakergmm("train-ubm", store.path, "-o", tmp_path / "c", "--data-dir", tmp_path)
     assert wrong.code == 2
     assert "is a feature store" in wrong.err
+
+
+@pytest.mark.slow
+def test_features_of_recordings_are_read_from_a_store(tmp_path, world, speakergmm):
+    split = world.protocol.split("eval")
+    store = extract_features(sorted(set(split.paths())), tmp_path / "features")
+    lists = (world.protocol_dir, "--data-dir", world.folder / "corpus", "--ubm", world.ubm)
+    given = ("--store", store.path)
+    for more, output in (((), "a.tsv"), (given, "b.tsv")):
+        done = speakergmm("run-protocol", *lists, "-o", tmp_path / output, *more)
+        assert done.code == 0, done.err
+    assert (tmp_path / "a.tsv").read_bytes() == (tmp_path / "b.tsv").read_bytes()
+    voices, test = tmp_path / "voices.db", world.test("e001")
+    enrol = ("enroll", voices, "e001", *world.enrolment("e001"), "--ubm", world.ubm, *given)
+    assert speakergmm(*enrol).code == 0
+    for command in (("verify", voices, "e001", test), ("identify", voices, test)):
+        found, expected = (speakergmm(*command, "--json", *more) for more in (given, ()))
+        assert found.json == expected.json
+    kaldi = extract_features([test], tmp_path / "kaldi", features="kaldi")
+    refused = speakergmm("verify", voices, "e001", test, "--store", kaldi.path)
+    assert refused.code == 2
+    assert "they differ in:" in refused.err
