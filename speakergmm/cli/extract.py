@@ -24,6 +24,9 @@ class Extract(CorpusCommand):
     or settings. An extraction that was interrupted goes on where it stopped. What the store has and
     the corpus lacks stays until prune-store removes it.
 
+    A Kaldi data directory without wav.scp, or a feats.scp, is brought into a new store as Kaldi
+    computed it; --features then states how that was.
+
     Examples:
 
       speakergmm extract recordings/ --output features/ -j 2
@@ -36,10 +39,27 @@ class Extract(CorpusCommand):
     extraction: ExtractionOptions = options_of(
         ExtractionOptions, "features", "dtype", "shard_frames", "verify"
     )
+    kaldi: Path | None = option(
+        None, "Write the features of the store to this new Kaldi data directory, too."
+    )
     context: RunContext = options_of(RunContext, "strict")
 
     def run(self) -> None:
         """Extract what is not in the store, and print a summary."""
+        if (listed := _kaldi_list(self.corpus)) is not None:
+            chosen = self.extraction
+            is_told = chosen.features != ExtractionOptions().features
+            store = features.FeatureStore.from_kaldi(
+                listed,
+                self.output,
+                features=chosen.features if is_told else None,
+                dtype=chosen.dtype,
+                shard_frames=chosen.shard_frames,
+                engine=self.jobs,
+                run=replace(self.context, progress=not self.json),
+            )
+            self._answer(store, {})
+            return
         read = self.open_corpus(self.corpus)
         store = features.extract_features(
             read,
@@ -56,15 +76,19 @@ class Extract(CorpusCommand):
                 f"warning: {counted(n_others, 'utterance')} of the store not in the corpus; "
                 f"speakergmm prune-store {self.output} --corpus {self.corpus} removes them"
             )
+        self._answer(
+            store,
+            {"n_left_out": n_missing, "n_others": n_others, **corpus_report(read)},
+            f"; {n_missing:,} left out" * bool(n_missing),
+        )
+
+    def _answer(self, store: features.FeatureStore, facts: dict[str, Any], end: str = "") -> None:
+        """Write the features for Kaldi, if that was asked for, and print a summary."""
+        if self.kaldi is not None:
+            store.to_kaldi(self.kaldi)
         self.answer(
-            {
-                "output": str(self.output),
-                "n_left_out": n_missing,
-                "n_others": n_others,
-                **corpus_report(read),
-                **store.info(),
-            },
-            _summary(store, self.output) + f"; {n_missing:,} left out" * bool(n_missing),
+            {"output": str(self.output), **facts, **store.info()},
+            _summary(store, self.output) + end,
         )
 
 
@@ -105,6 +129,14 @@ class PruneStore(CorpusCommand):
             document | store.info(),
             f"{counted(n_removed, 'utterance')} removed; {_summary(store, self.store)}",
         )
+
+
+def _kaldi_list(path: Path) -> Path | None:
+    """Return the list of features if a path is one, or a Kaldi data directory without audio."""
+    if path.name == "feats.scp":
+        return path
+    inside = path / "feats.scp"
+    return inside if inside.is_file() and not (path / "wav.scp").exists() else None
 
 
 def _summary(store: features.FeatureStore, path: Path) -> str:

@@ -32,14 +32,17 @@ if TYPE_CHECKING:
     from speakergmm.features.spectra import SpectralAnalysis as SpectralAnalysis
     from speakergmm.features.store.extraction_options import ExtractionOptions as ExtractionOptions
     from speakergmm.features.store.feature_store import FeatureStore as FeatureStore
+    from speakergmm.features.store.kaldi_matrices import ArchivePlace as ArchivePlace
+    from speakergmm.features.store.kaldi_matrices import read_matrix as read_matrix
     from speakergmm.features.store.recording_lookup import StoredRecording as StoredRecording
     from speakergmm.features.store.recording_lookup import find_recordings as find_recordings
+    from speakergmm.features.store.shard_files import forget_removed as forget_removed
     from speakergmm.features.store.store_extraction import (
         FeatureStoreWarning as FeatureStoreWarning,
     )
     from speakergmm.features.store.store_extraction import extract_features as extract_features
-    from speakergmm.features.store.stored_frames import FrameShard as FrameShard
     from speakergmm.features.store.stored_frames import StoredFrames as StoredFrames
+    from speakergmm.features.store.stored_frames import StoreShard as StoreShard
     from speakergmm.features.store.temporary_store import temporary_store as temporary_store
     from speakergmm.features.voice_activity import EnergyHistogram as EnergyHistogram
     from speakergmm.features.voice_activity import SpeechRule as SpeechRule

@@ -23,7 +23,7 @@ from speakergmm.features import (
     FeatureConfig,
     FeatureStore,
     FrameGrid,
-    FrameShard,
+    StoreShard,
     leave_out,
     temporary_store,
 )
@@ -40,7 +40,7 @@ _SAME = 1e-4
 class _Source:
     """Frames of one utterance in a store, and how they are normalised."""
 
-    frames: FrameShard
+    frames: StoreShard
     normalisation: FeatureNormalisation
     moments: Moments | None
 
@@ -99,7 +99,7 @@ class _Measure:
     config: FeatureConfig
     needs_moments: bool
 
-    def __call__(self, frames: FrameShard) -> tuple[Moments | None, int]:
+    def __call__(self, frames: StoreShard) -> tuple[Moments | None, int]:
         values = frames.utterance(0)
         moments = Moments.of(values) if self.needs_moments else None
         return moments, count_constant(values, self.config)

@@ -10,20 +10,22 @@ from typing import Any, Self
 
 from speakergmm import records
 from speakergmm.corpora import Corpus, CorpusLike, Utterance, as_corpus, quoted
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import CorpusError, StoreError, UnknownSpeakerError
 from speakergmm.features.config import FeatureConfig
 from speakergmm.features.feature_matrix import Features
-from speakergmm.features.store.extraction_options import StoredType
+from speakergmm.features.store.extraction_options import ExtractionOptions, StoredType
 from speakergmm.features.store.store_index import StoredUtterance, StoreIndex, has_index
 from speakergmm.features.store.store_pruning import keep_rows
 from speakergmm.features.store.stored_frames import (
     BLOCK_FRAMES,
     Frames,
-    FrameShard,
     StoredFrames,
+    StoreShard,
     piece_of,
 )
-from speakergmm.files import shown_path
+from speakergmm.files import kind_of, shown_path
+from speakergmm.run_context import RunContext
 
 
 class FeatureStore:
@@ -226,7 +228,7 @@ class FeatureStore:
         """
         piece = piece_of(self._row(utterance))
         settings = self._index.settings
-        shard = FrameShard(os.fspath(self.path), settings.digest, (piece,), speech_only=False)
+        shard = StoreShard(os.fspath(self.path), settings.digest, (piece,), speech_only=False)
         grid = settings.grid.part(0, piece.n_frames)
         return Features(shard.utterance(0), shard.speech(0), grid, settings.names)
 
@@ -250,11 +252,11 @@ class FeatureStore:
         )
 
     @cached_property
-    def utterance_frames(self) -> tuple[FrameShard, ...]:
+    def utterance_frames(self) -> tuple[StoreShard, ...]:
         """The frames of each utterance, which worker processes can read by themselves."""
         settings = self._index.settings.digest
         return tuple(
-            FrameShard(os.fspath(self.path), settings, (piece_of(row),), speech_only=False)
+            StoreShard(os.fspath(self.path), settings, (piece_of(row),), speech_only=False)
             for row in self._rows
         )
 
@@ -315,6 +317,96 @@ class FeatureStore:
 
     def _keeping(self, wanted: Any) -> FeatureStore:
         return FeatureStore(self.path, keep_rows(self.path, wanted))
+
+    @classmethod
+    def from_kaldi(
+        cls,
+        feats_scp: str | os.PathLike[str],
+        output: str | os.PathLike[str],
+        *,
+        utt2spk: str | os.PathLike[str] | None = None,
+        vad_scp: str | os.PathLike[str] | None = None,
+        features: FeatureConfig | str | os.PathLike[str] | None = None,
+        dtype: StoredType = "float32",
+        shard_frames: int = 100_000,
+        engine: EngineLike = None,
+        run: RunContext | None = None,
+    ) -> Self:
+        """Make a store of features that Kaldi has computed.
+
+        Parameters
+        ----------
+        feats_scp : path
+            Kaldi's list of the features, whose paths are absolute or relative to its folder.
+            Commands in it are refused. Archives are in binary form, compressed or not.
+        output : path
+            A new folder for the store.
+        utt2spk, vad_scp : path, optional
+            Lists of the speakers, and of the decisions about speech; by default those beside
+            `feats_scp`, if there are any. Without decisions all frames are speech.
+        features : FeatureConfig, str or path, optional
+            How the features were computed, which the archives do not state. A model that is
+            trained from the store can be applied to recordings only if it is known.
+        dtype : {"float32", "float16"}, default="float32"
+            Type in which the features are stored.
+        shard_frames : int, default=100000
+            Number of frames in a shard, at most.
+        engine : int, executor, Dask client or Engine, optional
+            Where the work is done, which changes nothing but the time.
+        run : RunContext, optional
+            Uses `strict`, `on_skip` and `progress`.
+
+        Raises
+        ------
+        CorpusError
+            If a list is wrong, or, if `run` is strict, a matrix is damaged.
+        InsufficientDataError
+            If no matrix can be used.
+        InvalidInputError
+            If the folder holds something, or the configuration has another number of columns.
+        """
+        from speakergmm.features.store.kaldi_features import import_kaldi, list_kaldi_features
+
+        options = ExtractionOptions(dtype=dtype, shard_frames=shard_frames)
+        listed = Path(feats_scp)
+        beside = {name: listed.parent / name for name in ("utt2spk", "vad.scp")}
+        given = {"utt2spk": utt2spk, "vad.scp": vad_scp}
+        found = {
+            name: Path(path) if path is not None else beside[name]
+            for name, path in given.items()
+            if path is not None or kind_of(beside[name]) == "file"
+        }
+        index = import_kaldi(
+            list_kaldi_features(listed, utt2spk=found.get("utt2spk"), vad_scp=found.get("vad.scp")),
+            Path(output),
+            features=features,
+            dtype=options.dtype,
+            shard_frames=options.shard_frames,
+            engine=Engine.of(engine),
+            run=RunContext.checked(run),
+        )
+        return cls(output, index)
+
+    def to_kaldi(self, folder: str | os.PathLike[str]) -> None:
+        """Write the features to a Kaldi data directory.
+
+        Parameters
+        ----------
+        folder : path
+            A new folder, which appears complete or not at all, with ``feats.scp`` and
+            ``feats.ark`` (float32, not compressed), ``vad.scp`` and ``vad.ark``,
+            ``utt2num_frames``, and, of the utterances with a speaker, ``utt2spk`` and ``spk2utt``.
+
+        Raises
+        ------
+        SpeakerGmmError
+            If the folder exists or cannot be written.
+        """
+        from speakergmm.features.store.kaldi_export import export_kaldi
+
+        sorted_rows = sorted(self._rows, key=lambda row: row.id.encode())
+        items = ((row.utterance, self.read(row.id)) for row in sorted_rows)
+        export_kaldi(items, Path(folder))
 
     def info(self) -> dict[str, Any]:
         """Return a description of the store, as JSON can hold it."""

@@ -16,7 +16,7 @@ from speakergmm.features.store.audio_state import FileState, digest_if_unchanged
 from speakergmm.features.store.feature_store import FeatureStore
 from speakergmm.features.store.store_extraction import FeatureStoreWarning
 from speakergmm.features.store.store_index import ContentKey
-from speakergmm.features.store.stored_frames import FrameShard
+from speakergmm.features.store.stored_frames import StoreShard
 from speakergmm.files import shown_path
 
 
@@ -30,13 +30,13 @@ class StoredRecording(Utterance):
     ----------
     id, path, speaker, start, end, recording
         As in `Utterance`.
-    frames : FrameShard
+    frames : StoreShard
         The features.
     grid : FrameGrid
         Times of frames.
     """
 
-    frames: FrameShard | None = None
+    frames: StoreShard | None = None
     grid: FrameGrid | None = None
 
     def features(self) -> Features:
@@ -89,7 +89,7 @@ def find_recordings(
         places[os.path.abspath(row.path), row.start, row.end] = row.state, frames  # noqa: PTH100
         contents[row.content] = frames
     sizes = {row.size for row in store.rows}
-    found: list[FrameShard | None] = []
+    found: list[StoreShard | None] = []
     unsure: list[tuple[int, FileState]] = []
     for number, each in enumerate(utterances):
         place = os.path.abspath(each.path), each.start, each.end  # noqa: PTH100
@@ -123,7 +123,7 @@ def find_recordings(
     )
 
 
-def _stored(utterance: Utterance, frames: FrameShard, grid: FrameGrid) -> StoredRecording:
+def _stored(utterance: Utterance, frames: StoreShard, grid: FrameGrid) -> StoredRecording:
     values: dict[str, Any] = {
         each.name: getattr(utterance, each.name) for each in fields(Utterance)
     }

@@ -22,16 +22,16 @@ from speakergmm.features.store.feature_store import FeatureStore
 from speakergmm.features.store.shard_extraction import ExtractShard, Outcome, plan_batches
 from speakergmm.features.store.shard_files import is_whole, list_shards, read_content, remove_unused
 from speakergmm.features.store.store_index import (
-    SHARDS_FOLDER,
     ContentKey,
     StoredUtterance,
     StoreIndex,
     StoreSettings,
     UtteranceTable,
     has_index,
+    prepare_folder,
     writing,
 )
-from speakergmm.files import kind_of, make_folders, shown_path
+from speakergmm.files import shown_path
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.run_context import RunContext
 
@@ -116,26 +116,10 @@ def extract_utterances(
     names = cached_extractor(config).feature_names
     settings = StoreSettings(config, chosen.dtype, names, config.grid(0))
     folder = Path(path)
-    _prepare_folder(folder)
+    prepare_folder(folder)
     with writing(folder):
         extraction = _Extraction(folder, settings, chosen, Engine.of(engine), run)
         return FeatureStore(folder, extraction.update(utterances))
-
-
-def _prepare_folder(folder: Path) -> None:
-    """Create the folder of a store; refuse one that holds something else."""
-    if kind_of(folder) not in ("missing", "folder"):
-        raise InvalidInputError(
-            f"{shown_path(folder)}: is a {kind_of(folder)}; a feature store is a folder, give the "
-            "name of a new one"
-        )
-    is_ours = has_index(folder) or kind_of(folder / SHARDS_FOLDER) == "folder"
-    if not is_ours and kind_of(folder) == "folder" and any(folder.iterdir()):
-        raise InvalidInputError(
-            f"{shown_path(folder)}: holds files and is not a feature store; give the name of a new "
-            "folder"
-        )
-    make_folders(folder / SHARDS_FOLDER)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from speakergmm.features.config import FeatureConfig
 from speakergmm.features.grid import FrameGrid
 from speakergmm.features.store.audio_state import FileState
 from speakergmm.features.store.extraction_options import StoredType
-from speakergmm.files import kind_of, shown_path
+from speakergmm.files import kind_of, make_folders, shown_path
 from speakergmm.temporaries import CAN_LOCK
 
 if sys.platform != "win32":
@@ -273,6 +273,22 @@ class StoreIndex:
 def has_index(folder: str | os.PathLike[str]) -> bool:
     """Return whether a folder is a feature store, complete or not."""
     return kind_of(Path(folder, INDEX_NAME)) == "file"
+
+
+def prepare_folder(folder: Path) -> None:
+    """Create the folder of a store; refuse one that holds something else."""
+    if kind_of(folder) not in ("missing", "folder"):
+        raise InvalidInputError(
+            f"{shown_path(folder)}: is a {kind_of(folder)}; a feature store is a folder, give the "
+            "name of a new one"
+        )
+    is_ours = has_index(folder) or kind_of(folder / SHARDS_FOLDER) == "folder"
+    if not is_ours and kind_of(folder) == "folder" and any(folder.iterdir()):
+        raise InvalidInputError(
+            f"{shown_path(folder)}: holds files and is not a feature store; give the name of a new "
+            "folder"
+        )
+    make_folders(folder / SHARDS_FOLDER)
 
 
 @contextlib.contextmanager

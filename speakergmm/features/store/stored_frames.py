@@ -41,7 +41,7 @@ class Piece(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class FrameShard:
+class StoreShard:
     """Frames of consecutive utterances of a store; can be sent to worker processes.
 
     Parameters
@@ -174,7 +174,7 @@ class StoredFrames:
 
     Attributes
     ----------
-    shards : tuple of FrameShard
+    shards : tuple of StoreShard
         The frames, cut between utterances. The cuts depend on the utterances and `shard_frames`
         alone, not on the files in which the features lie.
     n_frames : int
@@ -197,12 +197,12 @@ class StoredFrames:
         self._speech_only = speech_only
 
     @cached_property
-    def shards(self) -> tuple[FrameShard, ...]:
+    def shards(self) -> tuple[StoreShard, ...]:
         """The frames, cut between utterances."""
         pieces = [piece_of(row) for row in self._rows]
         parts = cut_at_utterances([row.n_frames for row in self._rows], self._shard_frames)
         return tuple(
-            FrameShard(self._folder, self._settings, tuple(pieces[part]), self._speech_only)
+            StoreShard(self._folder, self._settings, tuple(pieces[part]), self._speech_only)
             for part in parts
         )
 

@@ -82,3 +82,23 @@ def test_a_store_is_recognised(recordings, tmp_path, speakergmm):
     done = speakergmm("extract", recordings, "--output", recordings)
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "is not a feature store; give the name of a new folder" in done.err
+
+
+def test_features_for_kaldi_and_from_it(recordings, tmp_path, speakergmm):
+    store, folder = tmp_path / "store", tmp_path / "kaldi"
+    made = speakergmm("extract", recordings, "--output", store, "--kaldi", folder, "--json")
+    assert made.code == 0, made.err
+    back = tmp_path / "back"
+    done = speakergmm("extract", folder, "--output", back, "--json")
+    assert done.code == 0, done.err
+    assert done.json["features"] is None
+    one, other = FeatureStore.open(store), FeatureStore.open(back)
+    assert other.speakers == one.speakers
+    for found in other.utterances:
+        np.testing.assert_array_equal(other.read(found).values, one.read(found.id).values)
+        np.testing.assert_array_equal(other.read(found).speech, one.read(found.id).speech)
+    wrong = speakergmm(
+        "extract", folder / "feats.scp", "--output", tmp_path / "w", "--features", "hmm"
+    )
+    assert (wrong.code, wrong.err.count("\n")) == (2, 1)
+    assert "60 columns" in wrong.err

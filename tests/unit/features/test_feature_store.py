@@ -1,5 +1,6 @@
 """Stores of features: what the extractor returns, and only what changed is extracted again."""
 
+import contextlib
 import dataclasses
 import os
 import pickle
@@ -27,11 +28,11 @@ from speakergmm.features import (
     FeatureStore,
     FeatureStoreWarning,
     extract_features,
+    forget_removed,
 )
-from speakergmm.features.store import shard_files
-from speakergmm.features.store.store_index import INDEX_NAME, writing
 from speakergmm.run_context import RunContext
 
+INDEX_NAME = "index.safetensors"
 CONFIG = FeatureConfig.preset("speaker")
 SPEAKERS = {"a1": "ana", "b1": "bo", "a2": "ana", "c1": "cy", "b2": "bo", "c2": "cy"}
 
@@ -300,43 +301,41 @@ def test_a_recording_that_has_gone_stays_one_that_broke_does_not(corpus, tmp_pat
 
 def test_an_interrupted_extraction_goes_on(corpus, tmp_path, extracted, monkeypatch):
     whole = extract_features(corpus, tmp_path / "whole")
+    extracted.clear()
 
     class Stop(BaseException):
         pass
 
-    written = []
-    write_shard = shard_files.write_shard
+    counted = FeatureExtractor.extract
 
-    def interrupted(*given):
-        if written:
+    def interrupted(self, path, **more):
+        if Path(path).stem == "c1":
             raise Stop
-        written.append(write_shard(*given))
-        return written[0]
+        return counted(self, path, **more)
 
-    path = "speakergmm.features.store.shard_extraction"
-    monkeypatch.setattr(f"{path}.write_shard", interrupted)
-    monkeypatch.setattr(f"{path}._LEAST_BATCH_FRAMES", 120)
-    with pytest.raises(Stop):
-        extract_features(corpus, tmp_path / "store")
+    with monkeypatch.context() as patch:
+        patch.setattr(FeatureExtractor, "extract", interrupted)
+        patch.setattr("speakergmm.features.store.shard_extraction._LEAST_BATCH_FRAMES", 120)
+        with pytest.raises(Stop):
+            extract_features(corpus, tmp_path / "store")
     with pytest.raises(StoreError, match="has not ended; run speakergmm extract again"):
         FeatureStore.open(tmp_path / "store")
-    monkeypatch.undo()
-    done = [
-        row.id
-        for row in shard_files.read_content(next((tmp_path / "store").glob("shards/*"))).table.rows
-    ]
-    assert 0 < len(done) < len(corpus)
-    calls = []
-    extract = FeatureExtractor.extract
-    monkeypatch.setattr(
-        FeatureExtractor,
-        "extract",
-        lambda self, p, **more: calls.append(Path(p).stem) or extract(self, p, **more),
-    )
+    done = list(extracted)
+    assert done == ["a1", "b1", "a2"]
+    extracted.clear()
     store = extract_features(corpus, tmp_path / "store")
-    assert sorted(calls) == sorted(set(SPEAKERS) - set(done))
+    assert extracted == ["c1", "b2", "c2"]
     assert store.digest == whole.digest
     assert_holds(store, corpus)
+
+
+@contextlib.contextmanager
+def writing(store):
+    """Hold the lock of a writer."""
+    fcntl = pytest.importorskip("fcntl", reason="locks of this system are others")
+    with (store / "lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def test_one_writer_at_a_time(corpus, tmp_path):
@@ -422,7 +421,7 @@ def test_pruning_keeps_the_utterances_of_a_corpus(corpus, tmp_path):
     for found in (pruned, FeatureStore.open(store.path)):
         assert_holds(found, [corpus.utterances[place] for place in (0, 1, 4)])
     # A reader that had opened the store before finds what was kept, and is told what was not.
-    shard_files._opened.clear()
+    forget_removed()
     np.testing.assert_array_equal(store.read("b2").values, expected(corpus.utterances[4]).values)
     with pytest.raises(StoreError, match="'c2' has been removed"):
         store.read("c2")

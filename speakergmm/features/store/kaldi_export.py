@@ -1,0 +1,60 @@
+"""Feature stores written as a Kaldi data directory."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from speakergmm.corpora import Utterance, escaped_name
+from speakergmm.errors import SpeakerGmmError
+from speakergmm.features.feature_matrix import Features
+from speakergmm.features.store.kaldi_matrices import write_matrix
+from speakergmm.files import atomic_folder, shown_path, write_error
+
+
+def export_kaldi(items: Iterable[tuple[Utterance, Features]], folder: Path) -> None:
+    """Write features to a folder with ``feats.ark``, ``feats.scp`` and the lists beside them.
+
+    Parameters
+    ----------
+    items : iterable of (Utterance, Features)
+        Sorted by the bytes of their ids, as Kaldi expects.
+    folder : Path
+        A new folder, which appears complete or not at all.
+
+    Raises
+    ------
+    SpeakerGmmError
+        If it exists or cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SpeakerGmmError(f"{shown_path(folder)}: exists; give the name of a new folder")
+    final = Path(os.path.abspath(folder))  # noqa: PTH100 - links stay as they were given
+    lines: dict[str, list[str]] = defaultdict(list)
+    by_speaker: dict[str, list[str]] = defaultdict(list)
+    try:
+        with atomic_folder(folder) as made:
+            with (made / "feats.ark").open("wb") as ark, (made / "vad.ark").open("wb") as vad:
+                for utterance, features in items:
+                    name = escaped_name(utterance.id)
+                    for kind, file, values in (
+                        ("feats", ark, features.values),
+                        ("vad", vad, features.speech.astype(np.float32)),
+                    ):
+                        offset = write_matrix(file, name, values)
+                        lines[f"{kind}.scp"].append(f"{name} {final / kind}.ark:{offset}")
+                    lines["utt2num_frames"].append(f"{name} {len(features)}")
+                    if utterance.speaker is not None:
+                        speaker = escaped_name(utterance.speaker)
+                        lines["utt2spk"].append(f"{name} {speaker}")
+                        by_speaker[speaker].append(name)
+            for speaker in sorted(by_speaker, key=str.encode):
+                lines["spk2utt"].append(f"{speaker} {' '.join(by_speaker[speaker])}")
+            for name, text in lines.items():
+                (made / name).write_bytes("".join(f"{line}\n" for line in text).encode())
+    except OSError as error:
+        raise write_error(folder, error) from None

@@ -1,0 +1,207 @@
+"""Features that Kaldi has computed, brought into a feature store, and stores written for Kaldi."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from speakergmm.corpora import Utterance
+from speakergmm.corpora.kaldi_text import read_by_name
+from speakergmm.corpora.names import quoted, shown
+from speakergmm.engine import Engine
+from speakergmm.errors import CorpusError, InsufficientDataError, InvalidInputError, SpeakerGmmError
+from speakergmm.features.config import FeatureConfig, as_feature_config
+from speakergmm.features.extractor import cached_extractor
+from speakergmm.features.feature_matrix import Features
+from speakergmm.features.grid import FrameGrid
+from speakergmm.features.recording_mapping import leave_out
+from speakergmm.features.store.audio_state import file_state
+from speakergmm.features.store.extraction_options import StoredType
+from speakergmm.features.store.kaldi_matrices import ArchivePlace, read_matrix, read_scp
+from speakergmm.features.store.shard_extraction import (
+    Outcome,
+    stored_utterance,
+    write_features,
+)
+from speakergmm.features.store.shard_files import remove_unused
+from speakergmm.features.store.store_index import (
+    StoredUtterance,
+    StoreIndex,
+    StoreSettings,
+    UtteranceTable,
+    has_index,
+    prepare_folder,
+    writing,
+)
+from speakergmm.provenance import software_versions, utc_now
+from speakergmm.run_context import RunContext
+from speakergmm.text_files import FaultList, read_lines
+
+_BATCH = 128
+# Kaldi's default frames; the archives do not state theirs.
+_GRID = FrameGrid(frame_length=0.025, frame_shift=0.010, start=0.0, n_frames=0)
+
+
+class KaldiUtterance(NamedTuple):
+    """Features of an utterance in Kaldi's archives, and its speech, if that is known."""
+
+    utterance: Utterance
+    features: ArchivePlace
+    speech: ArchivePlace | None
+
+
+@dataclass(frozen=True, slots=True)
+class _ImportShard:
+    """Copying of a batch of utterances into a shard; can be sent to worker processes."""
+
+    folder: Path
+    settings: StoreSettings
+
+    def __call__(self, batch: Sequence[KaldiUtterance]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        features: list[Features] = []
+        n_frames = 0
+        for item in batch:
+            try:
+                found = self._read(item)
+            except SpeakerGmmError as error:
+                outcomes.append(error)
+                continue
+            audio = hashlib.sha256(found.values.tobytes() + found.speech.tobytes()).hexdigest()
+            state = file_state(item.features.path)
+            assert state is not None
+            row = stored_utterance(item.utterance, found, audio, state, n_frames)
+            outcomes.append(row)
+            features.append(found)
+            n_frames += row.n_frames
+        rows = [outcome for outcome in outcomes if isinstance(outcome, StoredUtterance)]
+        name = write_features(self.folder, self.settings, rows, features) if rows else ""
+        return [
+            replace(outcome, shard=name) if isinstance(outcome, StoredUtterance) else outcome
+            for outcome in outcomes
+        ]
+
+    def _read(self, item: KaldiUtterance) -> Features:
+        values, names = read_matrix(item.features), self.settings.names
+        if values.ndim != 2 or values.shape[1] != len(names) or not len(values):
+            raise CorpusError(
+                f"{item.features}: found an array of shape {values.shape} where features have "
+                f"{len(names)} columns"
+            )
+        speech = np.ones(len(values), np.bool_)
+        if item.speech is not None:
+            decisions = read_matrix(item.speech)
+            if decisions.shape != speech.shape:
+                raise CorpusError(
+                    f"{item.speech}: found decisions of shape {decisions.shape} for "
+                    f"{len(values)} frames"
+                )
+            speech = decisions > 0.5
+        return Features(values, speech, self.settings.grid.part(0, len(values)), names)
+
+
+def list_kaldi_features(
+    feats_scp: Path, *, utt2spk: Path | None, vad_scp: Path | None
+) -> list[KaldiUtterance]:
+    """Read the lists of features, speakers and speech of a Kaldi data directory.
+
+    Raises
+    ------
+    CorpusError
+        If a list is wrong, or an utterance is missing in one.
+    """
+    places = read_scp(feats_scp, feats_scp.parent)
+    speakers = {} if utt2spk is None else _read_speakers(utt2spk)
+    speech = {} if vad_scp is None else read_scp(vad_scp, vad_scp.parent)
+    for path, named in ((utt2spk, speakers), (vad_scp, speech)):
+        missing = [name for name in places if path is not None and name not in named]
+        if missing:
+            raise CorpusError(f"{shown(path)}: has no utterance {quoted(missing[0])}")
+    return [
+        KaldiUtterance(
+            # Kaldi's own name of the place: utterances of one archive are no repetitions.
+            Utterance(name, Path(str(place)), speakers.get(name)),
+            place,
+            speech.get(name),
+        )
+        for name, place in places.items()
+    ]
+
+
+def _read_speakers(path: Path) -> Mapping[str, str]:
+    faults = FaultList(os.fspath(path), error=CorpusError, strict=True)
+    return read_by_name("utterance", read_lines(path, faults), faults, lambda rest, _: rest)
+
+
+def import_kaldi(
+    utterances: Sequence[KaldiUtterance],
+    folder: Path,
+    *,
+    features: FeatureConfig | str | os.PathLike[str] | None,
+    dtype: StoredType,
+    shard_frames: int,
+    engine: Engine,
+    run: RunContext,
+) -> StoreIndex:
+    """Write features that Kaldi has computed to a new store; see `FeatureStore.from_kaldi`."""
+    settings = _settings_of(utterances, features, dtype)
+    prepare_folder(folder)
+    with writing(folder):
+        if has_index(folder):
+            old = StoreIndex.read(folder)
+            if old.settings.digest != settings.digest or old.rows:
+                raise InvalidInputError(
+                    f"{shown(folder)}: is a feature store already; give the name of a new folder"
+                )
+        batches = [utterances[n : n + _BATCH] for n in range(0, len(utterances), _BATCH)]
+        results = engine.map(
+            _ImportShard(folder, settings), batches, description=run.description("features")
+        )
+        rows = []
+        for batch, outcomes in zip(batches, results, strict=True):
+            for item, outcome in zip(batch, outcomes, strict=True):
+                if isinstance(outcome, StoredUtterance):
+                    rows.append(outcome)
+                else:
+                    leave_out(item.utterance, outcome, run, (item.utterance.id,))
+        if not rows:
+            raise InsufficientDataError("no features can be used; see the warnings")
+        table = UtteranceTable(rows)
+        index = StoreIndex(settings, shard_frames, True, utc_now(), software_versions(), table)
+        index.write(folder)
+        remove_unused(folder, {row.shard for row in rows})
+    return index
+
+
+def _settings_of(
+    utterances: Sequence[KaldiUtterance],
+    features: FeatureConfig | str | os.PathLike[str] | None,
+    dtype: StoredType,
+) -> StoreSettings:
+    """Return the settings of a store of features, with the columns of the first good utterance."""
+    first, n_columns = utterances[0].features, 0
+    for item in utterances:
+        with contextlib.suppress(CorpusError):
+            shape = read_matrix(item.features).shape
+            first, n_columns = item.features, shape[1] if len(shape) == 2 else 0
+            break
+    else:
+        read_matrix(first)  # raises its error
+    if features is None:
+        names = tuple(f"feature{number + 1}" for number in range(n_columns))
+        return StoreSettings(None, dtype, names, _GRID)
+    config = as_feature_config(features)
+    names = cached_extractor(config).feature_names
+    if len(names) != n_columns:
+        raise InvalidInputError(
+            f"{first}: has {n_columns} columns, and the features {config.name!r} have "
+            f"{len(names)}; give the configuration with which they were computed, or none"
+        )
+    return StoreSettings(config, dtype, names, config.grid(0))

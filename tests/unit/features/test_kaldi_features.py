@@ -1,0 +1,238 @@
+"""Features from and to Kaldi's archives, with Kaldi's own code as the oracle."""
+
+import contextlib
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speakergmm.errors import CorpusError, InvalidInputError, SpeakerGmmError
+from speakergmm.features import ArchivePlace, FeatureStore, read_matrix
+from speakergmm.run_context import RunContext
+
+native = pytest.importorskip("kaldi_native_io", reason="Kaldi's input and output in C++")
+
+LENGTHS = {"ana-1": 40, "ana-2": 25, "bo-1": 31}
+SPEAKERS = {"ana-1": "ana", "ana-2": "ana", "bo-1": "bo"}
+
+
+@pytest.fixture(scope="module")
+def matrices():
+    rng = np.random.default_rng(0)
+    return {
+        name: (10 * rng.normal(size=(length, 13))).astype(np.float32)
+        for name, length in LENGTHS.items()
+    }
+
+
+def write_lists(folder):
+    folder.mkdir(exist_ok=True)
+    lines = [f"{name} {speaker}\n" for name, speaker in SPEAKERS.items()]
+    (folder / "utt2spk").write_text("".join(lines))
+    return folder
+
+
+@pytest.fixture
+def kaldi(matrices, tmp_path):
+    folder = write_lists(tmp_path / "kaldi")
+    with native.FloatMatrixWriter(f"ark,scp:{folder}/feats.ark,{folder}/feats.scp") as file:
+        for name, values in matrices.items():
+            file.write(name, values)
+    return folder
+
+
+def assert_holds(store, matrices):
+    assert [each.id for each in store.utterances] == list(matrices)
+    for name, values in matrices.items():
+        np.testing.assert_array_equal(store.read(name).values, values)
+
+
+def test_reads_what_kaldi_writes(kaldi, matrices, tmp_path):
+    store = FeatureStore.from_kaldi(kaldi / "feats.scp", tmp_path / "store")
+    for found in (store, FeatureStore.open(tmp_path / "store")):
+        assert_holds(found, matrices)
+        assert found.speakers == ("ana", "bo")
+        assert found.read("bo-1").speech.all()
+        assert found.corpus.speakers == found.speakers
+    with pytest.raises(SpeakerGmmError, match="not known how its features were computed"):
+        _ = store.config
+    known = FeatureStore.from_kaldi(
+        kaldi / "feats.scp", tmp_path / "known", features="kaldi", dtype="float16"
+    )
+    assert known.config.name == "kaldi"
+    np.testing.assert_array_equal(
+        known.read("ana-1").values, matrices["ana-1"].astype(np.float16).astype(np.float32)
+    )
+    with pytest.raises(InvalidInputError, match="13 columns"):
+        FeatureStore.from_kaldi(kaldi / "feats.scp", tmp_path / "wrong", features="speaker")
+    with pytest.raises(InvalidInputError, match="is a feature store already"):
+        FeatureStore.from_kaldi(kaldi / "feats.scp", tmp_path / "store")
+
+
+def test_kaldi_reads_what_is_written(kaldi, matrices, tmp_path):
+    store = FeatureStore.from_kaldi(kaldi / "feats.scp", tmp_path / "store")
+    store.to_kaldi(tmp_path / "out")
+    with native.SequentialFloatMatrixReader(f"scp:{tmp_path}/out/feats.scp") as found:
+        read = {name: np.array(values) for name, values in found}
+    assert list(read) == sorted(matrices)
+    for name, values in matrices.items():
+        np.testing.assert_array_equal(read[name], values)
+    with native.RandomAccessFloatVectorReader(f"scp:{tmp_path}/out/vad.scp") as found:
+        assert all(np.asarray(found[name]).all() for name in matrices)
+    for name in ("utt2spk", "spk2utt", "utt2num_frames"):
+        assert (tmp_path / "out" / name).read_text().count("ana-2") == 1
+    again = FeatureStore.from_kaldi(tmp_path / "out" / "feats.scp", tmp_path / "again")
+    assert_holds(again, matrices)
+    with pytest.raises(SpeakerGmmError, match="exists"):
+        store.to_kaldi(tmp_path / "out")
+
+
+@pytest.mark.parametrize("method", ["kSpeechFeature", "kTwoByteAuto", "kOneByteAuto"])
+def test_compressed_matrices_are_as_kaldi_decompresses_them(matrices, tmp_path, method):
+    folder = write_lists(tmp_path / "kaldi")
+    places = f"{folder}/feats.ark,{folder}/feats.scp"
+    with native.CompressedMatrixWriter(f"ark,scp:{places}") as file:
+        for name, values in matrices.items():
+            file.write(name, values, getattr(native.CompressionMethod, method))
+    store = FeatureStore.from_kaldi(folder / "feats.scp", tmp_path / "store")
+    with native.SequentialFloatMatrixReader(f"scp:{folder}/feats.scp") as found:
+        for name, values in found:
+            np.testing.assert_allclose(store.read(name).values, np.array(values), atol=2e-5)
+
+
+def test_decisions_about_speech_and_ranges_of_rows(kaldi, matrices, tmp_path):
+    speech = {name: np.arange(len(values)) % 3 > 0 for name, values in matrices.items()}
+    with native.FloatVectorWriter(f"ark,scp:{kaldi}/vad.ark,{kaldi}/vad.scp") as file:
+        for name, decisions in speech.items():
+            file.write(name, decisions.astype(np.float32))
+    store = FeatureStore.from_kaldi(kaldi / "feats.scp", tmp_path / "store")
+    for name, decisions in speech.items():
+        np.testing.assert_array_equal(store.read(name).speech, decisions)
+    (kaldi / "vad.scp").unlink()
+    text = (kaldi / "feats.scp").read_text().splitlines()
+    (kaldi / "feats.scp").write_text("".join(f"{line}[3:9]\n" for line in text))
+    part = FeatureStore.from_kaldi(kaldi / "feats.scp", tmp_path / "part")
+    assert_holds(part, {name: values[3:10] for name, values in matrices.items()})
+
+
+@pytest.mark.parametrize("command", ["touch {} ; cat feats.ark |", "| touch {}", "cat {} |"])
+def test_commands_are_never_run(kaldi, tmp_path, command):
+    ran = tmp_path / "ran"
+    for name in ("feats.scp", "vad.scp"):
+        (kaldi / name).write_text(f"ana-1 {command.format(ran)}\n")
+        with pytest.raises(CorpusError, match=rf"{name}:1: .*commands are never run"):
+            FeatureStore.from_kaldi(kaldi / name, tmp_path / "store")
+    assert not ran.exists()
+
+
+def test_pickles_are_never_loaded(kaldi, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    (kaldi / "trap.ark").write_bytes(b"ana-1 PKL" + pickle.dumps(Trap()))
+    (kaldi / "feats.scp").write_text("ana-1 trap.ark:6\n")
+    with pytest.raises(CorpusError, match="no matrix in Kaldi's binary form"):
+        FeatureStore.from_kaldi(kaldi / "feats.scp", tmp_path / "store")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("ana-1 -", "no place in a file"),
+        ("ana-1", "the path is empty"),
+        ("ana-1 missing.ark:6", "no such file"),
+        ("ana-1 feats.ark:7", "no matrix"),
+        ("ana-1 feats.ark:99999999", "no matrix"),
+        ("ana-1 feats.ark:6[9:3]", "the last row is before the first"),
+        ("ana-1 feats.ark:6[0:40]", "40 rows only"),
+        ("ana-1 ../x.ark:6", "leaves the data folder"),
+        ("ana-1 feats.ark:6\nana-1 feats.ark:6", "is on line 1 too"),
+        ("", "lists nothing"),
+    ],
+)
+def test_wrong_lists_are_refused(kaldi, tmp_path, line, words):
+    (kaldi / "feats.scp").write_text(line + "\n")
+    with pytest.raises(SpeakerGmmError, match=words) as caught:
+        FeatureStore.from_kaldi(
+            kaldi / "feats.scp", tmp_path / "store", run=RunContext(strict=True)
+        )
+    assert "\n" not in str(caught.value)
+
+
+def test_a_text_archive_is_refused_with_the_remedy(kaldi, tmp_path):
+    (kaldi / "t.ark").write_text("ana-1  [\n 1 2\n 3 4 ]\n")
+    with pytest.raises(CorpusError, match="copy-feats"):
+        read_matrix(ArchivePlace(kaldi / "t.ark", 6, None))
+
+
+def test_a_damaged_matrix_is_left_out_and_named(kaldi, matrices, tmp_path):
+    bad = matrices["bo-1"].copy()
+    bad[3, 4] = np.nan
+    with native.FloatMatrixWriter(f"ark,scp:{kaldi}/feats.ark,{kaldi}/feats.scp") as file:
+        file.write("ana-1", matrices["ana-1"])
+        file.write("ana-2", bad)
+        file.write("bo-1", matrices["bo-1"])
+    content = (kaldi / "feats.ark").read_bytes()
+    (kaldi / "feats.ark").write_bytes(content[:-1])
+    lines = (kaldi / "feats.scp").read_text().splitlines(keepends=True)
+    (kaldi / "feats.scp").write_text("".join([lines[1], lines[0], lines[2]]))
+    heard = []
+    store = FeatureStore.from_kaldi(
+        kaldi / "feats.scp", tmp_path / "store", run=RunContext(on_skip=heard.append)
+    )
+    assert_holds(store, {"ana-1": matrices["ana-1"]})
+    assert [each.affected for each in heard] == [("ana-2",), ("bo-1",)]
+    assert "NaN" in heard[0].message
+    assert "cut or damaged" in heard[1].message
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_any_damage_is_refused_or_a_matrix(matrices, tmp_path, compressed):
+    """Bytes changed and cut at random: an error of the package, and never another."""
+    path = tmp_path / "a.ark"
+    if compressed:
+        with native.CompressedMatrixWriter(f"ark:{path}") as file:
+            file.write("ana-1", matrices["ana-1"], native.CompressionMethod.kSpeechFeature)
+    else:
+        with native.FloatMatrixWriter(f"ark:{path}") as file:
+            file.write("ana-1", matrices["ana-1"])
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for number in range(300):
+        wrong = bytearray(content)
+        for place in rng.integers(30 if number % 2 else len(content), size=2):
+            wrong[place] = rng.integers(256)
+        path.write_bytes(wrong[: rng.integers(len(wrong))] if number % 3 == 0 else wrong)
+        with contextlib.suppress(CorpusError):
+            found = read_matrix(ArchivePlace(path, 6, None))
+            assert found.dtype == np.float32
+            assert np.isfinite(found).all()
+            assert found.size <= len(content)
+
+
+def test_a_matrix_that_kaldi_has_written(data_dir):
+    folder = data_dir / "kaldi_reference" / "tri2b"
+    found = read_matrix(ArchivePlace(folder / "final.mat", 0, None))
+    text = (folder / "final.mat.txt").read_text().replace("[", "").replace("]", "")
+    true = np.array([line.split() for line in text.splitlines() if line.split()], np.float32)
+    np.testing.assert_allclose(found, true, rtol=1e-5, atol=1e-6)
+
+
+def test_features_that_kaldi_has_computed_come_back_the_same(data_dir, tmp_path):
+    made = np.load(data_dir / "kaldi_reference" / "features" / "mfcc.npz")
+    speakers = (data_dir / "kaldi_reference" / "features" / "utt2spk").read_text()
+    folder = tmp_path / "kaldi"
+    folder.mkdir()
+    with native.FloatMatrixWriter(f"ark,scp:{folder}/feats.ark,{folder}/feats.scp") as file:
+        for name in made.files:
+            file.write(name, made[name])
+    (folder / "utt2spk").write_text(speakers)
+    store = FeatureStore.from_kaldi(folder / "feats.scp", tmp_path / "store", features="kaldi")
+    assert_holds(store, {name: made[name] for name in made.files})
+    store.to_kaldi(tmp_path / "out")
+    assert sorted((tmp_path / "out" / "utt2spk").read_text().splitlines()) == sorted(
+        speakers.splitlines()
+    )
