@@ -128,9 +128,9 @@ class FeatureExtractor:
         Parameters
         ----------
         audio, sample_rate, start, end
-            As in `extract`. If statistics of the whole recording are needed, a file is read up to
-            three times, and blocks of a generator are kept in a temporary file; otherwise features
-            are computed as the blocks arrive.
+            As in `extract`. If statistics of the whole recording are needed, a file of more than a
+            minute is read up to three times, and blocks of a generator are kept in a temporary
+            file; otherwise features are computed as the blocks arrive.
         block_frames : int, default=4096
             Number of frames in each block but the last.
 

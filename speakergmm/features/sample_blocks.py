@@ -4,6 +4,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from numbers import Real
 from typing import IO, Any, TypeGuard
 
@@ -22,6 +23,8 @@ Audio = AudioSource | NDArray[Any] | Iterable[NDArray[Any]]
 _ONE_NUMBER = ([False, True], [True, False])
 _BLOCK_SECONDS = 20.0
 _BYTES_PER_READ = 1 << 22
+# A recording of no more seconds is held, at 4 bytes per sample, and not read several times.
+_HELD_SECONDS = 60.0
 
 
 class SampleBlocks:
@@ -30,8 +33,8 @@ class SampleBlocks:
     Parameters
     ----------
     audio : path, binary file, array of shape (n,), or iterable of such arrays
-        Source of the samples. Blocks of a generator are kept in a temporary file if there is more
-        than one pass.
+        Source of the samples. If there is more than one pass, blocks of a generator are kept in a
+        temporary file, and a recording of up to a minute is held in memory.
     rate : int
         Sampling rate of the blocks, in Hz.
     sample_rate : int, optional
@@ -79,6 +82,7 @@ class SampleBlocks:
     ) -> None:
         self.rate = rate
         self._kept: IO[bytes] | None = None
+        self._held: list[NDArray[np.float32]] | None = None
         self._blocks: Callable[[], Iterator[NDArray[np.float32]]]
         if _is_recording(audio):
             if sample_rate is not None:
@@ -86,7 +90,8 @@ class SampleBlocks:
                     "sample_rate is for arrays of samples; a file states its own rate"
                 )
             self.name = str(audio) if isinstance(audio, str | os.PathLike) else "the file object"
-            self._blocks = lambda: iter_audio(audio, sample_rate=rate, start=start, end=end)
+            read = partial(iter_audio, audio, sample_rate=rate, start=start, end=end)
+            self._blocks = read if n_passes == 1 else lambda: self._remembered(read)
             return
         blocks = _as_blocks(audio)
         given = _given_rate(sample_rate, rate)
@@ -119,6 +124,25 @@ class SampleBlocks:
         """Remove the temporary file, if there is one."""
         if self._kept is not None:
             self._kept.close()
+
+    def _remembered(
+        self, read: Callable[[], Iterator[NDArray[np.float32]]]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield the blocks of a recording, which is read once unless it is long."""
+        if self._held is not None:
+            yield from self._held
+            return
+        held: list[NDArray[np.float32]] = []
+        n_samples = 0
+        for block in read():
+            n_samples += len(block)
+            if n_samples <= _HELD_SECONDS * self.rate:
+                held.append(block)
+            else:
+                held.clear()
+            yield block
+        if held:
+            self._held = held
 
     def _replayed(self, once: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
         """Yield the blocks of a stream, which the first pass stores for the later ones."""

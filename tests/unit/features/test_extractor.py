@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from oracles import features as oracle
 
-from speakergmm.audio import AudioWarning, iter_audio, read_audio
+from speakergmm.audio import AudioWarning, iter_audio, read_audio, write_audio
 from speakergmm.corpora import Utterance
 from speakergmm.errors import (
     AudioError,
@@ -20,7 +20,15 @@ from speakergmm.errors import (
     InvalidTypeError,
     SpeakerGmmError,
 )
-from speakergmm.features import FeatureConfig, FeatureExtractor, Features, with_deltas
+
+# How long a recording is held is not public.
+from speakergmm.features import (
+    FeatureConfig,
+    FeatureExtractor,
+    Features,
+    sample_blocks,
+    with_deltas,
+)
 
 RATE = 16000
 
@@ -426,3 +434,22 @@ def test_what_is_no_configuration_is_answered_by_the_right_call(given):
     ) as caught:
         FeatureExtractor(given)
     assert ("give its .features" in str(caught.value)) == isinstance(given, _WithFeatures)
+
+
+@pytest.mark.parametrize("held", [60.0, 1.0])
+def test_a_short_recording_is_read_once_and_a_long_one_gives_the_same(tmp_path, monkeypatch, held):
+    monkeypatch.setattr(sample_blocks, "_HELD_SECONDS", held)
+    write_audio(tmp_path / "a.wav", speech_like(3.0), RATE)
+    read = []
+
+    def counted(*given, **options):
+        read.append(given)
+        return iter_audio(*given, **options)
+
+    monkeypatch.setattr(sample_blocks, "iter_audio", counted)
+    extractor = FeatureExtractor("speaker")
+    blocks = list(extractor.stream(tmp_path / "a.wav"))
+    assert (len(read) == 1) == (held == 60)
+    whole = extractor.extract(tmp_path / "a.wav")
+    np.testing.assert_array_equal(np.concatenate([b.values for b in blocks]), whole.values)
+    np.testing.assert_array_equal(np.concatenate([b.speech for b in blocks]), whole.speech)
