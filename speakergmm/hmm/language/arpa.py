@@ -2,12 +2,16 @@ r"""Language models in the ARPA format, as SRILM, KenLM and others write it.
 
 A file lists n-grams by order: the base-10 logarithm of the probability of the last word after those
 before it, the words, and the base-10 logarithm of the back-off weight, if there is one.
+
+The format has no checksum. Files of this package have one in a comment before the n-grams, where
+other programs read nothing, so that damage is noticed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import itertools
 import math
 import os
@@ -31,6 +35,7 @@ LOG_ZERO = -99.0
 # Orders of up to three digits, and counts of up to fifteen: no model has more.
 _COUNT = re.compile(r"ngram\s+([0-9]{1,3})\s*=\s*([0-9]{1,15})$")
 _SECTION = re.compile(r"\\([0-9]{1,3})-grams:$")
+_SEAL = re.compile(r"# SHA-256 of the lines below: ([0-9a-f]{64})$")
 # Largest logarithm of a probability that is a rounding error, not a fault.
 _ROUNDING = 1e-5
 
@@ -46,7 +51,7 @@ def read_arpa(path: str | os.PathLike[str]) -> NGrams:
     ----------
     path : path
         UTF-8 text, plain or compressed by gzip. Lines before ``\data\`` are ignored, as the format
-        defines.
+        defines, except the checksum that `write_arpa` puts there.
 
     Returns
     -------
@@ -85,8 +90,14 @@ class _Reader:
         self.spoilt: set[tuple[str, ...]] = set()
         self.headers: dict[int, int] = {}
         self.place: int | str = "before"  # "before", "data", an order, "end"
+        self.seal: tuple[int, str] | None = None  # line and checksum of the lines that follow
+        self.sealed = hashlib.sha256()
 
     def read(self, line: int, text: str) -> None:
+        if self.seal is not None:
+            self.sealed.update(f"{text}\n".encode())
+        elif self.place == "before" and (found := _SEAL.match(text)):
+            self.seal = line, found.group(1)
         if self.place == "end":
             self.faults.add(line, r"text after \end\; the file must end there")
             self.place = "after"
@@ -179,6 +190,9 @@ class _Reader:
                 faults.add(line, f"expected {count} {order}-grams, found {found}")
             elif order not in self.ngrams and count > 0:  # an empty section may be left out
                 faults.add(line, rf"expected {count} {order}-grams, found no line \{order}-grams:")
+        if self.seal is not None and self.seal[1] != self.sealed.hexdigest() and not faults.faults:
+            fault = "the lines below do not match this checksum: the file is damaged, or was edited"
+            faults.add(self.seal[0], f"{fault}; remove this line if it was edited on purpose")
         if self.ngrams.get(1) or not faults.faults:
             orders = [
                 self.ngrams.get(order, {}) for order in range(1, max(self.ngrams, default=0) + 1)
@@ -270,14 +284,15 @@ def write_arpa(
             # Without a name and a time: the same model has the same bytes.
             packed = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
             file = stack.enter_context(packed)
-        for line in _lines(ngrams, decimals):
-            file.write(f"{line}\n".encode())
+        text = "".join(f"{line}\n" for line in _lines(ngrams, decimals)).encode()
+        sealed = hashlib.sha256(text.replace(b"\n\n", b"\n"))  # blank lines do not count
+        file.write(f"# SHA-256 of the lines below: {sealed.hexdigest()}\n".encode() + text)
 
 
 def _lines(
     ngrams: Sequence[Mapping[tuple[str, ...], tuple[float, float]]], decimals: int
 ) -> Iterator[str]:
-    yield "\n\\data\\"
+    yield "\\data\\"
     for order, group in enumerate(ngrams, start=1):
         yield f"ngram {order}={len(group)}"
     for order, (group, longer) in enumerate(itertools.pairwise((*ngrams, {})), start=1):

@@ -1,6 +1,7 @@
 import gzip
 import math
 import pickle
+import re
 
 import pytest
 
@@ -261,3 +262,19 @@ def test_given_models_of_librispeech(data_dir):
             for word in (*phones.vocabulary, "</s>")
         )
         assert total == pytest.approx(1, abs=1e-5)
+
+
+def test_a_file_that_was_changed_after_it_was_written_is_noticed(tmp_path):
+    path = tmp_path / "lm.arpa"
+    train_ngram([["yes", "no"], ["no"]]).write_arpa(path)
+    whole = path.read_text()
+    ngrams = read_arpa(path)
+    number = re.search(r"-0\.[0-9]+", whole).group()
+    path.write_text(whole.replace(number, "-0.5", 1))
+    with pytest.raises(LanguageModelError, match=r"arpa:1: .* do not match this checksum.*remove"):
+        read_arpa(path)
+    # What other programs read, and what people edit on purpose.
+    path.write_text(whole.partition("\n")[2])
+    assert read_arpa(path) == ngrams
+    path.write_text(whole.partition("\n")[2].replace(number, "-0.5", 1))
+    assert read_arpa(path) != ngrams

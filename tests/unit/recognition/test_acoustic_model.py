@@ -332,17 +332,3 @@ def test_refuses_truncated_and_foreign_files(saved):
     save_arrays(saved, {"a": np.ones(1)}, kind="speaker model", metadata={})
     with pytest.raises(ModelFormatError, match="speaker model"):
         AcousticModel.load(saved)
-
-
-def test_flipped_bits_are_refused_or_change_the_digest(saved):
-    whole, digest = saved.read_bytes(), make_model().digest
-    rng = np.random.default_rng(0)
-    for place in rng.integers(len(whole), size=60):
-        damaged = bytearray(whole)
-        damaged[place] ^= 1 << rng.integers(8)
-        saved.write_bytes(bytes(damaged))
-        try:
-            again = AcousticModel.load(saved)
-        except ModelFormatError:
-            continue
-        assert again.digest != digest or again.info() != make_model().info()
