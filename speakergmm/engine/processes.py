@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from speakergmm.engine.freed_memory import keep_freed_memory
 from speakergmm.errors import SpeakerGmmError
 
 _WATCH_PARENT_EVERY = 0.5  # seconds
@@ -123,6 +124,7 @@ class CallWithWarnings(Generic[Item, Result]):
 
     def __call__(self, item: Item) -> tuple[Result, list[tuple[type[Warning], str]]]:
         """Return the result for an item, and the distinct warnings that were issued."""
+        keep_freed_memory()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             result = self.function(item)
