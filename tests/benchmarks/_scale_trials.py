@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from _scale_speakers import RATE, murmur, random_background
 from threadpoolctl import threadpool_limits
 
 from speakergmm.audio import write_audio
 from speakergmm.corpora import read_protocol
 from speakergmm.metrics import evaluate, read_scores, write_scores
 from speakergmm.speakers import run_protocol
+
+from ._scale_speakers import RATE, murmur, random_background
 
 Result = TypeVar("Result")
 
