@@ -7,7 +7,7 @@ between them counts m(a) m(b) times, and a target trial of a counts m(a) times. 
 the set of enrolled models stays the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +24,10 @@ from speakergmm.metrics.resampling import (
 from speakergmm.metrics.scores import Scores, check_scores
 from speakergmm.metrics.sorted_trials import SortedTrials, dcf_weights
 
-# Largest number of trials times replicates in memory, of 8 bytes each.
+# Largest number of corners of curves in memory, of 8 bytes each.
 _CELLS = 2_000_000
+# Number of weights, of trials times replicates, that are summed at a time: they fit the cache.
+_BLOCK = 1 << 17
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -275,19 +277,46 @@ def _replicate_curves(
     path = clusters.paths[scores.path_index]
 
     # Cumulative weights of the trials by rising score are the numbers of errors at each threshold.
-    step = max(1, _CELLS // max(curve.n_target, curve.n_nontarget))
+    model_of_target, model_of_other, path_of_other = (
+        model[target],
+        model[nontarget],
+        path[nontarget],
+    )
+    step = max(1, _CELLS // len(curve))
     for start in range(0, max(1, len(drawn)), step):  # once without replicates, for the names
         # Replicates are the last axis: taking the multiplicities of a speaker then copies a row.
         times = np.ascontiguousarray(drawn[start : start + step].T, dtype=np.float64)
-        missed = _cumulative(times[model[target]])[curve.misses]
-        weights = _cumulative(times[model[nontarget]] * times[path[nontarget]])
-        rejected = weights[curve.n_nontarget - curve.false_alarms]
+
+        def misses(rows: slice, times: NDArray[np.float64] = times) -> NDArray[np.float64]:
+            return times[model_of_target[rows]]
+
+        def alarms(rows: slice, times: NDArray[np.float64] = times) -> NDArray[np.float64]:
+            weights = times[model_of_other[rows]]
+            weights *= times[path_of_other[rows]]
+            return weights
+
+        missed = _sums_up_to(misses, curve.misses, times.shape[1])
+        rejected = _sums_up_to(alarms, curve.n_nontarget - curve.false_alarms, times.shape[1])
         with np.errstate(invalid="ignore"):
-            yield missed / missed[-1], (weights[-1] - rejected) / weights[-1]
+            yield missed / missed[-1], (rejected[-1] - rejected) / rejected[-1]
 
 
-def _cumulative(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return cumulative sums over the first axis, with a leading row of zeros."""
-    total = np.zeros((len(weights) + 1, weights.shape[1]))
-    np.cumsum(weights, axis=0, out=total[1:])
-    return total
+def _sums_up_to(
+    weights_of: Callable[[slice], NDArray[np.float64]], ends: NDArray[np.int64], n_replicates: int
+) -> NDArray[np.float64]:
+    """Return the sums of the first so many weights, for rising numbers up to that of all weights.
+
+    The weights are read a block at a time; they are whole numbers, so that the sums are exact.
+    """
+    sums = np.zeros((len(ends), n_replicates))
+    carried = np.zeros(n_replicates)
+    block = max(1, _BLOCK // max(1, n_replicates))
+    for start in range(0, int(ends[-1]), block):
+        stop = min(start + block, int(ends[-1]))
+        part = weights_of(slice(start, stop))
+        part[0] += carried
+        np.cumsum(part, axis=0, out=part)
+        carried = part[-1].copy()
+        first, last = np.searchsorted(ends, [start, stop], side="right")
+        sums[first:last] = part[ends[first:last] - start - 1]
+    return sums

@@ -143,6 +143,7 @@ def test_same_seed_same_interval_and_blocks_do_not_show(monkeypatch):
     scores = crossed(np.random.default_rng(0), n_speakers=8, n_tests=3)
     first = bootstrap_intervals(scores, n_bootstrap=50, seed=3)
     monkeypatch.setattr("speakergmm.metrics.bootstrap._CELLS", 700)
+    monkeypatch.setattr("speakergmm.metrics.bootstrap._BLOCK", 50)
     assert bootstrap_intervals(scores, n_bootstrap=50, seed=3) == first
     assert bootstrap_intervals(scores, n_bootstrap=50, seed=4) != first
 
