@@ -48,7 +48,7 @@ CorpusOrStoreArgument = Annotated[
 FeatureStoreOption = Annotated[
     Path | None,
     typer.Option(
-        "--store",
+        "--feature-store",
         help="Feature store (speakergmm extract) with features of the recordings; those that it "
         "lacks are extracted.",
     ),

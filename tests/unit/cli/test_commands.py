@@ -399,7 +399,7 @@ def test_features_of_recordings_are_read_from_a_store(tmp_path, world, speakergm
     split = world.protocol.split("eval")
     store = extract_features(sorted(set(split.paths())), tmp_path / "features")
     lists = (world.protocol_dir, "--data-dir", world.folder / "corpus", "--ubm", world.ubm)
-    given = ("--store", store.path)
+    given = ("--feature-store", store.path)
     for more, output in (((), "a.tsv"), (given, "b.tsv")):
         done = speakergmm("run-protocol", *lists, "-o", tmp_path / output, *more)
         assert done.code == 0, done.err
@@ -411,6 +411,6 @@ def test_features_of_recordings_are_read_from_a_store(tmp_path, world, speakergm
         found, expected = (speakergmm(*command, "--json", *more) for more in (given, ()))
         assert found.json == expected.json
     kaldi = extract_features([test], tmp_path / "kaldi", features="kaldi")
-    refused = speakergmm("verify", voices, "e001", test, "--store", kaldi.path)
+    refused = speakergmm("verify", voices, "e001", test, "--feature-store", kaldi.path)
     assert refused.code == 2
     assert "they differ in:" in refused.err
