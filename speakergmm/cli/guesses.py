@@ -135,7 +135,8 @@ _COMMAND_HINTS = {
     "adapt": "enroll adapts the background model to a speaker; phone models are not adapted, but "
     "trained by train-hmm",
     "transcribe": "decode recognises words or phones, align finds the times of known words",
-    "mfcc": "features are computed when they are needed; --features chooses them",
+    "mfcc": "extract computes the features of a corpus once, into a store; elsewhere they are "
+    "computed when they are needed, and --features chooses them",
     "mfa": "its commands are called without it, such as align MODEL CORPUS --output FOLDER",
     "score-trials": "run-protocol scores a list of trials",
     "train-gmm": "train-ubm trains the Gaussian mixture of many speakers",
@@ -156,7 +157,6 @@ _COMMAND_HINTS = {
     "version": "give --version",
 }
 for _name, _same in (
-    ("extract", "mfcc"),
     ("make-mfcc", "mfcc"),
     ("compute-mfcc-feats", "mfcc"),
     ("compute-vad", "mfcc"),

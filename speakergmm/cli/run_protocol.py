@@ -22,7 +22,7 @@ class RunProtocol(AnsweringCommand):
 
       speakergmm run-protocol protocols/mine --data-dir corpus/ --ubm ubm.safetensors -o scores.tsv
 
-      speakergmm run-protocol protocols/mine --feature-store features/ --ubm ubm.safetensors -o a.tsv
+      speakergmm run-protocol protocols/mine --feature-store feats --ubm ubm.safetensors -o a.tsv
 
       speakergmm run-protocol protocols/mine --split dev --ubm ubm.safetensors -o dev.tsv -j 2
     """
