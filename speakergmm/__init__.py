@@ -148,6 +148,7 @@ if TYPE_CHECKING:
     from speakergmm.errors import StoreError as StoreError
     from speakergmm.errors import UnknownSpeakerError as UnknownSpeakerError
     from speakergmm.files import UnreadableFileError as UnreadableFileError
+    from speakergmm.files import UnwritableFileError as UnwritableFileError
     from speakergmm.hmm import (
         ImpossibleSequenceError as ImpossibleSequenceError,
     )

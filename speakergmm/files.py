@@ -63,6 +63,10 @@ class UnreadableFileError(SpeakerGmmError):
         return f"{self.shown_path}: {self.reason}"
 
 
+class UnwritableFileError(SpeakerGmmError):
+    """A file or folder cannot be written; the message names it and the reason."""
+
+
 def shown_path(path: object, *, limit: int = 800) -> str:
     """Return a path for a message: escaped if not printable, without its middle if too long.
 
@@ -351,8 +355,8 @@ def atomic_writer(path: str | os.PathLike[str], *, durable: bool = True) -> Iter
     """
     if (fault := name_fault(path)) is not None:
         raise SpeakerGmmError(f"a file name {fault}; give another name")
-    given, target = Path(path), Path(os.path.realpath(path))
     try:
+        given, target = Path(path), Path(os.path.realpath(path))
         if target.is_dir():
             raise SpeakerGmmError(
                 f"{shown_path(path)}: is a folder; give the name of a file to write"
@@ -522,14 +526,25 @@ class _NotReplaced(Exception):
     """Raised to end a trial of writing, so that nothing is replaced."""
 
 
-def write_error(path: str | os.PathLike[str], error: OSError) -> SpeakerGmmError:
+def write_error(path: str | os.PathLike[str], error: OSError) -> UnwritableFileError:
     """Return the one-line error for a file that the system does not allow to write."""
     reason = f" ({error.strerror or error})"
     if error.errno in _FULL_DISK:
         reason = ", the disk is full; nothing was changed"
     elif error.errno == errno.ENOENT:
-        reason = ", its folder does not exist"
-    return SpeakerGmmError(f"{shown_path(path)}: cannot be written{reason}")
+        is_lost = not Path(path).is_absolute() and working_directory_is_gone()
+        where = "the working directory" if is_lost else "its folder"
+        reason = f", {where} does not exist"
+    return UnwritableFileError(f"{shown_path(path)}: cannot be written{reason}")
+
+
+def working_directory_is_gone() -> bool:
+    """Return whether the working directory of this process has been removed."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _sync_folder(folder: Path) -> None:

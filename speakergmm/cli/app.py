@@ -18,6 +18,7 @@ from speakergmm.cli.guesses import explained
 from speakergmm.cli.printing import print_note
 from speakergmm.cli.streams import guarded_streams, system_reason
 from speakergmm.errors import SpeakerGmmError
+from speakergmm.files import working_directory_is_gone
 
 app = typer.Typer(
     name="speakergmm",
@@ -88,6 +89,8 @@ def _error_text(error: BaseException) -> str:
             errno.EROFS: ": write elsewhere",
         }.get(error.errno or 0, "")
         what = system_reason(error) + remedy
+        if not error.filename and error.errno == errno.ENOENT and working_directory_is_gone():
+            what = "the working directory does not exist: change to another, or give whole paths"
         return f"{error.filename}: {what}" if error.filename else what
     if isinstance(error, MemoryError):
         return "out of memory: give fewer --jobs, fewer Gaussians or a smaller corpus"

@@ -67,6 +67,17 @@ def equipped(world):
     return Equipped.of(world, *(training_of(world, name) for name in ("train-ubm", "train-hmm")))
 
 
+@pytest.fixture(scope="session")
+def short_recordings(world):
+    """Recordings of the first seconds of others, so that many can be enrolled."""
+    made = []
+    for number, wav in enumerate(world.recordings[:5]):
+        samples, rate = soundfile.read(wav)
+        made.append(world.folder / f"short-{number}.wav")
+        soundfile.write(made[-1], samples[: int(1.5 * rate)], rate)
+    return made
+
+
 _trainings = {}
 
 

@@ -58,9 +58,6 @@ class Disk:
         """Make the disk read-only."""
         self._call("mount", "-o", "remount,bind,ro", self.path)
 
-    def unprotect(self):
-        self._call("mount", "-o", "remount,bind,rw", self.path)
-
     def vanish(self):
         """Take the disk away, as an unplugged one; where it was, there is an empty folder."""
         self._call("umount", "--lazy", self.path)

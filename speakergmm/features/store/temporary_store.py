@@ -13,6 +13,7 @@ from speakergmm.features.store.extraction_options import ExtractionOptions
 from speakergmm.features.store.feature_store import FeatureStore
 from speakergmm.features.store.shard_files import forget_removed
 from speakergmm.features.store.store_extraction import extract_utterances
+from speakergmm.files import UnwritableFileError
 from speakergmm.run_context import RunContext
 from speakergmm.temporaries import new_private_folder, temporary_sibling
 
@@ -57,6 +58,13 @@ def temporary_store(
     target = Path(tempfile.gettempdir(), _NAME)
     try:
         with temporary_sibling(target, new_private_folder) as (folder, _):
-            yield extract_utterances(utterances, folder, options, engine=engine, run=run)
+            try:
+                store = extract_utterances(utterances, folder, options, engine=engine, run=run)
+            except UnwritableFileError as error:
+                raise UnwritableFileError(
+                    f"{error}; features are kept there while they are used: make room, or set "
+                    "TMPDIR to another folder"
+                ) from None
+            yield store
     finally:
         forget_removed()
