@@ -27,6 +27,7 @@ from speakergmm.words import split_words, word_fault
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from speakergmm.features import FeatureStore
     from speakergmm.recognition import (
         AlignedUtterance,
         AlignmentFiles,
@@ -66,8 +67,8 @@ class Align(CorpusCommand):
 
     model: Path = argument("Acoustic model, from train-hmm.")
     corpus: Path = argument(
-        "A recording, a folder of speaker folders, a Kaldi data directory, or a CSV/TSV list of "
-        "recordings."
+        "A recording, a folder of speaker folders, a Kaldi data directory, a CSV/TSV list of "
+        "recordings, or a feature store."
     )
     output: Path = options.output(
         ..., "Folder to write to: TextGrids, CTM files, alignments.jsonl and diagnostics.tsv."
@@ -113,7 +114,7 @@ class Align(CorpusCommand):
 
         check_model_first(self.model, [self.corpus])
         model = recognition.AcousticModel.load(self.model)
-        read, transcripts = self._recordings()
+        read, transcripts, store = self._recordings()
         strangers = sorted(set(self.picture or ()) - {utterance.id for utterance in read})
         if strangers:
             raise InvalidInputError(f"--picture {strangers[0]!r}: the corpus has no such utterance")
@@ -126,7 +127,7 @@ class Align(CorpusCommand):
         )
         table = self.output / "diagnostics.tsv"
         check_kind(table)
-        prepared = self._prepared(model, read, transcripts)
+        prepared = self._prepared(model, store or read, transcripts)
         done = _Done()
         self._align(model, prepared, files, done)
         found = recognition.diagnose(done.evidence)
@@ -219,7 +220,10 @@ class Align(CorpusCommand):
             raise InsufficientDataError(f"no utterance could be aligned: {reason}") from None
 
     def _prepared(
-        self, model: recognition.AcousticModel, read: corpora.Corpus, said: corpora.Transcripts
+        self,
+        model: recognition.AcousticModel,
+        read: corpora.Corpus | FeatureStore,
+        said: corpora.Transcripts,
     ) -> recognition.PreparedCorpus:
         """Find the utterances that can be aligned; list the words without a pronunciation."""
         case, lexicon = letter_case(self.case), None
@@ -250,8 +254,8 @@ class Align(CorpusCommand):
             print_note(f"warning: {summary}")
         return prepared
 
-    def _recordings(self) -> tuple[corpora.Corpus, corpora.Transcripts]:
-        """Read a corpus and its transcripts, or one recording and its words."""
+    def _recordings(self) -> tuple[corpora.Corpus, corpora.Transcripts, FeatureStore | None]:
+        """Read a corpus or store and its transcripts, or one recording and its words."""
         path, case = self.corpus, letter_case(self.case)
         named = audio.has_audio_suffix(path.name) or audio.has_unreadable_suffix(path.name)
         if path.is_dir() or not named:
@@ -265,29 +269,34 @@ class Align(CorpusCommand):
             (corpora.Utterance(path.stem, path, None),), source=f"one recording, {path.name}"
         )
         if self.text is None:
-            return alone, corpora.read_transcripts(alone, case=case, strict=False)
+            return alone, corpora.read_transcripts(alone, case=case, strict=False), None
         words = split_words(_file_text(self.text) or self.text, case)
         for word in words:
             if wrong := word_fault(word):
                 raise InvalidInputError(f"--text: word {word!r} {wrong}")
-        return alone, corpora.Transcripts({path.stem: corpora.Transcript(words)}, source="--text")
+        transcript = {path.stem: corpora.Transcript(words)}
+        return alone, corpora.Transcripts(transcript, source="--text"), None
 
-    def _corpus(self) -> tuple[corpora.Corpus, corpora.Transcripts]:
+    def _corpus(self) -> tuple[corpora.Corpus, corpora.Transcripts, FeatureStore | None]:
         if self.text is not None:
             raise InvalidInputError(
                 f"--text is for one recording, and {self.corpus} is a corpus; "
                 "give --transcripts FILE"
             )
-        corpus = self.open_corpus(self.corpus, strict=self.context.strict)
-        transcripts = self.transcripts_of(
-            corpus, self.transcripts, letter_case(self.case), strict=self.context.strict
-        )
+        strict, case = self.context.strict, letter_case(self.case)
+        read = self.open_corpus_or_store(self.corpus, strict=strict)
+        if isinstance(read, corpora.Corpus):
+            corpus, store = read, None
+            transcripts = self.transcripts_of(corpus, self.transcripts, case, strict=strict)
+        else:
+            corpus, store = read.corpus, read
+            transcripts = self.transcripts_of_stored(read, self.transcripts, case, strict=strict)
         print_transcript_notes(transcripts, corpus)
         printed = {(fault.path, fault.line) for fault in corpus.faults}
         others = [f for f in transcripts.faults if (f.path, f.line) not in printed]
         for fault in (*corpus.faults, *others):
             print_note(f"left out: {fault}")
-        return corpus, transcripts
+        return corpus, transcripts, store
 
 
 def _file_text(text: str) -> str | None:

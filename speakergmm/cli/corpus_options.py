@@ -10,7 +10,7 @@ from speakergmm import corpora
 from speakergmm.cli import shared_options as options
 from speakergmm.cli.command_options import AnsweringCommand, command
 from speakergmm.cli.printing import counted, listed, print_note, print_warnings
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import CorpusError, InvalidInputError
 
 if TYPE_CHECKING:
     from speakergmm.features import FeatureStore
@@ -31,7 +31,9 @@ class CorpusCommand(AnsweringCommand):
         print_warnings(corpus.notes)
         return corpus
 
-    def open_corpus_or_store(self, path: Path) -> corpora.Corpus | FeatureStore:
+    def open_corpus_or_store(
+        self, path: Path, *, strict: bool = True
+    ) -> corpora.Corpus | FeatureStore:
         """Open a feature store, or read a corpus as `open_corpus` does.
 
         Raises
@@ -42,7 +44,7 @@ class CorpusCommand(AnsweringCommand):
         from speakergmm.features import FeatureStore
 
         if not FeatureStore.is_store(path):
-            return self.open_corpus(path)
+            return self.open_corpus(path, strict=strict)
         for name in ("data_dir", "speaker_pattern"):
             if getattr(self, name) is not None:
                 raise InvalidInputError(
@@ -64,6 +66,26 @@ class CorpusCommand(AnsweringCommand):
         return corpora.read_transcripts(
             file or corpus, case=case, data_dir=self.data_dir, corpus=corpus, strict=strict
         )
+
+    def transcripts_of_stored(
+        self, store: FeatureStore, file: Path | None, case: Case | None, *, strict: bool = False
+    ) -> corpora.Transcripts:
+        """Read the transcripts of a feature store, from a file or from beside the recordings.
+
+        Raises
+        ------
+        InvalidInputError
+            If no file is given, and there are none beside the recordings.
+        """
+        try:
+            return self.transcripts_of(store.corpus, file, case, strict=strict)
+        except CorpusError as error:
+            if file is not None:
+                raise
+            raise InvalidInputError(
+                f"{store.path}: a feature store has no transcripts, and there are none beside its "
+                f"recordings; give --transcripts FILE ({error})"
+            ) from None
 
 
 def print_transcript_notes(transcripts: corpora.Transcripts, corpus: corpora.Corpus) -> None:

@@ -25,6 +25,7 @@ from speakergmm.run_context import RunContext
 from speakergmm.words import case_hint, split_words, word_fault
 
 if TYPE_CHECKING:
+    from speakergmm.features import FeatureStore
     from speakergmm.recognition import FileNames, Recognition
     from speakergmm.run_context import SkippedRecording
 
@@ -51,8 +52,8 @@ class Decode(CorpusCommand):
 
     model: Path = argument("Acoustic model, from train-hmm or train-words.")
     inputs: list[Path] = argument(
-        "One or more recordings, or a folder of speaker folders, a Kaldi data directory, or a "
-        "CSV/TSV list of recordings.",
+        "One or more recordings, or a folder of speaker folders, a Kaldi data directory, a "
+        "CSV/TSV list of recordings, or a feature store.",
         metavar="WAV...|CORPUS",
     )
     lm: options.LanguageModel = None
@@ -92,7 +93,8 @@ class Decode(CorpusCommand):
         check_model_first(self.model, self.inputs)
         self._check()
         search = self._options()
-        corpus = self._corpus()
+        given = self._given()
+        corpus = given if isinstance(given, corpora.Corpus) else given.corpus
         for fault in corpus.faults:
             print_note(f"not recognised: {fault}")
         acoustic = recognition.AcousticModel.load(self.model)
@@ -101,7 +103,7 @@ class Decode(CorpusCommand):
         decoder = self._decoder(acoustic, search)
         if self.lattice is not None:
             make_folders(self.lattice)
-        found, skipped = self._recognise(decoder, acoustic, corpus)
+        found, skipped = self._recognise(decoder, acoustic, given)
         missing = print_missing({r.utterance.id for r in found}, corpus, "recognised")
         document = {
             "model": str(self.model),
@@ -198,14 +200,14 @@ class Decode(CorpusCommand):
             beam = _LATTICE_BEAM
         return DecodingOptions(**self.search | {"lattice_beam": beam})
 
-    def _corpus(self) -> corpora.Corpus:
-        """Read a corpus, or take the inputs as recordings."""
+    def _given(self) -> corpora.Corpus | FeatureStore:
+        """Read a corpus, open a feature store, or take the inputs as recordings."""
         from speakergmm.corpora import as_utterances
 
         inputs, pattern = self.inputs, self.speaker_pattern
         listed = [p for p in inputs if p.is_dir() or is_recording_list(p)]
         if len(inputs) == 1 and listed:
-            return self.open_corpus(inputs[0], strict=self.context.strict)
+            return self.open_corpus_or_store(inputs[0], strict=self.context.strict)
         if len(listed) > 1:
             raise InvalidInputError(
                 f"{listed[1]}: is a second corpus; give one corpus, or recordings"
@@ -288,7 +290,7 @@ class Decode(CorpusCommand):
         self,
         decoder: recognition.Decoder,
         acoustic: recognition.AcousticModel,
-        corpus: corpora.Corpus,
+        given: corpora.Corpus | FeatureStore,
     ) -> tuple[list[Recognition], list[SkippedRecording]]:
         """Recognise the recordings one by one, and write their lattices."""
         from speakergmm.recognition import FileNames, MeasureRecording
@@ -303,14 +305,14 @@ class Decode(CorpusCommand):
         names = FileNames()
         listen = MeasureRecording(acoustic.features, listen=True)
         for heard in decoder.decode(
-            corpus.utterances,
+            given,
             engine=self.jobs,
             run=replace(self.context, on_skip=skip, progress=not self.json),
             lattices=self.lattice is not None,
         ):
             if self.lattice is not None:
                 _write_lattice(self.lattice, heard, names)
-            measured = listen(heard.utterance)
+            measured = listen(heard.utterance)  # a store may have outlived its recordings
             if measured.has_speech is False:
                 print_note(
                     f"warning: {heard.utterance.path}: no speech was found in "

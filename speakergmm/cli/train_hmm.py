@@ -18,7 +18,7 @@ from speakergmm.recognition import SilenceModel, TrainingOptions
 from speakergmm.run_context import RunContext
 
 if TYPE_CHECKING:
-    from speakergmm.features import FeatureConfig
+    from speakergmm.features import FeatureConfig, FeatureStore
     from speakergmm.run_context import SkippedRecording
 
 
@@ -33,9 +33,11 @@ class TrainHmm(UnitTrainingCommand):
       speakergmm train-hmm corpus/ --lexicon cmudict.txt --output am.safetensors
 
       speakergmm train-hmm list.tsv --graphemes --gaussians 500 --output am.safetensors -j 2
+
+      speakergmm train-hmm features/ --transcripts text --lexicon words.dict --output am.safetensors
     """
 
-    corpus: options.CorpusArgument
+    corpus: options.CorpusOrStoreArgument
     lexicon: options.Lexicon = None
     graphemes: options.Graphemes = False
     transcripts: options.Transcripts = None
@@ -64,11 +66,15 @@ class TrainHmm(UnitTrainingCommand):
                 + ("both" if self.graphemes else "neither")
             )
         check_output(self.output, "acoustic model")
-        read = self.open_corpus(self.corpus, strict=False)
-        said = self.transcripts_of(read, self.transcripts, letter_case(self.case))
+        read, store = self.opened(self.corpus)
+        case = letter_case(self.case)
+        if store is None:
+            said = self.transcripts_of(read, self.transcripts, case)
+        else:
+            said = self.transcripts_of_stored(store, self.transcripts, case)
         print_transcript_notes(said, read)
-        chosen = self._options(self.features_of(read))
-        prepared = self._prepared(read, said, chosen)
+        chosen = self._options(self.features_of(read, store))
+        prepared = self._prepared(store or read, said, chosen)
         reported = prepared.reasons
 
         def note_skip(skipped: SkippedRecording) -> None:
@@ -88,7 +94,7 @@ class TrainHmm(UnitTrainingCommand):
 
     def _prepared(
         self,
-        read: corpora.Corpus,
+        read: corpora.Corpus | FeatureStore,
         said: corpora.Transcripts,
         chosen: recognition.TrainingOptions,
     ) -> recognition.PreparedCorpus:

@@ -31,7 +31,7 @@ class TrainWords(UnitTrainingCommand):
 
     corpus: Path = argument(
         "A folder with a folder of recordings for each word, a CSV/TSV list with the columns path "
-        "and word (or text), or a Kaldi data directory."
+        "and word (or text), a Kaldi data directory, or a feature store of folders of words."
     )
     training: TrainingOptions = options_of(
         TrainingOptions,
@@ -47,9 +47,17 @@ class TrainWords(UnitTrainingCommand):
     def run(self) -> None:
         """Read the words, train and write the models, and print a summary."""
         check_output(self.output, "word models")
-        read = recognition.read_words(
-            self.corpus, data_dir=self.data_dir, speaker_pattern=self.speaker_pattern
-        )
+        from speakergmm.features import FeatureStore
+
+        store = None
+        if FeatureStore.is_store(self.corpus):
+            _, store = self.opened(self.corpus)
+        if store is None:
+            read = recognition.read_words(
+                self.corpus, data_dir=self.data_dir, speaker_pattern=self.speaker_pattern
+            )
+        else:
+            read = recognition.words_of_store(store)
         print_warnings(read.corpus.notes)
         if self.training.normalisation == "speaker" and not read.corpus.speakers:
             raise InvalidInputError(
@@ -57,12 +65,15 @@ class TrainWords(UnitTrainingCommand):
             )
         chosen = replace(
             self.training,
-            features=self.features_of(read.corpus),
+            features=self.features_of(read.corpus, store),
             frequency_warps=_factors(self.warps),
             seed=self.seed,
         )
         with self.run_context(lambda skipped: print_note(f"left out: {skipped.message}")) as run:
-            model = recognition.AcousticModel.train(read, options=chosen, engine=self.jobs, run=run)
+            material = read if store is None else store
+            model = recognition.AcousticModel.train(
+                material, options=chosen, engine=self.jobs, run=run
+            )
             model.save(self.output)
         modelled = counted(len(model.lexicon), "word")
         words = list(read.vocabulary)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm import speakers
-from speakergmm.checkpoints import kept_checkpoint
 from speakergmm.cli import shared_options as options
 from speakergmm.cli.command_options import command, option, options_of
 from speakergmm.cli.corpus_options import CorpusCommand, corpus_report, names_of
@@ -71,7 +71,10 @@ class UnitTrainingCommand(CorpusCommand):
 
     output: options.ModelOutput
     training: TrainingOptions
-    features: options.Features = "hmm"
+    features: str | None = option(
+        None,
+        f"{options.FEATURES_HELP.rstrip('.')} (default: hmm, or the features of a feature store).",
+    )
     rate: int | None = option(
         None,
         "Sampling rate of the features in Hz (default: 16000, or 8000 for telephone speech).",
@@ -81,19 +84,35 @@ class UnitTrainingCommand(CorpusCommand):
     seed: options.Seed = 0
     context: RunContext = options_of(RunContext, *TRAINING_CONTEXT)
 
-    def features_of(self, corpus: Corpus) -> FeatureConfig:
-        """Return the features, at the requested sample rate or one that suits a corpus."""
+    def opened(self, path: Path) -> tuple[Corpus, FeatureStore | None]:
+        """Return the corpus at a path, and the feature store if it is one."""
+        from speakergmm.corpora import Corpus
+
+        read = self.open_corpus_or_store(path, strict=False)
+        return (read, None) if isinstance(read, Corpus) else (read.corpus, read)
+
+    def features_of(self, corpus: Corpus, store: FeatureStore | None = None) -> FeatureConfig:
+        """Return the features, at the requested sample rate or one that suits a corpus.
+
+        Those of a store are its own, unless others are asked for (and refused later).
+        """
         from speakergmm.features import FeatureConfig
         from speakergmm.recognition import suited_rate
 
-        config = FeatureConfig.load(self.features)
-        if self.rate is not None or self.features == "hmm":
-            config = config.replace(sample_rate=self.rate or suited_rate(corpus.utterances))
+        if store is not None and self.features is None:
+            config, rate = store.config, store.config.sample_rate
+        else:
+            config, rate = FeatureConfig.load(self.features or "hmm"), None
+        if self.rate is not None or self.features in (None, "hmm"):
+            rate = rate or suited_rate(corpus.utterances)
+            config = config.replace(sample_rate=self.rate or rate)
         return config
 
     @contextlib.contextmanager
     def run_context(self, on_skip: OnSkip) -> Iterator[RunContext]:
         """Show the progress of training; yields the context to train and save the model in."""
+        from speakergmm.checkpoints import kept_checkpoint
+
         shown = replace(self.context, on_skip=on_skip, progress=not self.json)
         with (
             kept_checkpoint(shown) as run,

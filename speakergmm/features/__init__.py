@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from speakergmm.features.config import as_feature_config as as_feature_config
     from speakergmm.features.extractor import FeatureExtractor as FeatureExtractor
     from speakergmm.features.extractor import cached_extractor as cached_extractor
+    from speakergmm.features.feature_differences import check_same_features as check_same_features
+    from speakergmm.features.feature_differences import describe_difference as describe_difference
     from speakergmm.features.feature_matrix import Features as Features
     from speakergmm.features.filterbank import FilterProduct as FilterProduct
     from speakergmm.features.filterbank import hertz_to_mel as hertz_to_mel
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from speakergmm.features.spectra import SpectralAnalysis as SpectralAnalysis
     from speakergmm.features.store.extraction_options import ExtractionOptions as ExtractionOptions
     from speakergmm.features.store.feature_store import FeatureStore as FeatureStore
+    from speakergmm.features.store.feature_store import as_feature_store as as_feature_store
     from speakergmm.features.store.kaldi_matrices import ArchivePlace as ArchivePlace
     from speakergmm.features.store.kaldi_matrices import read_matrix as read_matrix
     from speakergmm.features.store.recording_lookup import StoredRecording as StoredRecording

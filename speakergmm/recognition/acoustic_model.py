@@ -17,6 +17,7 @@ from speakergmm.errors import IncompatibleModelError, InvalidInputError
 from speakergmm.features import (
     FeatureConfig,
     FeatureNormalisation,
+    FeatureStore,
     FrameGrid,
     cached_extractor,
 )
@@ -27,6 +28,7 @@ from speakergmm.ranges import wrong_type
 from speakergmm.recognition.feature_archive import FeatureArchive
 from speakergmm.recognition.language_arguments import TranscriptsLike, as_lexicon
 from speakergmm.recognition.silence_model import SilenceModel
+from speakergmm.recognition.store_inputs import split_store
 from speakergmm.recognition.transcript_graphs import CompilesTranscripts
 from speakergmm.recognition.word_confidence import WordConfidence
 from speakergmm.run_context import RunContext
@@ -103,7 +105,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
     @classmethod
     def train(
         cls,
-        corpus: CorpusLike | WordCorpus | PreparedCorpus,
+        corpus: CorpusLike | FeatureStore | WordCorpus | PreparedCorpus,
         transcripts: TranscriptsLike | None = None,
         lexicon: Lexicon | AnyPath | None = None,
         options: TrainingOptions | None = None,
@@ -120,7 +122,8 @@ class AcousticModel(CompilesTranscripts, records.Filed):
             The recordings, or where they are; with named speakers, if features are to be normalised
             by speaker. A `WordCorpus`, or the path of one, with ``units="words"``. A
             `PreparedCorpus` brings its transcripts and its lexicon along, in which unknown words
-            are mapped or spelled already.
+            are mapped or spelled already. A `FeatureStore`, or its path, has the features already;
+            words of ``units="words"`` are then the names of the recordings' folders.
         transcripts : mapping of str to sequence of str, or path, optional
             The words spoken in each utterance, by its id, such as
             `speakergmm.corpora.read_transcripts` returns them; by default those that belong to the
@@ -189,12 +192,20 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         return replace(self, lexicon=as_lexicon(lexicon, units=self.models.units))
 
     def extract(
-        self, utterances: CorpusLike, *, engine: EngineLike = None, run: RunContext | None = None
+        self,
+        utterances: CorpusLike | FeatureStore,
+        *,
+        engine: EngineLike = None,
+        run: RunContext | None = None,
     ) -> FeatureArchive:
-        """Extract the features that the model was trained on; see `FeatureArchive.of`."""
+        """Extract the features that the model was trained on, or find them in a store.
+
+        See `FeatureArchive.of`.
+        """
         config, normalisation = self.features, self.normalisation
-        listed = as_utterances(utterances)
-        return FeatureArchive.of(listed, config, normalisation, engine=engine, run=run)
+        given, store = split_store(utterances)
+        listed = as_utterances(given)
+        return FeatureArchive.of(listed, config, normalisation, store=store, engine=engine, run=run)
 
     def features_of(
         self, corpus: CorpusLike, *, engine: EngineLike = None, run: RunContext | None = None

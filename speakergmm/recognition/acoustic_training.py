@@ -22,7 +22,7 @@ from speakergmm.corpora import (
 )
 from speakergmm.engine import Engine
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
-from speakergmm.features import FeatureConfig, as_feature_config
+from speakergmm.features import FeatureConfig, FeatureStore
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.transcript_texts import TranscriptTexts
@@ -41,6 +41,7 @@ from speakergmm.recognition.feature_archive import FeatureArchive, JoinedFeature
 from speakergmm.recognition.flat_start import flat_models, unit_topologies
 from speakergmm.recognition.language_arguments import TranscriptsLike, as_lexicon, as_transcripts
 from speakergmm.recognition.silence_model import SilenceModel
+from speakergmm.recognition.store_inputs import split_store, words_of_store
 from speakergmm.recognition.timelines import known
 from speakergmm.recognition.training_options import TrainingOptions
 from speakergmm.recognition.transcript_graphs import TranscriptModels
@@ -57,7 +58,7 @@ _OPTIONS_KEPT = (
 
 
 def train_parts(
-    corpus: CorpusLike | WordCorpus | PreparedCorpus,
+    corpus: CorpusLike | FeatureStore | WordCorpus | PreparedCorpus,
     transcripts: TranscriptsLike | None,
     lexicon: Lexicon | AnyPath | None,
     options: TrainingOptions,
@@ -70,10 +71,21 @@ def train_parts(
         check_prepared_alone(transcripts, lexicon)
         _check_prepared(corpus, options)
     else:
+        given, store = split_store(corpus)
+        if store is not None and options.units == "words" and transcripts is None:
+            given = words_of_store(store)
+        if store is not None and options.features is None:
+            options = replace(options, features=store.config)
         collect = _words if options.units == "words" else _phones
-        corpus, transcripts, lexicon = collect(corpus, transcripts, lexicon, options)
+        corpus, transcripts, lexicon = collect(given, transcripts, lexicon, options)
         corpus = prepare(
-            corpus, transcripts, lexicon, training=options, listen=False, engine=engine
+            corpus,
+            transcripts,
+            lexicon,
+            training=options,
+            store=store,
+            listen=False,
+            engine=engine,
         )
     _check_names(options, corpus.lexicon)
     with kept_checkpoint(run) as kept:
@@ -180,7 +192,11 @@ class _FlatStart:
         said, lexicon = material.transcripts, self.lexicon
         skips = UtteranceSkips(run, said)
         usable = material.report(skips)
-        config, silence = as_feature_config(options.features), options.silence_model
+        config, silence = options.feature_config, options.silence_model
+        if material.store is not None and set(options.frequency_warps) != {1.0}:
+            raise InvalidInputError(
+                "frequency_warps need the recordings; a feature store has features of one warp"
+            )
         normalisation = as_normalisation(options.normalisation)
         with ExitStack() as stack:
             # Features of all utterances, once for each frequency warp.
@@ -190,6 +206,7 @@ class _FlatStart:
                         usable,
                         config.replace(frequency_warp=config.frequency_warp * warp),
                         normalisation,
+                        store=material.store,
                         engine=self.engine,
                         run=replace(run, on_skip=skips),
                     )
@@ -249,7 +266,7 @@ class _FlatStart:
         options = self.options
         run = self.run.with_facts(
             corpus=short_digest(self.material.corpus.digest),
-            features=as_feature_config(options.features).to_dict(),
+            features=options.feature_config.to_dict(),
             normalisation=asdict(as_normalisation(options.normalisation)),
             units=options.units,
             n_states=options.n_states,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +11,17 @@ from numpy.typing import NDArray
 from speakergmm.corpora import Utterance
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import SpeakerGmmError
-from speakergmm.hmm.decoding.forced_alignment import Aligner
+from speakergmm.hmm.decoding.decoding_options import AlignmentOptions
 from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.transcript_texts import TranscriptTexts
 from speakergmm.hmm.training.phone_training import train_phone_models
 from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.recognition.feature_archive import FeatureArchive
+from speakergmm.recognition.alignment_task import AlignmentTask
+from speakergmm.recognition.feature_archive import FeatureArchive, NormalisedFeatures
 from speakergmm.recognition.transcript_graphs import CompilesTranscripts
 from speakergmm.recognition.word_confidence import EVIDENCE, WordConfidence, word_evidence
+
+Array = NDArray[np.float64]
 
 _EXCHANGED = 0.1
 # Parts of the utterances that are held out in turn.
@@ -82,11 +84,11 @@ def fit_confidence(
     engine, rng = Engine.of(engine), np.random.default_rng(seed)
     folds = _folds([frames.utterances[said.place] for said in usable], rng)
 
-    def aligner(trained_on: Sequence[_Said]) -> Aligner:
+    def aligner(trained_on: Sequence[_Said]) -> AlignmentTask:
         models = _estimated_on(model, frames, trained_on, schedule, engine)
-        return Aligner(models, goodness=True)
+        return AlignmentTask(models, AlignmentOptions(), goodness=True)
 
-    aligners: dict[int, Aligner] = {}
+    aligners: dict[int, AlignmentTask] = {}
     rows, wrong = np.empty((0, len(EVIDENCE))), np.empty(0, np.bool_)
     n_words = 0
     for number in [*range(len(folds))] * _MOST_PASSES:
@@ -104,8 +106,9 @@ def fit_confidence(
         if len(folds) == 1:
             # The model is trained on the wrong words, too.
             aligners[number] = aligner(chosen)
-        align = partial(_evidence, model, aligners[number], frames)
-        for said, found in zip(chosen, engine.map_threads(align, chosen), strict=True):
+        apply = engine.map if engine.sends else engine.map_threads
+        items = [(model.texts([s.words]), frames.part(s.place, s.place + 1)) for s in chosen]
+        for said, found in zip(chosen, apply(_Evidence(aligners[number]), items), strict=True):
             if found is not None:
                 rows, wrong = np.vstack([rows, found]), np.append(wrong, said.wrong)
     kept = np.isfinite(rows).all(axis=1)
@@ -167,7 +170,7 @@ def _estimated_on(
         return train_phone_models(
             model.models,
             model.texts([said.words for said in others]),
-            _Part(frames, [said.place for said in others]),
+            frames.select(said.place for said in others),
             schedule=once,
             engine=engine,
             flat=False,
@@ -177,27 +180,14 @@ def _estimated_on(
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """The features of some of the utterances of an archive."""
+class _Evidence:
+    """The evidence of an utterance's words; None if it cannot be aligned with them."""
 
-    frames: FeatureArchive
-    places: Sequence[int]
+    align: AlignmentTask
 
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, number: int, /) -> NDArray[np.floating[Any]]:
-        return np.asarray(self.frames[self.places[number]])
-
-
-def _evidence(
-    model: CompilesTranscripts, aligner: Aligner, frames: FeatureArchive, said: _Said
-) -> NDArray[np.float64] | None:
-    """Return the evidence of an utterance's words; None if it cannot be aligned with them."""
-    try:
-        return word_evidence(aligner.align(model.compile(said.words), frames[said.place]))
-    except SpeakerGmmError:
-        return None
+    def __call__(self, item: tuple[TranscriptTexts, NormalisedFeatures]) -> Array | None:
+        alignment = self.align(*item)
+        return None if isinstance(alignment, SpeakerGmmError) else word_evidence(alignment)
 
 
 def _exchanged(

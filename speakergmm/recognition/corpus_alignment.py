@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from speakergmm.corpora import (
     AnyPath,
@@ -17,20 +17,25 @@ from speakergmm.corpora import (
 )
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.hmm.decoding.forced_alignment import Aligner
+from speakergmm.features import FeatureConfig, FeatureStore, FrameGrid
+from speakergmm.hmm.decoding.forced_alignment import Alignment
+from speakergmm.hmm.models.transcript_texts import TranscriptTexts
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.aligned_utterance import AlignedUtterance
 from speakergmm.recognition.alignment_options import RecordingAlignmentOptions
+from speakergmm.recognition.alignment_task import AlignmentTask
 from speakergmm.recognition.corpus_preparation import (
     PreparedCorpus,
     check_prepared_alone,
     modelled_words,
     prepare,
 )
-from speakergmm.recognition.feature_archive import FeatureArchive
+from speakergmm.recognition.feature_archive import FeatureArchive, NormalisedFeatures
 from speakergmm.recognition.language_arguments import TranscriptsLike, as_transcripts
 from speakergmm.recognition.loudness import MeasureRecording, RecordingMeasurement, loud_frames
+from speakergmm.recognition.store_inputs import recording_seconds, split_store
 from speakergmm.recognition.utterance_skips import UtteranceSkips
+from speakergmm.recognition.word_confidence import WordConfidence
 from speakergmm.run_context import RunContext
 from speakergmm.words import words_of
 
@@ -39,7 +44,7 @@ __all__ = ["AlignedUtterance", "align_recording", "align_recordings"]
 
 def align_recordings(
     model: AcousticModel | AnyPath,
-    utterances: CorpusLike | PreparedCorpus,
+    utterances: CorpusLike | FeatureStore | PreparedCorpus,
     transcripts: TranscriptsLike | None = None,
     options: RecordingAlignmentOptions | None = None,
     *,
@@ -55,7 +60,8 @@ def align_recordings(
     utterances : Corpus, path, or iterable of Utterance or path
         The recordings, or where they are. If the model's features are normalised by speaker, all
         utterances of a speaker should be among them. A `PreparedCorpus` brings its transcripts and
-        its lexicon along.
+        its lexicon along, a `FeatureStore` the features; of its recordings only loudness needs
+        those that are still there.
     transcripts : mapping of str to sequence of str, or path, optional
         The words spoken in each utterance, by its id; by default those that belong to the corpus.
     options : RecordingAlignmentOptions, optional
@@ -83,8 +89,9 @@ def align_recordings(
         check_prepared_alone(transcripts)
         material: PreparedCorpus | _Material = utterances
     else:
-        corpus = as_corpus(utterances, strict=False)
-        material = _Material(corpus, None if transcripts is None else as_transcripts(transcripts))
+        given, store = split_store(utterances)
+        said = None if transcripts is None else as_transcripts(transcripts)
+        material = _Material(as_corpus(given, strict=False), said, store)
     return _aligned(model, material, options, Engine.of(engine), RunContext.checked(run))
 
 
@@ -98,7 +105,12 @@ def _aligned(
     # Leave out the utterances that cannot be aligned.
     if isinstance(material, _Material):
         prepared = prepare(
-            material.corpus, material.transcripts, model=model, listen=False, engine=engine
+            material.corpus,
+            material.transcripts,
+            model=model,
+            store=material.store,
+            listen=False,
+            engine=engine,
         )
     else:
         prepared = material
@@ -107,28 +119,30 @@ def _aligned(
     if prepared.lexicon is not None and prepared.lexicon is not model.lexicon:
         # A corpus that was prepared for training may have words of units that no one says.
         model = model.with_lexicon(modelled_words(prepared.lexicon, model.models.units))
-    work = _Work(model, _aligner(model, options), prepared, options)
-    # Extract features, then align one utterance at a time on threads.
-    with model.extract(usable, engine=engine, run=replace(run, on_skip=skips)) as archive:
-        aligned = engine.map_threads(
-            lambda place: work.align(archive, place),
-            range(len(archive)),
-            description=run.description("alignment"),
-        )
-        for place, result in enumerate(aligned):
+    # The confidence of a word rests on its goodness.
+    goodness = options.goodness or (options.confidences and model.confidence is not None)
+    task = _Task(
+        AlignmentTask(model.models, options, goodness), model.features, model.confidence, options
+    )
+    # Extract features, then align one utterance at a time: on threads, unless workers elsewhere
+    # are given.
+    archive = FeatureArchive.of(
+        usable,
+        model.features,
+        model.normalisation,
+        store=prepared.store,
+        engine=engine,
+        run=replace(run, on_skip=skips),
+    )
+    with archive:
+        apply = engine.map if engine.sends else engine.map_threads
+        items = _Items(model, prepared, archive)
+        aligned = apply(task, items, description=run.description("alignment"))
+        for utterance, result in zip(archive.utterances, aligned, strict=True):
             if isinstance(result, SpeakerGmmError):
-                skips.leave_out(archive.utterances[place], str(result))
+                skips.leave_out(utterance, str(result))
             else:
                 yield result
-
-
-def _aligner(model: AcousticModel, options: RecordingAlignmentOptions) -> Aligner:
-    return Aligner(
-        model.models,
-        options,
-        # The confidence of a word rests on its goodness.
-        goodness=options.goodness or (options.confidences and model.confidence is not None),
-    )
 
 
 def align_recording(
@@ -167,43 +181,85 @@ class _Material:
 
     corpus: Corpus
     transcripts: Transcripts | None
+    store: FeatureStore | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """The alignment of one utterance on a thread; its error is a result, which ends no other."""
+class _Item(NamedTuple):
+    """All that is needed to align one utterance."""
+
+    utterance: Utterance
+    words: tuple[str, ...]
+    text: TranscriptTexts | SpeakerGmmError
+    frames: NormalisedFeatures
+    grid: FrameGrid
+    measured: RecordingMeasurement
+    is_stored: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Items(Sequence[_Item]):
+    """The items of an archive, made as they are needed."""
 
     model: AcousticModel
-    aligner: Aligner
     prepared: PreparedCorpus
-    options: RecordingAlignmentOptions
+    archive: FeatureArchive
 
-    def align(self, archive: FeatureArchive, place: int) -> AlignedUtterance | SpeakerGmmError:
-        """Align the utterance at a place of an archive."""
-        utterance, confidence = archive.utterances[place], self.model.confidence
+    def __len__(self) -> int:
+        return len(self.archive)
+
+    def __getitem__(self, place: Any) -> Any:
+        utterance = self.archive.utterances[place]
         words = tuple(self.prepared.transcripts[utterance.id])
         try:
-            alignment = self.aligner.align(self.model.compile(words), archive[place])
-            if self.options.confidences and confidence is not None:
-                alignment = confidence.applied(alignment)
-            measured: RecordingMeasurement = self.prepared.measurements[utterance.id]
-            loud = has_speech = None
-            if self.options.loudness:
-                loud = loud_frames(utterance, self.model.features)
-                has_speech = measured.has_speech
-                if has_speech is None:
-                    has_speech = MeasureRecording(self.model.features, listen=True)(
-                        utterance
-                    ).has_speech
-            return AlignedUtterance(
-                utterance,
-                words,
-                alignment,
-                archive.grids[place],
-                measured.recording_seconds,
-                self.options.edges,
-                loud,
-                has_speech,
-            )
+            text: TranscriptTexts | SpeakerGmmError = self.model.texts([words])
+        except SpeakerGmmError as error:
+            text = error
+        return _Item(
+            utterance,
+            words,
+            text,
+            self.archive.part(place, place + 1),
+            self.archive.grids[place],
+            self.prepared.measurements[utterance.id],
+            self.prepared.store is not None,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """The alignment of one utterance, with times; its error is a result, which ends no other."""
+
+    align: AlignmentTask
+    features: FeatureConfig
+    confidence: WordConfidence | None
+    options: RecordingAlignmentOptions
+
+    def __call__(self, item: _Item) -> AlignedUtterance | SpeakerGmmError:
+        if isinstance(item.text, SpeakerGmmError):
+            return item.text
+        alignment = self.align(item.text, item.frames)
+        if isinstance(alignment, SpeakerGmmError):
+            return alignment
+        try:
+            return self._with_times(item, alignment)
         except SpeakerGmmError as error:
             return error
+
+    def _with_times(self, item: _Item, alignment: Alignment) -> AlignedUtterance:
+        if self.options.confidences and self.confidence is not None:
+            alignment = self.confidence.applied(alignment)
+        utterance, measured = item.utterance, item.measured
+        length = measured.recording_seconds
+        if item.is_stored:
+            length = recording_seconds(utterance, measured)
+        loud = has_speech = None
+        # A store may have outlived its recordings.
+        if self.options.loudness and (not item.is_stored or utterance.path.exists()):
+            loud = loud_frames(utterance, self.features)
+            has_speech = measured.has_speech
+            if has_speech is None:
+                has_speech = MeasureRecording(self.features, listen=True)(utterance).has_speech
+        edges = self.options.edges
+        return AlignedUtterance(
+            utterance, item.words, alignment, item.grid, length, edges, loud, has_speech
+        )

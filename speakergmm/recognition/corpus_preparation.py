@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -20,6 +20,8 @@ from speakergmm.corpora import (
 )
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.features import FeatureStore, check_same_features
+from speakergmm.files import shown_path
 from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
@@ -33,6 +35,10 @@ from speakergmm.recognition.language_arguments import (
 )
 from speakergmm.recognition.loudness import MeasureRecording, RecordingMeasurement
 from speakergmm.recognition.preparation_options import PreparationOptions
+from speakergmm.recognition.store_inputs import (
+    measured_by_store,
+    split_store,
+)
 from speakergmm.recognition.text_problems import Texts, order, problems_of
 from speakergmm.recognition.text_words import (
     language_model_words,
@@ -68,6 +74,8 @@ class PreparedCorpus:
         Errors first, then by file and line.
     measurements : dict of str to RecordingMeasurement
         Rate, length and speech of each utterance, by its id.
+    store : FeatureStore, optional
+        Features of the recordings, if they were extracted before.
     """
 
     corpus: Corpus
@@ -76,6 +84,7 @@ class PreparedCorpus:
     unknown: str | None
     problems: tuple[Problem, ...]
     measurements: Mapping[str, RecordingMeasurement]
+    store: FeatureStore | None = None
 
     @property
     def reasons(self) -> dict[str, Problem]:
@@ -115,7 +124,7 @@ class PreparedCorpus:
 
 
 def prepare(
-    corpus: CorpusLike,
+    corpus: CorpusLike | FeatureStore,
     transcripts: TranscriptsLike | None = None,
     lexicon: Lexicon | Mapping[str, Any] | AnyPath | None = None,
     options: PreparationOptions | None = None,
@@ -123,6 +132,7 @@ def prepare(
     model: ModelWithFeatures | None = None,
     training: TrainingOptions | None = None,
     language_model: BackoffLanguageModel | AnyPath | None = None,
+    store: FeatureStore | None = None,
     engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
@@ -131,8 +141,9 @@ def prepare(
 
     Parameters
     ----------
-    corpus : Corpus or path
-        The recordings, or where they are.
+    corpus : Corpus, FeatureStore or path
+        The recordings, or where they are. The recordings of a feature store are not looked at: it
+        knows their lengths.
     transcripts : mapping of str to sequence of str, or path, optional
         The words spoken in each utterance; by default as `read_transcripts` finds them for the
         corpus.
@@ -147,6 +158,8 @@ def prepare(
         preset ``hmm``.
     language_model : BackoffLanguageModel or path, optional
         Its words are compared with the transcripts and the lexicon.
+    store : FeatureStore, optional
+        Has the features of a corpus that is given beside it.
     engine : int, executor, Dask client or Engine, optional
         Number of processes that read recordings.
     run : RunContext, optional
@@ -167,6 +180,8 @@ def prepare(
         word.
     CorpusError
         If there are no transcripts at all.
+    IncompatibleModelError
+        If a store has other features than the model or the training.
 
     Notes
     -----
@@ -189,10 +204,16 @@ def prepare(
     if options.graphemes and lexicon is not None:
         raise InvalidInputError("a lexicon is given, and graphemes are asked for; choose one")
     # The recordings, the words spoken in them, and their pronunciations.
-    corpus = as_corpus(corpus, strict=False)
+    given, stored = split_store(corpus)
+    store = stored if store is None else store
+    corpus = as_corpus(given, strict=False)
     said = _read_text(corpus, transcripts, options.case)
     texts, lexicon_faults = _texts(corpus, said, lexicon, options, model)
+    if store is not None and training is not None and training.features is None:
+        training = replace(training, features=store.config)
     needs = Requirements.of(model, training)
+    if store is not None and (model is not None or training is not None):
+        check_same_features(store.config, needs.config, what=shown_path(store.path))
     # A row of a list that has both a recording and a text is reported once.
     reported = {(fault.path, fault.line) for fault in corpus.faults}
     text_faults = [fault for fault in said.faults if (fault.path, fault.line) not in reported]
@@ -208,7 +229,12 @@ def prepare(
     ]
     # Each recording is read once, or only its header.
     bar = RunContext.checked(run).description("checking")
-    measured = _measured(corpus, needs, options, Engine.of(engine), bar)
+    if store is None:
+        measured = _measured(corpus, needs, options, Engine.of(engine), bar)
+    else:
+        known = measured_by_store(store)
+        absent = RecordingMeasurement(refusal=f"{shown_path(store.path)}: does not have it")
+        measured = {u.id: known.get(u.id, absent) for u in corpus}
     problems += [
         recording_problems(texts, measured, needs, options.sample_rate),
         too_long_texts(texts, measured, needs),
@@ -220,6 +246,7 @@ def prepare(
         texts.unknown,
         tuple(sorted(chain.from_iterable(problems), key=order)),
         measured,
+        store,
     )
 
 

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import AnyPath, CorpusLike, as_utterances
+from speakergmm.corpora import AnyPath, CorpusLike
 from speakergmm.corpora.names import escaped_name, unescaped_name
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InvalidInputError, InvalidTypeError
-from speakergmm.features import cached_extractor
+from speakergmm.features import FeatureStore, cached_extractor
 from speakergmm.hmm.decoding.beam_search import DecodingResult, decode
 from speakergmm.hmm.decoding.decoding_graph import phone_graph, word_graph
 from speakergmm.hmm.decoding.decoding_options import DecodingOptions
 from speakergmm.hmm.decoding.transducer import DecodingGraph
 from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
+from speakergmm.recognition.feature_archive import NormalisedFeatures
 from speakergmm.recognition.language_arguments import as_language_model
 from speakergmm.recognition.recognised_utterance import Recognition
 from speakergmm.recognition.utterance_skips import UtteranceSkips
@@ -257,7 +258,7 @@ class Decoder:
 
     def decode(
         self,
-        corpus: CorpusLike,
+        corpus: CorpusLike | FeatureStore,
         *,
         engine: EngineLike = None,
         run: RunContext | None = None,
@@ -267,9 +268,9 @@ class Decoder:
 
         Parameters
         ----------
-        corpus : Corpus, path, or sequence of Utterance or path
-            The recordings. If features are normalised by speaker, all utterances of a speaker among
-            them count.
+        corpus : Corpus, FeatureStore, path, or sequence of Utterance or path
+            The recordings, or a store of their features. If features are normalised by speaker, all
+            utterances of a speaker among them count.
         engine : int, executor, Dask client or Engine, optional
             Where the work is done. It changes nothing but the time.
         run : RunContext, optional
@@ -291,15 +292,19 @@ class Decoder:
         skips = UtteranceSkips(run, {}, error=NoPathError)
         jobs = engine.count
         with self.model.extract(
-            as_utterances(corpus),
-            engine=jobs,
+            corpus,
+            engine=engine,
             run=replace(run, on_skip=skips),
         ) as archive:
-            # Utterances are sent to the workers in chunks, and results come back in order.
+            # Utterances are sent to the workers in chunks, which read their features by themselves;
+            # results come back in order.
             work = _Work(uuid.uuid4().hex, os.getpid(), self._search, lattices)
             size = 1 if jobs == 1 else min(_CHUNK, math.ceil(len(archive) / jobs))
             chunks = [range(i, min(i + size, len(archive))) for i in range(0, len(archive), size)]
-            items = ([(archive.utterances[i].id, archive[i]) for i in chunk] for chunk in chunks)
+            items = (
+                ([archive.utterances[i].id for i in chunk], archive.part(chunk.start, chunk.stop))
+                for chunk in chunks
+            )
             found = engine.map(work, items, description=run.description("recognition"))
             for chunk, outcomes in zip(chunks, found, strict=True):
                 for place, (result, text) in zip(chunk, outcomes, strict=True):
@@ -339,12 +344,12 @@ class _Work:
     search: _Search
     lattices: bool
 
-    def __call__(self, items: list[tuple[str, NDArray[np.float32]]]) -> list[_Outcome]:
+    def __call__(self, items: tuple[list[str], NormalisedFeatures]) -> list[_Outcome]:
         global _kept  # one read and one write, both atomic: several threads may call this
         work = self if os.getpid() == self.home else _kept
         if work is None or work.token != self.token:  # each chunk brings a copy of the work
             work = _kept = self
-        return [work.one(name, X) for name, X in items]
+        return [work.one(name, X) for name, X in zip(*items, strict=True)]
 
     def one(self, name: str, X: NDArray[np.float32]) -> _Outcome:
         """Recognise an utterance; return the result or the error, and the lattice as text."""

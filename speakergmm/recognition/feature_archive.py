@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from speakergmm.audio import probe
 from speakergmm.corpora import Utterance
 from speakergmm.engine import Engine, EngineLike
-from speakergmm.errors import AudioError, CorpusError, IncompatibleModelError, InsufficientDataError
+from speakergmm.errors import AudioError, CorpusError, InsufficientDataError
 from speakergmm.features import (
     ExtractionOptions,
     FeatureConfig,
     FeatureStore,
     FrameGrid,
     StoreShard,
+    check_same_features,
     leave_out,
     temporary_store,
 )
@@ -116,6 +117,8 @@ class FeatureArchive(NormalisedFeatures):
         The store, which has the features of the utterances alone.
     normalisation : FeatureNormalisation
         Applied on reading; its statistics are those of the utterances in the store.
+    utterances : sequence of Utterance, optional
+        The utterances as they are called here, in the order of the store.
     engine : int, executor, Dask client or Engine, optional
         Where the statistics are computed.
 
@@ -133,11 +136,12 @@ class FeatureArchive(NormalisedFeatures):
         self,
         store: FeatureStore,
         normalisation: FeatureNormalisation,
+        utterances: Sequence[Utterance] | None = None,
         *,
         engine: EngineLike = None,
     ) -> None:
         self.normalisation = normalisation
-        self.utterances: tuple[Utterance, ...] = store.utterances
+        self.utterances: tuple[Utterance, ...] = tuple(utterances or store.utterances)
         self.n_constant = 0
         handles = store.utterance_frames
         self.grids: tuple[FrameGrid, ...] = tuple(
@@ -193,7 +197,8 @@ class FeatureArchive(NormalisedFeatures):
         """
         run = RunContext.checked(run)
         if store is not None:
-            return cls(_found(store, utterances, config, run), normalisation, engine=engine)
+            found = _found(store, utterances, config, run)
+            return cls(store.subset(found), normalisation, found, engine=engine)
         with contextlib.ExitStack() as leaving:
             options = ExtractionOptions(features=config)
             temporary = temporary_store(utterances, options, engine=engine, run=run)
@@ -222,14 +227,9 @@ class FeatureArchive(NormalisedFeatures):
 
 def _found(
     store: FeatureStore, utterances: Sequence[Utterance], config: FeatureConfig, run: RunContext
-) -> FeatureStore:
+) -> list[Utterance]:
     """Return the utterances that a store has; leave out the others."""
-    if store.config.digest != config.digest:
-        raise IncompatibleModelError(
-            f"{shown_path(store.path)}: has features of another configuration "
-            f"({store.config.name}, digest {store.config.digest[:12]}) than is wanted "
-            f"({config.name}, digest {config.digest[:12]}); extract them into another store"
-        )
+    check_same_features(store.config, config, what=shown_path(store.path))
     found = []
     for utterance in utterances:
         try:
@@ -240,7 +240,7 @@ def _found(
             found.append(utterance)
     if not found:
         raise InsufficientDataError("no recording can be used; see the warnings")
-    return store.subset(found)
+    return found
 
 
 class JoinedFeatures(NormalisedFeatures):

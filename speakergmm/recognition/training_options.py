@@ -40,8 +40,9 @@ class TrainingOptions(Options):
     ----------
     units : {"phones", "words"}, default="phones"
         Train models of the phones of a lexicon, or of whole words on recordings of one word each.
-    features : FeatureConfig, str or path, default="hmm"
-        A configuration, the name of a preset, or a TOML or JSON file.
+    features : FeatureConfig, str or path, optional
+        A configuration, the name of a preset, or a TOML or JSON file; by default those of the
+        feature store that is trained on, or the preset ``hmm``.
     normalisation : {"speaker", "utterance", "none", "window"} or FeatureNormalisation
         Frames over which cepstral means and variances are taken; by default those of a speaker.
     schedule : TrainingSchedule
@@ -81,8 +82,8 @@ class TrainingOptions(Options):
     """
 
     units: Units = one_of("phones", ("phones", "words"), "Train models of phones or whole words.")
-    features: FeatureConfig | str | os.PathLike[str] = anything(
-        "hmm", "Preset or configuration file of the features.", kind=str
+    features: FeatureConfig | str | os.PathLike[str] | None = anything(
+        None, "Preset or configuration file of the features (default: hmm).", kind=str
     )
     normalisation: FeatureNormalisation | str = anything(
         "speaker", "Frames over which cepstral means and variances are normalised.", kind=str,
@@ -169,6 +170,13 @@ class TrainingOptions(Options):
         if "n_gaussians" in changes and "gaussians_per_state" not in changes:
             changed = replace(changed, gaussians_per_state=None)
         return changed if schedule is changed.schedule else replace(changed, schedule=schedule)
+
+    @property
+    def feature_config(self) -> FeatureConfig:
+        """Configuration of the features."""
+        from speakergmm.features import as_feature_config
+
+        return as_feature_config("hmm" if self.features is None else self.features)
 
     @property
     def silence_model(self) -> SilenceModel:

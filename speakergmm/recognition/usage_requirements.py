@@ -77,7 +77,7 @@ class Requirements:
             units: frozenset[str] | None = frozenset(topologies)
             topology_of: Callable[[str], Topology | None] = topologies.get
         elif training is not None:
-            config, silence = as_feature_config(training.features), training.silence_model
+            config, silence = training.feature_config, training.silence_model
             units, topology_of = None, partial(_topology_in_training, training)
         else:
             return cls(as_feature_config("hmm"))

@@ -3,9 +3,8 @@
 import numpy as np
 
 from speakergmm.errors import IncompatibleModelError
-from speakergmm.features import FeatureConfig
+from speakergmm.features import FeatureConfig, check_same_features, describe_difference
 from speakergmm.speakers.background import BackgroundModel
-from speakergmm.speakers.feature_differences import check_same_features, describe_difference
 
 
 def check_features(found: BackgroundModel, wanted: FeatureConfig, *, what: str) -> None:

@@ -18,11 +18,11 @@ from speakergmm.features import (
     FeatureStore,
     StoredRecording,
     cached_extractor,
+    check_same_features,
     find_recordings,
     map_recordings,
 )
 from speakergmm.run_context import RunContext
-from speakergmm.speakers.feature_differences import check_same_features
 
 Result = TypeVar("Result")
 

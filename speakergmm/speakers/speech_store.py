@@ -23,11 +23,12 @@ from speakergmm.features import (
     Features,
     FeatureStore,
     as_feature_config,
+    as_feature_store,
+    check_same_features,
     temporary_store,
 )
 from speakergmm.ranges import wrong_type
 from speakergmm.run_context import RunContext, SkippedRecording, Skips
-from speakergmm.speakers.feature_differences import check_same_features
 
 DEFAULT_FEATURES = "speaker"
 """Features of a corpus for which none are given."""
@@ -129,13 +130,6 @@ def speech_of(
                 f"{listed.source}: none of its {len(listed)} recordings can be used{first}"
             ) from None
         yield SpeechOfCorpus(listed, store, tuple(skips.found))
-
-
-def as_feature_store(given: Any) -> FeatureStore | None:
-    """Return a feature store that is given as such or by its path; None for anything else."""
-    if isinstance(given, FeatureStore):
-        return given
-    return FeatureStore.open(given) if FeatureStore.is_store(given) else None
 
 
 def _recordings(corpus: Any) -> Corpus:

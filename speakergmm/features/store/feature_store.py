@@ -427,3 +427,10 @@ class FeatureStore:
             "created": self._index.created,
             "software": self._index.software,
         }
+
+
+def as_feature_store(given: Any) -> FeatureStore | None:
+    """Return a feature store that is given as such or by its path; None for anything else."""
+    if isinstance(given, FeatureStore):
+        return given
+    return FeatureStore.open(given) if FeatureStore.is_store(given) else None

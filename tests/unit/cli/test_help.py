@@ -34,7 +34,7 @@ def test_help_is_read_as_it_was_written(name):
 def test_lists_of_presets_have_all():
     for name in ("train-ubm", "train-hmm", "train-words"):
         (option,) = (p for p in COMMANDS[name].load().params if p.name == "features")
-        listed = re.search(r"\((.*)\)", option.help).group(1).split(", ")
+        listed = re.search(r"\((.*?)\)", option.help).group(1).split(", ")
         assert sorted(listed) == sorted(PRESETS)
     for preset in PRESETS:
         assert f"``{preset}``" in FeatureConfig.preset.__doc__

@@ -202,7 +202,7 @@ def test_workers_keep_the_work_they_did_last():
             raise NoPathError(copy)
 
         work = recognition_decoding._Work(token, -1, search, False)
-        ((error, _),) = work([("u", np.zeros((1, 1), np.float32))])
+        ((error, _),) = work((["u"], [np.zeros((1, 1), np.float32)]))
         return str(error)
 
     chunks = ("one", "first"), ("one", "copy"), ("two", "other"), ("two", "copy of other")

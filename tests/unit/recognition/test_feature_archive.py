@@ -224,7 +224,7 @@ def test_a_store_takes_the_place_of_recordings(utterances, tmp_path):
             np.testing.assert_array_equal(one, other)
     assert [skipped.affected for skipped in heard] == [("x1",), ("x2",)]
     assert len(FeatureStore.open(store.path)) == len(named)
-    with pytest.raises(IncompatibleModelError, match="another configuration"):
+    with pytest.raises(IncompatibleModelError, match="they differ in: n_ceps 12 and 11"):
         FeatureArchive.of(named, CONFIG.replace(n_ceps=11), normalisation, store=store)
     with pytest.raises(CorpusError, match="has no utterance 'x1'"):
         FeatureArchive.of(

@@ -14,14 +14,13 @@ from speakergmm.errors import (
     InvalidInputError,
     ModelFormatError,
 )
-from speakergmm.features import FeatureConfig, FeatureExtractor
+from speakergmm.features import FeatureConfig, FeatureExtractor, describe_difference
 from speakergmm.mixtures import fit_mixture
 from speakergmm.records import pack, unpack
 from speakergmm.run_context import RunContext, SkippedRecordingWarning
 from speakergmm.speakers import (
     BackgroundModel,
     BackgroundWarning,
-    describe_difference,
 )
 
 

@@ -1,7 +1,7 @@
 """Differences between two configurations of features, which must not be mixed."""
 
 from speakergmm.errors import IncompatibleModelError
-from speakergmm.features import FeatureConfig
+from speakergmm.features.config import FeatureConfig
 
 
 def check_same_features(found: FeatureConfig, wanted: FeatureConfig, *, what: str) -> None:
