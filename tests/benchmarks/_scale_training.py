@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from speakergmm.engine import Engine
 from speakergmm.features import FeatureStore
 from speakergmm.gaussians import frame_moments
 from speakergmm.mixtures import DiagonalMixture, train_from
@@ -36,7 +37,7 @@ class Iterate:
 
 def iteration(source: Any, start: DiagonalMixture, engine: Any) -> Work:
     """Return one iteration of training as `fit_mixture` takes it, with moments that are known."""
-    moments = frame_moments(source)
+    moments = frame_moments(source, engine=Engine.of(engine))
 
     def work() -> None:
         train_from(
