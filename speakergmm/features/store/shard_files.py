@@ -30,10 +30,14 @@ KIND = "feature shard"
 """Kind of file, as the header names it."""
 
 _SUFFIX = ".safetensors"
-_MOST_OPEN = 256
+# Pages of files that a process has mapped and read count as its memory. Bytes of mapped shards,
+# beside the one in use; and number of shards whose check is remembered, 300 bytes each.
+_MOST_MAPPED = 2**26
+_MOST_CHECKED = 2**16
 
-# The shards that this process has mapped, those used last at the end.
+# The shards that this process has mapped, those used last at the end, and those it has checked.
 _opened: OrderedDict[tuple[str, FileState], MappedShard] = OrderedDict()
+_whole: OrderedDict[tuple[str, FileState], None] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -67,6 +71,11 @@ class MappedShard:
 
     values: NDArray[Any]
     speech: NDArray[np.bool_]
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of the arrays."""
+        return int(self.values.nbytes + self.speech.nbytes)
 
 
 def shard_path(folder: str | os.PathLike[str], name: str) -> Path:
@@ -131,10 +140,13 @@ def open_shard(folder: str, name: str) -> MappedShard:
         if (path, state) in _opened:
             _opened.move_to_end((path, state))
             return _opened[path, state]
-    shard = _checked(Path(path))
+    shard = _mapped(path, state)
     with _lock:
         _opened[path, state] = shard
-        if len(_opened) > _MOST_OPEN:
+        _whole[path, state] = None
+        if len(_whole) > _MOST_CHECKED:
+            _whole.popitem(last=False)
+        while len(_opened) > 1 and sum(each.n_bytes for each in _opened.values()) > _MOST_MAPPED:
             _opened.popitem(last=False)
     forget_removed()
     return shard
@@ -148,9 +160,9 @@ def forget_removed() -> None:
                 del _opened[path, state]
 
 
-def _checked(path: Path) -> MappedShard:
-    """Map a shard after a check of its content."""
-    if not is_whole(path):
+def _mapped(path: str, state: FileState) -> MappedShard:
+    """Map a shard, after a check of its content if this process has not checked it yet."""
+    if (path, state) not in _whole and not is_whole(Path(path)):
         raise ModelFormatError(
             f"{shown_path(path)}: damaged: its content does not match its name; run speakergmm "
             "extract again, which replaces it"

@@ -5,6 +5,7 @@ import dataclasses
 import os
 import pickle
 import shutil
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from speakergmm.features import (
     extract_features,
     forget_removed,
 )
+from speakergmm.features.store import shard_files
 from speakergmm.run_context import RunContext
 
 INDEX_NAME = "index.safetensors"
@@ -412,6 +414,37 @@ def test_a_damaged_index_is_refused_and_made_again_of_the_shards(corpus, tmp_pat
     again = extract_features(corpus, store.path)
     assert extracted == []
     assert again.digest == store.digest
+
+
+def test_few_shards_are_mapped_at_a_time_and_each_is_checked_once(tmp_path, monkeypatch):
+    utterances = [
+        Utterance(f"u{place}", write(tmp_path / f"{place}.wav", seconds=11.0, seed=place), "s")
+        for place in range(3)
+    ]
+    store = extract_features(utterances, tmp_path / "store")
+    assert len(list((store.path / "shards").iterdir())) == 3
+    checked = []
+
+    def is_whole(path):
+        checked.append(path.name)
+        return True
+
+    monkeypatch.setattr(shard_files, "is_whole", is_whole)
+    monkeypatch.setattr(shard_files, "_opened", OrderedDict())
+    monkeypatch.setattr(shard_files, "_whole", OrderedDict())
+    monkeypatch.setattr(shard_files, "_MOST_MAPPED", 400_000)  # two of them
+    for _ in range(3):
+        for utterance in utterances:
+            store.read(utterance)
+            assert sum(shard.n_bytes for shard in shard_files._opened.values()) <= 400_000
+    assert len(checked) == len(set(checked)) == 3
+    monkeypatch.setattr(shard_files, "_MOST_MAPPED", 1)  # the one in use stays
+    assert_holds(store, utterances)
+    # A file of the same name that is written anew is checked anew.
+    path = shard_files.list_shards(store.path)[0]
+    path.write_bytes(path.read_bytes())
+    assert_holds(store, utterances)
+    assert len(checked) == 4
 
 
 def test_pruning_keeps_the_utterances_of_a_corpus(corpus, tmp_path):
