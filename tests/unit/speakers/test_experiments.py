@@ -1,3 +1,5 @@
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +8,7 @@ import pytest
 
 from speakergmm.audio import write_audio
 from speakergmm.corpora import Corpus, Protocol, Split, Trial, Utterance
+from speakergmm.engine import Engine
 from speakergmm.errors import AudioError, CorpusError, InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureExtractor
 from speakergmm.metrics import equal_error_rate
@@ -25,6 +28,9 @@ from speakergmm.speakers import (
     train_speaker_mixtures,
     train_split_mixtures,
 )
+
+# What is held of recordings in the meantime is not public.
+from speakergmm.speakers.extraction import map_grouped_recordings
 
 NAMES = ("ana", "bea", "zoe")
 
@@ -97,6 +103,17 @@ def test_the_experiment_finds_the_speakers(protocol, background):
 def test_jobs_change_nothing(protocol, background):
     one, two = (run_protocol(protocol, background, engine=n) for n in (1, 2))
     np.testing.assert_array_equal(one.scores, two.scores)
+
+
+def test_each_trial_has_its_own_score_in_any_order_of_the_list(protocol, background):
+    split = protocol.splits["eval"]
+    expected = dict(zip(split.trials, run_protocol(protocol, background).scores, strict=True))
+    order = np.random.default_rng(4).permutation(len(split.trials))
+    trials = tuple(split.trials[place] for place in order)
+    shuffled = Protocol(None, {"eval": Split(split.enrolment, trials)}, source="shuffled")
+    found = run_protocol(shuffled, background)
+    assert found.scores.tolist() == [expected[trial] for trial in trials]
+    assert found.models.tolist() == [trial.model for trial in trials]
 
 
 def test_trials_with_few_models_score_the_same(protocol, background, monkeypatch):
@@ -339,3 +356,34 @@ def test_corpora_without_speakers_are_refused(voices):
     corpus = Corpus((Utterance("a", voices(1, 0), None),), source="nameless")
     with pytest.raises(CorpusError, match="no speakers"):
         train_speaker_mixtures(corpus)
+
+
+def test_results_of_recordings_are_dropped_once_their_models_are_done():
+    """However many models there are, few results are held; a shared one as long as it is needed."""
+    alive = weakref.WeakSet()
+
+    class Result:
+        def __init__(self, name):
+            self.name = name
+            alive.add(self)
+
+    def utterance(name):
+        return Utterance(name, Path(name), None)
+
+    groups = {f"m{n}": [utterance(f"{n}-{k}") for k in range(3)] for n in range(20)}
+    shared = groups["m15"][0]
+    groups["m2"].append(shared)
+    groups["m17"] = [shared, groups["m0"][1], *groups["m17"]]
+    most, seen = 0, {}
+    found = map_grouped_recordings(
+        lambda each: Result(each.id), groups, engine=Engine(1), run=RunContext(), description=""
+    )
+    for name, results in found:
+        seen[name] = [each.name for each in results]
+        most = max(most, len(alive))
+        del results
+    assert seen == {name: [each.id for each in group] for name, group in groups.items()}
+    assert most <= 3 + 2 + 4
+    del found
+    gc.collect()
+    assert not alive

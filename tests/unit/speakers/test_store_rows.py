@@ -105,6 +105,20 @@ def test_checking_finds_what_opening_does_not(filled, tmp_path, change, words):
         store.check()
 
 
+def test_a_page_refuses_its_damaged_rows_and_no_others(filled, tmp_path, voices):
+    change = ("UPDATE sessions SET file_name = 'other.wav' WHERE id = 3",)
+    with SpeakerStore.open(altered(filled, tmp_path, change)) as store:
+        assert [each.name for each in store.speakers(limit=1)] == ["ana"]
+        for page in ({"after": "ana"}, {"limit": 2}, {}):
+            with pytest.raises(ModelFormatError, match="own digest"):
+                store.speakers(**page)
+    change = ("UPDATE speakers SET folded = 'x' WHERE name = 'bea'",)
+    with SpeakerStore.open(altered(filled, tmp_path, change)) as store:
+        assert [each.name for each in store.speakers(limit=1)] == ["ana"]
+        with pytest.raises(ModelFormatError, match="own digest"):
+            store.identify(voices(1, 5))
+
+
 VALUES = (
     -7, 0, 1, 99_999, 2**62, -2.5, 1e300, float("inf"), "", "abc", "5", "[" * 3000, "{}", "a\nb",
     b"", b"\xff\x00", "ana", "caf\u00e9", "2026-01-31T12:00:00+00:00", "0" * 64,
