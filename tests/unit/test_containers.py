@@ -11,6 +11,7 @@ import pytest
 
 from speakergmm.containers import (
     load_arrays,
+    map_arrays,
     pack_arrays,
     read_header,
     save_arrays,
@@ -43,6 +44,33 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert_same(arrays, ARRAYS)
     assert metadata == METADATA
     assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_what_is_saved_can_be_mapped(tmp_path):
+    path = tmp_path / "model.safetensors"
+    arrays = {
+        "half": np.float16([[1.5, -2.0, 6e-8]]),
+        "speech": ARRAYS["speech"],
+        "means": ARRAYS["means"],
+        "single": np.float32([[1.0], [2.0]]),
+    }
+    save_arrays(path, arrays, kind="example")
+    assert_same(load_arrays(path, kind="example")[0], arrays)
+    mapped = map_arrays(path, "means", "half", "speech", "single", kind="example")
+    for name, found in zip(("means", "half", "speech", "single"), mapped, strict=True):
+        np.testing.assert_array_equal(found, arrays[name], strict=True)
+        assert not found.flags.owndata
+        with pytest.raises(ValueError, match="read-only"):
+            found[...] = 0
+    for names, kind, words in (
+        (["means"], "other", "is an example, not an other"),
+        (["counts"], "example", "damaged example"),
+    ):
+        with pytest.raises(ModelFormatError, match=words):
+            map_arrays(path, *names, kind=kind)
+    save_arrays(path, ARRAYS, kind="example")
+    with pytest.raises(ModelFormatError, match="damaged example"):
+        map_arrays(path, "counts", kind="example")  # of a type that is not mapped
 
 
 def test_the_same_content_gives_the_same_bytes():

@@ -177,7 +177,7 @@ class FeatureStore:
         not the names of files, nor the shards in which the features lie.
         """
         content = [(row.id, row.speaker, *row.content) for row in self._rows]
-        return records.digest(self._index.settings.digest, self.shard_frames, content)
+        return records.digest(self._origin[1], self.shard_frames, content)
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -226,10 +226,9 @@ class FeatureStore:
         StoreError
             If it has been removed from the store.
         """
-        piece = piece_of(self._row(utterance))
         settings = self._index.settings
-        shard = StoreShard(os.fspath(self.path), settings.digest, (piece,), speech_only=False)
-        grid = settings.grid.part(0, piece.n_frames)
+        shard = self._frames_of(self._row(utterance))
+        grid = settings.grid.part(0, shard.n_frames)
         return Features(shard.utterance(0), shard.speech(0), grid, settings.names)
 
     @cached_property
@@ -244,8 +243,7 @@ class FeatureStore:
 
     def _source(self, *, speech_only: bool) -> StoredFrames:
         return StoredFrames(
-            self.path,
-            self._index.settings.digest,
+            *self._origin,
             self._rows,
             shard_frames=self.shard_frames,
             speech_only=speech_only,
@@ -254,11 +252,16 @@ class FeatureStore:
     @cached_property
     def utterance_frames(self) -> tuple[StoreShard, ...]:
         """The frames of each utterance, which worker processes can read by themselves."""
-        settings = self._index.settings.digest
-        return tuple(
-            StoreShard(os.fspath(self.path), settings, (piece_of(row),), speech_only=False)
-            for row in self._rows
-        )
+        return tuple(self._frames_of(row) for row in self._rows)
+
+    def _frames_of(self, row: StoredUtterance) -> StoreShard:
+        return StoreShard(*self._origin, (piece_of(row),), speech_only=False)
+
+    @cached_property
+    def _origin(self) -> tuple[str, str]:
+        """The folder, for workers with another working directory, and the digest of settings."""
+        folder = os.path.abspath(self.path)  # noqa: PTH100 - links stay as they were given
+        return folder, self._index.settings.digest
 
     def blocks(self, max_frames: int = BLOCK_FRAMES) -> Iterator[Frames]:
         """Yield all frames in order, in blocks of shape (T, D) with T of at most `max_frames`."""

@@ -179,6 +179,12 @@ def is_whole(path: Path) -> bool:
         return False
 
 
+def count_rows(folder: str | os.PathLike[str], name: str) -> int:
+    """Return the number of frames of a shard, whose content is not checked."""
+    (speech,) = containers.map_arrays(shard_path(folder, name), "speech", kind=KIND)
+    return len(speech)
+
+
 def read_content(path: Path) -> ShardContent:
     """Return the contents of a shard as it lists them.
 

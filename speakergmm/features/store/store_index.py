@@ -21,7 +21,7 @@ from speakergmm.features.config import FeatureConfig
 from speakergmm.features.grid import FrameGrid
 from speakergmm.features.store.audio_state import FileState
 from speakergmm.features.store.extraction_options import StoredType
-from speakergmm.files import kind_of, make_folders, shown_path
+from speakergmm.files import kind_of, make_folders, shown_path, write_error
 from speakergmm.temporaries import CAN_LOCK
 
 if sys.platform != "win32":
@@ -299,11 +299,16 @@ def writing(folder: Path) -> Iterator[None]:
     ------
     StoreError
         If another process, or thread, is writing the store.
+    SpeakerGmmError
+        If the folder is missing or write-protected.
     """
     if not CAN_LOCK:
         yield
         return
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise write_error(folder, error) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -12,6 +13,7 @@ import numpy as np
 from speakergmm.errors import InvalidInputError
 from speakergmm.features.store.shard_files import (
     MappedShard,
+    count_rows,
     open_shard,
     remove_unused,
     write_shard,
@@ -79,11 +81,11 @@ def _without_others(
     folder: Path, settings: str, name: str, rows: Iterable[StoredUtterance]
 ) -> Iterable[StoredUtterance]:
     """Write a shard anew if it holds rows that are not needed; return the places in it."""
-    shard = open_shard(str(folder), name)
     # Utterances of the same audio may share their features.
     needed = sorted({(row.first, row.n_frames) for row in rows})
-    if sum(n_frames for _, n_frames in needed) == len(shard.values):
+    if sum(n_frames for _, n_frames in needed) == count_rows(folder, name):
         return rows
+    shard = open_shard(os.fspath(folder), name)
     firsts, first = {}, 0
     for old, n_frames in needed:
         firsts[old] = first

@@ -162,7 +162,7 @@ class StoredFrames:
     Parameters
     ----------
     folder : path
-        The store.
+        The store; absolute, for workers with another working directory.
     settings : str
         Digest of its settings.
     rows : sequence of StoredUtterance

@@ -125,6 +125,14 @@ def test_sources_are_the_frames_in_order(corpus, tmp_path):
     assert max(map(len, store.blocks(max_frames=10))) == 10
 
 
+def test_workers_may_have_another_working_directory(corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = extract_features(corpus, "store")
+    shards = [*store.speech.shards, *store.utterance_frames]
+    monkeypatch.chdir(tmp_path / "audio")
+    assert all(len(list(shard.blocks())) for shard in shards)
+
+
 def test_all_frames_are_views_of_the_map(corpus, tmp_path):
     store = extract_features(corpus, tmp_path / "store")
     (block, *_) = store.frames.blocks()
@@ -492,6 +500,15 @@ def test_a_removal_that_was_killed_is_completed_by_the_next(corpus, tmp_path):
     with pytest.raises(UnknownSpeakerError):
         left.remove_speaker("ana")
     assert len(files(store.path / "shards")) == 1
+
+
+def test_a_store_that_has_gone_is_an_error_in_one_line(corpus, tmp_path):
+    store = extract_features(corpus, tmp_path / "store")
+    shutil.rmtree(store.path)
+    for act in (store.prune, lambda _: store.read("a1"), lambda _: list(store.speech)):
+        with pytest.raises(SpeakerGmmError) as caught:
+            act(corpus)
+        assert "\n" not in str(caught.value)
 
 
 def test_refuses_folders_of_others(corpus, tmp_path):
