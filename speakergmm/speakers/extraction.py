@@ -17,6 +17,7 @@ from speakergmm.features import (
     Features,
     FeatureStore,
     StoredRecording,
+    as_feature_config,
     cached_extractor,
     check_same_features,
     find_recordings,
@@ -114,15 +115,15 @@ def whole_recordings(
 
 
 def opened_store(
-    given: FeatureStore | AnyPath | None, config: FeatureConfig
+    given: FeatureStore | AnyPath | None, features: FeatureConfig | AnyPath | None
 ) -> FeatureStore | None:
     """Return the feature store that a function was given; None if it was given none.
 
     Parameters
     ----------
     given : FeatureStore, path or None
-    config : FeatureConfig
-        The features that it must have: those of the background model.
+    features : FeatureConfig, str, path or None
+        The features that it must have, such as those of the background model; None for any.
 
     Raises
     ------
@@ -134,7 +135,8 @@ def opened_store(
     if given is None:
         return None
     store = given if isinstance(given, FeatureStore) else FeatureStore.open(given)
-    check_same_features(store.config, config, what=os.fspath(store.path))
+    if features is not None:
+        check_same_features(store.config, as_feature_config(features), what=os.fspath(store.path))
     return store
 
 

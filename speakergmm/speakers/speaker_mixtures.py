@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import Corpus, CorpusLike, Split, Utterance
+from speakergmm.corpora import AnyPath, Corpus, CorpusLike, Split, Utterance
 from speakergmm.engine import ONE_WORKER, Engine, EngineLike
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError
-from speakergmm.features import FeatureStore, StoredFrames
+from speakergmm.features import FeatureStore, StoredFrames, StoredRecording, find_recordings
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
 from speakergmm.run_context import RunContext, warn_of_skip
-from speakergmm.speakers.extraction import whole_recordings
+from speakergmm.speakers.extraction import opened_store, whole_recordings
 from speakergmm.speakers.mixture_training_options import SpeakerMixtureOptions
 from speakergmm.speakers.speaker_scoring import average_over_frames
 from speakergmm.speakers.speech_store import speech_of
@@ -155,6 +155,7 @@ def train_split_mixtures(
     split: Split,
     options: SpeakerMixtureOptions | None = None,
     *,
+    feature_store: FeatureStore | AnyPath | None = None,
     engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
@@ -165,6 +166,9 @@ def train_split_mixtures(
     ----------
     split : Split
         Its enrolment recordings are used.
+    feature_store : FeatureStore or path, optional
+        If it has all of these recordings, their features are not extracted again; otherwise all
+        are extracted, with a warning.
     options, engine, run, **changes
         As for `train_speaker_mixtures`.
 
@@ -177,19 +181,32 @@ def train_split_mixtures(
     ------
     InsufficientDataError, InvalidInputError
         As for `train_speaker_mixtures`.
+    IncompatibleModelError
+        If the feature store was made with other features than `options` asks for.
     """
-    options = SpeakerMixtureOptions.of(options, changes)
+    options, engine = SpeakerMixtureOptions.of(options, changes), Engine.of(engine)
     groups = {model: whole_recordings(split.enrolment[model]) for model in split.models}
     owners: dict[Utterance, list[str]] = {}
     for model, utterances in groups.items():
         for utterance in utterances:
             owners.setdefault(utterance, []).append(model)
+    store = opened_store(feature_store, options.features)
+    if store is not None:
+        found = find_recordings(store, tuple(owners), engine=engine)
+        known = [each for each in found if isinstance(each, StoredRecording)]
+        if len(known) == len(owners):
+            stored = {each.path: each.stored_id for each in known}
+            frames = {
+                model: store.subset([stored[each.path] for each in utterances]).speech
+                for model, utterances in groups.items()
+            }
+            return _fit(frames, options, engine)
     models_of = {utterance.path: tuple(models) for utterance, models in owners.items()}
     run = RunContext.checked(run)
     report = run.on_skip or warn_of_skip
     told = replace(run, on_skip=lambda each: report(replace(each, affected=models_of[each.path])))
     recordings = Corpus(tuple(owners), source="the enrolment recordings")
-    return _train(recordings, lambda _: groups, options, Engine.of(engine), told)
+    return _train(recordings, lambda _: groups, options, engine, told)
 
 
 def fit_speaker_mixtures(

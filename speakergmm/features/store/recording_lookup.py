@@ -39,6 +39,12 @@ class StoredRecording(Utterance):
     frames: StoreShard | None = None
     grid: FrameGrid | None = None
 
+    @property
+    def stored_id(self) -> str:
+        """Id of the utterance in the store."""
+        assert self.frames is not None
+        return self.frames.pieces[0].id
+
     def features(self) -> Features:
         """Return the features, as `FeatureExtractor.extract` returned them.
 

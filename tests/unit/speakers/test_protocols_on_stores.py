@@ -18,6 +18,7 @@ from speakergmm.speakers import (
     enroll_models,
     run_identification,
     run_protocol,
+    train_split_mixtures,
 )
 
 from .conftest import RATE, speak
@@ -89,6 +90,20 @@ def test_a_protocol_is_run_from_a_store_without_reading_audio(
     scorer = SpeakerScorer(background.mixture, models)
     matrix = run_identification(split, scorer, background.features, feature_store=given)
     np.testing.assert_array_equal(matrix.scores, expected[1])
+
+
+def test_mixtures_of_models_are_those_of_the_recordings(protocol, store, tmp_path, recordings):
+    split = protocol.splits["eval"]
+    expected = train_split_mixtures(split, n_components=4)
+    part = store.subset([u for u in store.utterances if u.path != recordings["bea1"]])
+    with pytest.warns(FeatureStoreWarning, match=r"lacks 1 of 4"):
+        incomplete = train_split_mixtures(split, n_components=4, feature_store=part)
+    for found in (train_split_mixtures(split, n_components=4, feature_store=store), incomplete):
+        assert list(found) == list(expected)
+        for name, model in expected.items():
+            np.testing.assert_array_equal(found[name].means, model.means)
+    with pytest.raises(IncompatibleModelError, match="differ in"):
+        train_split_mixtures(split, n_components=4, feature_store=store, features="kaldi")
 
 
 @pytest.mark.slow
