@@ -41,7 +41,7 @@ faults-long: $(VENV)/.development
 
 fuzz: $(VENV)/.development
 	$(PIP_INSTALL) --editable '.[fuzz]'
-	$(BIN)/python -m tests.fuzz$(if $(SECONDS), --seconds $(SECONDS))$(if $(TARGET), --target $(TARGET))
+	PYTHONPATH=tests $(BIN)/python -m fuzz$(if $(SECONDS), --seconds $(SECONDS))$(if $(TARGET), --target $(TARGET))
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .

@@ -20,14 +20,14 @@ def one_line(text: str) -> str:
     >>> one_line("the tier 'a\n\x1b[31m' is empty")
     "the tier 'a\\n\\x1b[31m' is empty"
     """
+    if not text.isprintable():
+        text = "".join(
+            each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+        )
     if len(text) > _LONGEST_MESSAGE:
         half = _LONGEST_MESSAGE // 2
         text = f"{text[:half]}...{text[-half:]}"
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
+    return text
 
 
 class SpeakerGmmError(Exception):

@@ -1,8 +1,8 @@
 """Feed readers any bytes, led by coverage, and keep what breaks them.
 
-    python -m tests.fuzz                                 # a minute for every target
-    python -m tests.fuzz --target arpa --seconds 600     # ten minutes for one
-    python -m tests.fuzz --list
+    PYTHONPATH=tests python -m fuzz                                 # a minute for every target
+    PYTHONPATH=tests python -m fuzz --target arpa --seconds 600     # ten minutes for one
+    PYTHONPATH=tests python -m fuzz --list
 
 It needs Atheris (the extra ``fuzz``; wheels for Linux x86-64). An input that raises an exception
 other than the package's own, takes ten seconds, or takes more than two gigabytes is written to
@@ -35,7 +35,7 @@ def run(name: str, seconds: int, place: Path) -> list[Path]:
         f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=10",
         f"-max_len={LONGEST_INPUT}", f"-artifact_prefix={folder}/", "-print_final_stats=1",
     )  # fmt: skip
-    command = (sys.executable, "-m", "tests.fuzz.guided", name, *limits, str(corpus))
+    command = (sys.executable, "-m", "fuzz.guided", name, *limits, str(corpus))
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace")
     (folder / "log.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
     found = sorted(set(folder.iterdir()) - before - {folder / "log.txt"})

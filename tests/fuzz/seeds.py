@@ -90,14 +90,12 @@ def ctms() -> list[bytes]:
 
 
 def arpas() -> list[bytes]:
-    """Return language models of two orders, plain and compressed."""
+    """Return language models of three orders, plain and compressed, with a checksum and without."""
     model = train_ngram(_SENTENCES, order=3)
-    plain = written(model.write_arpa, "lm.arpa")
-    return [
-        plain,
-        written(model.write_arpa, "lm.arpa.gz"),
-        b"comment\n" + plain.replace(b"\t", b" "),
-    ]
+    sealed = written(model.write_arpa, "lm.arpa")
+    plain = sealed.partition(b"\n")[2]
+    packed = written(model.write_arpa, "lm.arpa.gz")
+    return [plain, b"comment\n" + plain.replace(b"\t", b" "), sealed, packed]
 
 
 def lexicons() -> list[bytes]:
@@ -145,6 +143,24 @@ def configurations() -> list[bytes]:
 def json_configurations() -> list[bytes]:
     """Return configurations of features in JSON."""
     return [b'{"preset": "hmm", "sample_rate": 8000, "deltas": 1}', b'{"n_ceps": 12, "lifter": 0}']
+
+
+def matrices() -> list[bytes]:
+    """Return matrices and vectors of Kaldi's archives, plain and compressed."""
+    import kaldiio
+
+    rng = np.random.default_rng(0)
+    plain = rng.normal(size=(5, 3)).astype(np.float32)
+
+    def saved(values: np.ndarray, compression: int = 0) -> bytes:
+        how = {"compression_method": compression} if compression else {}
+        packed = written(lambda path: kaldiio.save_ark(str(path), {"u": values}, **how))
+        return packed.removeprefix(b"u ")
+
+    return [
+        saved(plain), saved(plain[0]), saved(plain.astype(np.float64)),
+        *(saved(plain, method) for method in (2, 3, 5)),
+    ]  # fmt: skip
 
 
 def decoded() -> list[bytes]:

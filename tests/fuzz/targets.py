@@ -15,12 +15,13 @@ from speakergmm.audio import probe, read_audio
 from speakergmm.cli.transcript_inputs import read_sentences, read_word_sequences
 from speakergmm.corpora import Corpus, Utterance, read_corpus, read_protocol, read_transcripts
 from speakergmm.errors import SpeakerGmmError
-from speakergmm.features import FeatureConfig
+from speakergmm.features import ArchivePlace, FeatureConfig, read_matrix
+from speakergmm.features.store.kaldi_matrices import read_scp
 from speakergmm.hmm import BackoffLanguageModel, Lexicon
 from speakergmm.metrics import read_phone_mapping, read_scores
 from speakergmm.recognition import cut_words, read_ctm, read_textgrid, read_words
 
-from . import seeds
+from . import records, seeds
 
 LONGEST_MESSAGE = 8000
 """Characters of a message: ten faults of 600, and their paths."""
@@ -65,7 +66,7 @@ class Target:
     row: Callable[[int], str] | None = None
     before: str = ""
     after: str = ""
-    memory: int = 100
+    memory: int = 150
 
     def prepare(self, folder: Path) -> Path:
         """Write the files beside, and return the path of the file."""
@@ -172,7 +173,7 @@ _CHUNKS = (b"RIFF", b"RIFX", b"RF64", b"data", b"fmt ", b"ds64", b"LIST", b"fact
            b"COMM", b"AIFC", b"fLaC", b"OggS", b"\xff\xf8", b"\xff\xfb\x90\x64", b"ID3\4\0\0",
            b"Xing", b"VBRI", b"TAG", b"APETAGEX", b".snd", b"caff", b"NIST_1A", b"id3 ",
            b"\x55\0")  # fmt: skip
-_SOUND_MEMORY = 20_000
+_SOUND_MEMORY = 32_000  # float32, twice, of at most 4000 samples per byte: digital silence
 
 
 def _audio(name: str, make: Callable[[], list[bytes]]) -> Target:
@@ -199,6 +200,21 @@ def _of_protocol(file: str) -> Target:
         tokens=(*_COLUMNS, b"target", b"nontarget", b"cis"), row=row.format, before=before,
     )  # fmt: skip
 
+
+def _of_record(kind: str) -> Target:
+    return Target(
+        f"record-{kind.replace(' ', '-')}", lambda path: records.use(kind, path),
+        lambda: [records.kept(kind)[1]],
+        tokens=(b"null", b"true", b"[]", b"{}", b'\\"', b'"F64"', b'"shape":[0]', b"1e300"),
+    )  # fmt: skip
+
+
+RECORDS = (
+    "background model", "mixture statistics", "acoustic model", "gaussian mixture",
+    "stepwise mixture", "bayesian mixture", "dirichlet process", "mixture regressor",
+    "outlier detector", "mixture HMM", "HMM classifier", "speaker store", "feature store index",
+    "checkpoint of a mixture", "checkpoint of an estimator", "checkpoint of phone models",
+)  # fmt: skip
 
 TARGETS = {
     target.name: target
@@ -250,6 +266,12 @@ TARGETS = {
         Target("words-json", lambda path: read_word_sequences(path, None), seeds.decoded, "a.json",
                before='{{"utterances": [', after='{"utterance": "u", "hypotheses": []}]}',
                row='{{"utterance": "u{0}", "hypotheses": [{{"words": ["w"]}}]}},'.format),
+        Target("kaldi-scp", lambda path: read_scp(path, path.parent),
+               lambda: [b"u1 a.ark:12\nu2 a.ark:99[0:5]\n"], "feats.scp",
+               tokens=(b"cat a |", b":12", b"[0:5]", b"-"), row="u{0} a.ark:{0}\n".format),
+        Target("kaldi-ark", lambda path: read_matrix(ArchivePlace(path, 0, None)), seeds.matrices,
+               tokens=(b"\0BFM ", b"\0BDM ", b"\0BFV ", b"\0BCM ", b"\0BCM2 ", b"\0BCM3 ", b"\4")),
+        *map(_of_record, RECORDS),
         Target("features-toml", FeatureConfig.load, seeds.configurations, "a.toml",
                tokens=(b"preset", b"'''", b'"""', b"[[a]]", b"a.b.c", b"1979-05-27")),
         Target("features-json", FeatureConfig.load, seeds.json_configurations, "a.json",

@@ -1,20 +1,19 @@
 """Any bytes, for every reader of files: read or refused in one line, and nothing else.
 
-`python -m tests.fuzz` does the same for as long as is wanted, led by what it reaches.
+`make fuzz` does the same for as long as is wanted, led by what it reaches.
 """
 
 from __future__ import annotations
 
-import time
-import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from .growth import check_growth
 from .mutations import KINDS, changed
-from .targets import FIXED_BYTES, TARGETS, Target
+from .targets import TARGETS, Target
 
 WHOLE = st.integers(0, (1 << 20) - 1)
 CHANGE = st.tuples(st.integers(0, len(KINDS) - 1), st.integers(0, 200) | WHOLE, WHOLE, WHOLE, WHOLE)
@@ -58,20 +57,4 @@ def test_changed_files_are_read_or_refused_in_one_line(name: str, place: Path) -
 @pytest.mark.parametrize("name", LONG)
 def test_long_files_take_time_and_memory_in_proportion(name: str, place: Path) -> None:
     target = TARGETS[name]
-    path, small, large = file_of(target, place), target.long(SMALL), target.long(LARGE)
-    target.try_bytes(path, small)
-
-    def seconds(content: bytes) -> float:
-        began = time.process_time()
-        target.try_bytes(path, content)
-        return time.process_time() - began
-
-    # Four times the length; sixteen times the time would be that of a square.
-    assert seconds(large) < 9 * min(seconds(small), seconds(small)) + 0.1
-    tracemalloc.start()
-    try:
-        target.try_bytes(path, large)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < FIXED_BYTES + target.memory * len(large)
+    check_growth(target, file_of(target, place), target.long(SMALL), target.long(LARGE))
