@@ -206,6 +206,13 @@ class _Terminal:
 _terminal = _Terminal()
 
 
+def announce(text: str) -> None:
+    """Write one line about the work at once, such as the address where it can be watched."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"{_log().name}: {text}\n")
+        sys.stderr.flush()
+
+
 @contextlib.contextmanager
 def program(name: str) -> Iterator[None]:
     """Begin lines with the name of a command, and measure its time from here."""
@@ -217,7 +224,7 @@ class _Log:
     """Lines about the progress of a piece of work, each with the time that it has taken."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
         self._start = time.monotonic()
         self._due = self._start + FIRST_LINE_AFTER
         self.step = ""
@@ -233,7 +240,7 @@ class _Log:
         if now < self._due or sys.stderr is None:
             return
         self._due = now + LINE_EVERY
-        sys.stderr.write(f"{self._name}: {text()}, {_clock(now - self._start)}\n")
+        sys.stderr.write(f"{self.name}: {text()}, {_clock(now - self._start)}\n")
         sys.stderr.flush()
 
 

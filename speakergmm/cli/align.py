@@ -198,7 +198,7 @@ class Align(CorpusCommand):
                     goodness=True,
                     loudness=True,
                     edges=self.edges,
-                    engine=self.jobs,
+                    engine=self.engine,
                     run=run,
                 ):
                     files.write(aligned)
@@ -237,7 +237,7 @@ class Align(CorpusCommand):
             case=case,
             unknown_words=self.unknown_words,
             listen=False,
-            engine=self.jobs,
+            engine=self.engine,
             run=RunContext(progress=not self.json),
         )
         unknown = [problem for problem in prepared.problems if problem.kind == "unknown_word"]

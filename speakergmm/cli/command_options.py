@@ -13,6 +13,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import (
     Annotated,
@@ -122,7 +123,9 @@ def add_command(app: typer.Typer, kind: type[Command]) -> None:
             made: type[Options] = each.metadata["options"]
             is_open = each.metadata.get("open", False)
             given[name] = changes if is_open else made.of(each.metadata["base"](), changes)
-        kind(**given).run()
+        chosen = kind(**given)
+        with getattr(chosen, "at_work", nullcontext)():  # of commands with workers
+            chosen.run()
 
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {}  # nothing for Typer to evaluate

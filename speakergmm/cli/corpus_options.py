@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from speakergmm import corpora
 from speakergmm.cli import shared_options as options
 from speakergmm.cli.command_options import AnsweringCommand, command
+from speakergmm.cli.engine_options import EngineCommand
 from speakergmm.cli.printing import counted, listed, print_note, print_warnings
 from speakergmm.errors import CorpusError, InvalidInputError
 
@@ -18,12 +19,11 @@ if TYPE_CHECKING:
 
 
 @command
-class CorpusCommand(AnsweringCommand):
+class CorpusCommand(EngineCommand, AnsweringCommand):
     """A command on a corpus: its shared options, and reading the corpus as they say."""
 
     data_dir: options.DataDir = None
     speaker_pattern: options.SpeakerPattern = None
-    jobs: options.Jobs = 1
 
     def open_corpus(self, path: Path, *, strict: bool = True) -> corpora.Corpus:
         """Read a corpus, and print a warning for each part that was not read."""

@@ -306,7 +306,7 @@ class Decode(CorpusCommand):
         listen = MeasureRecording(acoustic.features, listen=True)
         for heard in decoder.decode(
             given,
-            engine=self.jobs,
+            engine=self.engine,
             run=replace(self.context, on_skip=skip, progress=not self.json),
             lattices=self.lattice is not None,
         ):

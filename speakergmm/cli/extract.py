@@ -55,7 +55,7 @@ class Extract(CorpusCommand):
                 features=chosen.features if is_told else None,
                 dtype=chosen.dtype,
                 shard_frames=chosen.shard_frames,
-                engine=self.jobs,
+                engine=self.engine,
                 run=replace(self.context, progress=not self.json),
             )
             self._answer(store, {})
@@ -65,7 +65,7 @@ class Extract(CorpusCommand):
             read,
             self.output,
             self.extraction,
-            engine=self.jobs,
+            engine=self.engine,
             run=replace(self.context, progress=not self.json),
         )
         present = {utterance.id for utterance in store.utterances}

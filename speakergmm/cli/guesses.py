@@ -22,6 +22,7 @@ _ELSEWHERE = {
     "output": "out out-dir outdir output-dir output-directory output-folder output-file "
     "output-path output-model-path",
     "jobs": "num-jobs nj workers n-workers num-workers processes threads num-threads",
+    "scheduler": "scheduler-address scheduler-file dask cluster",
     "format": "formats output-format",
     "lexicon": "dict dictionary dictionary-path lexicon-path pronunciations",
     "check-transcripts": "text",  # before the next one: of validate, "text" was a switch
@@ -60,7 +61,10 @@ for _ours, _theirs in _ELSEWHERE.items():
     for _name in _theirs.split():
         _OPTIONS.setdefault(_name, []).append(_ours)
 
-_PARALLEL = "--jobs states the number of processes, which run on this machine"
+_PARALLEL = (
+    "--jobs states the number of processes, which run on this machine; --scheduler takes the "
+    "workers of a Dask scheduler, on any number of machines"
+)
 _LABELS = "run-protocol reads the trials from its folder, and writes their labels to the scores"
 _COSTS = "costs other than 1 are options of speakergmm.evaluate and metrics.min_dcf in Python"
 _MEAN = 'train-ubm --features FILE, with the two lines preset = "speaker", normalisation = "mean"'

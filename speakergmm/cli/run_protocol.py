@@ -8,6 +8,7 @@ from pathlib import Path
 from speakergmm import corpora, metrics, speakers
 from speakergmm.cli import shared_options as options
 from speakergmm.cli.command_options import AnsweringCommand, argument, command, options_of
+from speakergmm.cli.engine_options import EngineCommand
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import print_warnings
 from speakergmm.run_context import RunContext
@@ -15,7 +16,7 @@ from speakergmm.speakers import ProtocolOptions
 
 
 @command
-class RunProtocol(AnsweringCommand):
+class RunProtocol(EngineCommand, AnsweringCommand):
     """Enrol the models of a protocol, score its trials, and write the scores.
 
     Examples:
@@ -35,7 +36,6 @@ class RunProtocol(AnsweringCommand):
     experiment: ProtocolOptions = options_of(ProtocolOptions, "split", "relevance_factor")
     exact: options.Exact = False
     context: RunContext = options_of(RunContext, "strict")
-    jobs: options.Jobs = 1
 
     def run(self) -> None:
         """Score the trials, and write the scores and the settings that they were made with."""
@@ -59,7 +59,7 @@ class RunProtocol(AnsweringCommand):
             background,
             chosen,
             feature_store=self.feature_store,
-            engine=self.jobs,
+            engine=self.engine,
             run=replace(self.context, progress=not self.json),
         )
         metrics.write_scores(self.output, scores)

@@ -141,6 +141,15 @@ Seed = Annotated[
     int,
     typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the random numbers."),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Dask scheduler whose workers do the work in place of --jobs: tcp://HOST:PORT, or the "
+        "file of 'dask scheduler --scheduler-file FILE'. They see the files under the same paths.",
+    ),
+]
 Jobs = Annotated[
     int,
     typer.Option(

@@ -83,7 +83,7 @@ class TrainHmm(UnitTrainingCommand):
 
         with self.run_context(note_skip) as run:
             model = recognition.AcousticModel.train(
-                prepared, options=chosen, engine=self.jobs, run=run
+                prepared, options=chosen, engine=self.engine, run=run
             )
             model.save(self.output)
         modelled = counted(len(model.models.units), "unit")
@@ -109,7 +109,7 @@ class TrainHmm(UnitTrainingCommand):
             lexicon,
             graphemes=self.graphemes,
             training=chosen,
-            engine=self.jobs,
+            engine=self.engine,
             run=RunContext(progress=not self.json),
         )
         _report(prepared.problems, strict=self.context.strict)

@@ -40,7 +40,7 @@ class TrainUbm(CorpusCommand):
         read = self.open_corpus_or_store(self.corpus)
         with kept_checkpoint(replace(self.context, progress=not self.json)) as run:
             background = train_background(
-                read, replace(self.background, seed=self.seed), self.jobs, run=run
+                read, replace(self.background, seed=self.seed), self.engine, run=run
             )
             background.save(self.output)
         facts = background.provenance

@@ -72,7 +72,7 @@ class TrainWords(UnitTrainingCommand):
         with self.run_context(lambda skipped: print_note(f"left out: {skipped.message}")) as run:
             material = read if store is None else store
             model = recognition.AcousticModel.train(
-                material, options=chosen, engine=self.jobs, run=run
+                material, options=chosen, engine=self.engine, run=run
             )
             model.save(self.output)
         modelled = counted(len(model.lexicon), "word")

@@ -32,7 +32,7 @@ TRAINING_CONTEXT = ("checkpoint", "checkpoint_seconds", "strict")
 def train_background(
     corpus: Corpus | FeatureStore,
     options: BackgroundOptions,
-    jobs: int,
+    engine: int | None,
     *,
     run: RunContext | None = None,
 ) -> BackgroundModel:
@@ -45,7 +45,7 @@ def train_background(
         return speakers.BackgroundModel.train(
             corpus,
             options,
-            engine=jobs,
+            engine=engine,
             run=replace(run or RunContext(progress=True), callback=show),
         )
 

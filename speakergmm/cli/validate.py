@@ -64,7 +64,7 @@ class Validate(CorpusCommand):
             corpora.validate_corpus(
                 corpus,
                 self.validation,
-                engine=self.jobs,
+                engine=self.engine,
                 run=RunContext(progress=not self.json),
             )
         )
@@ -140,7 +140,7 @@ class Validate(CorpusCommand):
                 unknown_words=self.treatment["unknown_words"],
                 language_model=self.lm,
                 model=model,
-                engine=self.jobs,
+                engine=self.engine,
                 run=RunContext(progress=not self.json),
             ).problems
         # Unreadable recordings and faults of the list are among the problems of recordings.

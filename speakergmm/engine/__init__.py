@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from speakergmm.engine.blas import single_threaded_blas as single_threaded_blas
     from speakergmm.engine.cores import count_cores as count_cores
     from speakergmm.engine.cores import effective_jobs as effective_jobs
+    from speakergmm.engine.dask_connection import scheduler_client as scheduler_client
     from speakergmm.engine.executors import Executor as Executor
     from speakergmm.engine.pairwise_sums import combine_in_pairs as combine_in_pairs
     from speakergmm.engine.workers import ONE_WORKER as ONE_WORKER

@@ -17,7 +17,7 @@ from speakergmm.engine.blas import single_threaded_blas
 from speakergmm.engine.dask_cluster import Cluster
 from speakergmm.engine.dask_cluster import is_dask_client as is_dask_client
 from speakergmm.engine.processes import CallWithWarnings, issue_warnings
-from speakergmm.errors import EngineWarning, WorkerLostError
+from speakergmm.errors import WorkerLostError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -55,6 +55,10 @@ class _Sent(Generic[Item]):
 
 def _received(pickled: bytes, n_bytes: int) -> _Sent[Any]:
     return _Sent(pickle.loads(pickled), n_bytes)
+
+
+def _same(value: _Sent[Any]) -> _Sent[Any]:
+    return value
 
 
 def _work(function: _Sent[Callable[[Item], Result]], item: _Sent[Item]) -> Any:
@@ -156,15 +160,13 @@ class DaskClient:
             return task.item
         found = self._kept.get(task.digest)
         if found is None or found.status != "finished":
-            found = self.scatter(task.item, workers=[task.worker])
-            self._kept[task.digest] = found
-        return found
 
-    def scatter(self, value: Any, **where: Any) -> Any:
-        """Send a value to workers, and return its future."""
-        return self.cluster.ask(
-            lambda: self.client.scatter([value], hash=False, **where)[0], "the data"
-        )
+            def send() -> Any:
+                task.worker = self.cluster.worker_of(task.number)
+                return self.client.scatter([task.item], workers=[task.worker], hash=False)[0]
+
+            found = self._kept[task.digest] = self.cluster.ask(send, "the data")
+        return found
 
 
 @dataclass(slots=True, eq=False)
@@ -225,12 +227,16 @@ class _Flow:
         self.look_for_workers()
         client = self.executor.client
         task.worker = self.executor.cluster.worker_of(task.number)
-        if self.sent is None or self.sent.status != "finished":
-            self.sent = self.executor.scatter(self.function, broadcast=True)
+        if self.sent is None or self.sent.status in ("cancelled", "lost", "error"):
+            # Not scattered: what the scheduler has seen submitted it makes again on any worker.
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Sending large graph")
+                self.sent = client.submit(_same, self.function, pure=False)
+        item = self.executor.held(task)
         task.future = client.submit(
             _work,
             self.sent,
-            self.executor.held(task),
+            item,
             key=f"{self.name}-{uuid.uuid4().hex}",
             pure=False,
             workers=[task.worker],
@@ -289,7 +295,8 @@ class _Flow:
         """Return the error of a task whose workers die one after another."""
         return WorkerLostError(
             f"worker {worker} and {MOST_LOSSES} before it died while they computed item "
-            f"{task.number}, most likely for want of memory; {self.executor.cluster.remedy()}"
+            f"{task.number} or one beside it, most likely for want of memory; "
+            f"{self.executor.cluster.remedy()}"
         )
 
     def look_for_workers(self) -> None:
@@ -298,13 +305,7 @@ class _Flow:
         if now - self.looked < _LOOK_FOR_WORKERS_EVERY:
             return
         self.looked = now
-        gone = self.executor.cluster.refresh()
-        for worker in gone & {task.worker for task in self.tasks.values()}:
-            warnings.warn(
-                f"worker {worker} is gone; what it was computing is computed again",
-                EngineWarning,
-                stacklevel=2,
-            )
+        self.executor.cluster.refresh()
 
     def cancel(self) -> None:
         """Cancel what is not wanted any more, and release what was sent."""

@@ -6,6 +6,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from speakergmm.errors import (
     InvalidTypeError,
     SchedulerLostError,
 )
+from speakergmm.progress import announce
 
 Answer = TypeVar("Answer")
 
@@ -29,6 +31,12 @@ LEAST_ALLOWED_FAILURES = 10
 Dask suspects every task that waits on a worker that dies, not only the one that it was computing,
 and gives a task up after three such deaths. A few workers that are taken away one after another, as
 batch systems and spot instances do, would end a training that has done nothing wrong.
+"""
+
+KEEP_LOST_WORKERS = "300s"
+"""How long a cluster of this process keeps the place of a worker that has died.
+
+By default it looks after 15 seconds, and a worker that has died again just then is never replaced.
 """
 
 WAIT_FOR_WORKERS = 120.0
@@ -91,7 +99,12 @@ class Cluster:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Wait for workers, check them once, and keep Dask's own messages from the user."""
-        with quiet():
+        import dask
+
+        with (
+            quiet(),
+            dask.config.set({"distributed.deploy.lost-worker-timeout": KEEP_LOST_WORKERS}),
+        ):
             self.check_connected()
             if not self._prepared:
                 self._raise_allowed_failures()
@@ -124,6 +137,18 @@ class Cluster:
         scheduler = self.client.scheduler
         return str(scheduler.address) if scheduler is not None else "of the client"
 
+    def announce(self) -> None:
+        """Write the address of the dashboard to standard error, once."""
+        if "dashboard" in self._told:
+            return
+        self._told.add("dashboard")
+        try:
+            link = self.client.dashboard_link
+        except (KeyError, AttributeError, OSError):
+            link = ""  # it has none
+        where = f"dashboard {link}" if link else "without a dashboard"
+        announce(f"scheduler {self.address}, {where}")
+
     def check_connected(self) -> None:
         """Raise an error if the scheduler is gone.
 
@@ -148,8 +173,8 @@ class Cluster:
             ) from None
         return found
 
-    def refresh(self) -> set[str]:
-        """Bring the slots up to date, and return the workers that are gone.
+    def refresh(self) -> None:
+        """Bring the slots up to date, and warn of workers that are gone.
 
         Raises
         ------
@@ -157,7 +182,9 @@ class Cluster:
             If there is no worker for a long time, or one has other software.
         """
         present = self._some_workers()
-        gone = set(self.slots) - present.keys()
+        for worker in sorted(set(self.slots) - present.keys()):
+            text = f"worker {worker} is gone; what it had to compute is computed again"
+            warnings.warn(text, EngineWarning, stacklevel=2)
         free = sorted(present.keys() - set(self.slots))
         slots = [
             worker if worker in present else (free.pop(0) if free else "") for worker in self.slots
@@ -165,7 +192,6 @@ class Cluster:
         self.slots = [*filter(None, slots), *free]
         self.n_threads = sum(present.values())
         self._check_software(set(self.slots) - self.checked)
-        return gone
 
     def worker_of(self, number: int) -> str:
         """Return the worker of an item."""
@@ -219,15 +245,20 @@ class Cluster:
         )
 
     def result(self, future: Any) -> Any:
-        """Return the result of a future that is done, even if it has to be computed again."""
-        since = time.monotonic()
-        while True:
-            try:
-                return future.result(timeout=_ANSWER_WITHIN)
-            except TimeoutError:
-                if future.status == "error":
-                    raise  # the task's own
-                self.look(since)
+        """Return the result of a future that is done.
+
+        Raises
+        ------
+        CancelledError
+            If it was lost, or does not come for a long time.
+        """
+        try:
+            return future.result(timeout=_ANSWER_WITHIN)
+        except TimeoutError:
+            if future.status == "error":
+                raise  # the task's own
+            self.threads()
+            raise CancelledError from None
 
     def explained(self, error: Exception, item: Any) -> Exception:
         """Return an error of a task; one about a file that is there says who cannot see it."""

@@ -49,7 +49,7 @@ _quiet_lock = threading.Lock()
 
 
 @contextmanager
-def connected(address: str, *, timeout: float = 10.0) -> Iterator[Any]:
+def scheduler_client(address: str, *, timeout: float = 10.0) -> Iterator[Any]:
     """Connect to the scheduler of a Dask cluster.
 
     Parameters

@@ -133,7 +133,14 @@ class Engine:
         SpeakerGmmError
             If a worker process dies (most often for lack of memory).
         """
+        if description is not None:
+            self.announce()
         return _described(self._results(function, items), items, description)
+
+    def announce(self) -> None:
+        """Write the address of the dashboard of a Dask cluster to standard error, once."""
+        if isinstance(self.executor, DaskClient):
+            self.executor.cluster.announce()
 
     def _results(
         self, function: Callable[[Item], Result], items: Iterable[Item], *, keep: bool = False
@@ -208,6 +215,8 @@ class Engine:
         if in_memory and not self.sends:
             parts = self.map_threads(task, shards, description=description)
         else:  # arrays stay where they were sent, for the next pass over them
+            if description is not None:
+                self.announce()
             found = self._results(task, shards, keep=in_memory)
             parts = _described(found, shards, description)
         return combine_in_pairs(parts, combine)

@@ -162,3 +162,10 @@ def test_own_names_go_before_those_from_elsewhere(command):
     own = option_names(COMMANDS[command].load())
     assert own
     assert {name: accepted_name(name, own) for name in own} == {name: name for name in own}
+
+
+def test_a_scheduler_and_processes_exclude_each_other(speakergmm, tmp_path):
+    where = ("--scheduler", "tcp://127.0.0.1:9")
+    done = speakergmm("train-ubm", tmp_path, "-o", tmp_path / "m", "-j", 2, *where)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "--jobs 2 and --scheduler exclude each other" in done.err

@@ -21,8 +21,7 @@ from oracles.parallel_tasks import (
 )
 
 from speakergmm import GaussianMixture
-from speakergmm.engine import Engine, dask_cluster, map_reduce, use
-from speakergmm.engine.dask_connection import connected
+from speakergmm.engine import Engine, dask_cluster, map_reduce, scheduler_client, use
 from speakergmm.errors import (
     AudioError,
     EngineError,
@@ -261,13 +260,13 @@ def test_schedulers_that_are_not_there(tmp_path, monkeypatch):
     for address in ("tcp://127.0.0.1:9", "nowhere", str(tmp_path / "file.json")):
         with (
             pytest.raises(EngineError, match=r"^there is no Dask scheduler at "),
-            connected(address, timeout=0.5),
+            scheduler_client(address, timeout=0.5),
         ):
             pass
     monkeypatch.setitem(sys.modules, "distributed", None)
     with (
         pytest.raises(MissingLibraryError, match=r"pip install 'speakergmm\[dask\]'"),
-        connected("tcp://127.0.0.1:9"),
+        scheduler_client("tcp://127.0.0.1:9"),
     ):
         pass
 
