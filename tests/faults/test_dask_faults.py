@@ -14,7 +14,7 @@ from faults.trainings import Writings, every_training
 from oracles.parallel_tasks import die_at_three, square
 
 from speakergmm import GaussianMixture
-from speakergmm.engine import Engine, dask_client, dask_cluster, use
+from speakergmm.engine import Engine, use
 from speakergmm.errors import EngineWarning, SchedulerLostError, WorkerLostError
 
 distributed = pytest.importorskip("distributed")
@@ -114,8 +114,8 @@ def test_arrays_in_memory_survive_the_death_of_who_holds_them(alone, n_workers):
 
 
 def test_a_task_that_kills_its_workers_is_given_up_in_one_line(monkeypatch):
-    monkeypatch.setattr(dask_client, "MOST_LOSSES", 1)
-    monkeypatch.setattr(dask_cluster, "LEAST_ALLOWED_FAILURES", 1)
+    monkeypatch.setattr("speakergmm.engine.dask_client.MOST_LOSSES", 1)
+    monkeypatch.setattr("speakergmm.engine.dask_cluster.LEAST_ALLOWED_FAILURES", 1)
     with (
         distributed.LocalCluster(
             n_workers=1, threads_per_worker=1, dashboard_address=None
