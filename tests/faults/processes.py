@@ -15,7 +15,7 @@ from pathlib import Path
 from speakergmm import containers
 
 TIMES = ("created", "trained")
-"""What a model says about when it was made: all that two trainings may differ in."""
+"""When a model was made: all that two trainings may differ in, beside how long they took."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,9 @@ def content_of(model):
 
 def _timeless(value):
     if isinstance(value, dict):
-        return {name: _timeless(of) for name, of in value.items() if name not in TIMES}
+        # An iteration tells how long it took.
+        times = (*TIMES, "seconds") if "iteration" in value else TIMES
+        return {name: _timeless(of) for name, of in value.items() if name not in times}
     return [_timeless(of) for of in value] if isinstance(value, list) else value
 
 

@@ -5,12 +5,12 @@ import time
 
 import pytest
 from faults.processes import content_of, kill, run, started, wait_for
-from faults.trainings import Writings, every_training
+from faults.trainings import Writings, every_loop
 
 pytestmark = pytest.mark.faults
 
 
-@every_training
+@every_loop
 def test_killed_at_any_moment_it_ends_in_the_same_model(training, kill_points, tmp_path):
     reference, rng = training.reference, random.Random(training.name)
     for place in range(kill_points):

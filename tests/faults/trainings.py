@@ -1,5 +1,6 @@
 """The training commands, each on a corpus that takes it a few seconds, and their references."""
 
+import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
+from faults import fitting
 from faults.processes import content_of, finish, run, speakergmm, started, wait_for
 
 TRAININGS = {
@@ -64,6 +66,9 @@ class Training:
     def command(self, folder, *more, seconds=0):
         """Return the command line; by default every state is written to the checkpoint."""
         folder = Path(folder)
+        if self.name in fitting.KINDS:
+            files = (folder / "model", folder / "checkpoint")
+            return [sys.executable, fitting.__file__, self.name, *map(str, files)]
         return speakergmm(
             self.name,
             *TRAININGS[self.name](self.world),
@@ -160,3 +165,4 @@ class Equipped(World):
 
 
 every_training = pytest.mark.parametrize("training", TRAININGS, indirect=True)
+every_loop = pytest.mark.parametrize("training", [*TRAININGS, *fitting.KINDS], indirect=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -22,10 +21,7 @@ from speakergmm.features.grid import FrameGrid
 from speakergmm.features.store.audio_state import FileState
 from speakergmm.features.store.extraction_options import StoredType
 from speakergmm.files import kind_of, make_folders, shown_path, write_error
-from speakergmm.temporaries import CAN_LOCK
-
-if sys.platform != "win32":
-    import fcntl
+from speakergmm.temporaries import hold_lock
 
 INDEX_NAME = "index.safetensors"
 """Name of the index in the folder of a store."""
@@ -33,7 +29,6 @@ INDEX_NAME = "index.safetensors"
 SHARDS_FOLDER = "shards"
 """Name of the folder of the shards."""
 
-_LOCK = "lock"
 # Part of what features are known by: to be raised when stored features become others.
 _FORMAT_VERSION = 1
 
@@ -302,26 +297,19 @@ def writing(folder: Path) -> Iterator[None]:
     SpeakerGmmError
         If the folder is missing or write-protected.
     """
-    if not CAN_LOCK:
-        yield
-        return
     try:
-        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        release = hold_lock(folder / INDEX_NAME)
+    except BlockingIOError:
+        raise StoreError(
+            f"{shown_path(folder)}: another process is writing this feature store; wait until it "
+            "has ended"
+        ) from None
     except OSError as error:
         raise write_error(folder, error) from None
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(
-                f"{shown_path(folder)}: another process is writing this feature store; wait until "
-                "it has ended"
-            ) from None
-        except OSError:  # a file system without locks
-            pass
         yield
     finally:
-        os.close(descriptor)
+        release()
 
 
 def cut_at_utterances(n_frames: Sequence[int], most: int) -> list[slice]:

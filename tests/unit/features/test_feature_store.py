@@ -33,6 +33,7 @@ from speakergmm.features import (
 )
 from speakergmm.features.store import shard_files
 from speakergmm.run_context import RunContext
+from speakergmm.temporaries import hold_lock
 
 INDEX_NAME = "index.safetensors"
 CONFIG = FeatureConfig.preset("speaker")
@@ -342,10 +343,10 @@ def test_an_interrupted_extraction_goes_on(corpus, tmp_path, extracted, monkeypa
 @contextlib.contextmanager
 def writing(store):
     """Hold the lock of a writer."""
-    fcntl = pytest.importorskip("fcntl", reason="locks of this system are others")
-    with (store / "lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    pytest.importorskip("fcntl", reason="locks of this system are others")
+    release = hold_lock(store / "index.safetensors")
+    yield
+    release()
 
 
 def test_one_writer_at_a_time(corpus, tmp_path):
