@@ -7,6 +7,7 @@ ten times as many trials, beside what the recordings themselves take.
 
 import argparse
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from speakergmm.corpora import read_protocol
 from speakergmm.metrics import evaluate, read_scores, write_scores
 from speakergmm.speakers import run_protocol
 
+from ._figure import Figure
 from ._scale_speakers import RATE, murmur, random_background
 
 Result = TypeVar("Result")
@@ -78,7 +80,12 @@ def write_lists(folder: Path, enrolled: list[str], tests: list[str], n_trials: i
 
 
 def measure_trials(
-    folder: Path, lengths: list[int], *, n_models: int = 1000, n_recordings: int = 1000
+    folder: Path,
+    lengths: list[int],
+    *,
+    n_models: int = 1000,
+    n_recordings: int = 1000,
+    between: Callable[[], None] = lambda: None,
 ) -> list[TrialTimes]:
     """Return the times for lists of some lengths over the same recordings."""
     found = []
@@ -89,8 +96,10 @@ def measure_trials(
         for n_trials in lengths:
             lists, scores_file = folder / f"lists{n_trials}", folder / f"{n_trials}.tsv"
             write_lists(lists, enrolled, tests, n_trials)
+            between()
             protocol, reading = timed(read_protocol, lists, data_dir=folder)
             scores, running = timed(run_protocol, protocol, background)
+            between()
             _, writing = timed(write_scores, scores_file, scores)
             again, reading_scores = timed(read_scores, scores_file)
             _, evaluating = timed(evaluate, again)
@@ -98,8 +107,46 @@ def measure_trials(
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             seconds = reading, running, writing, reading_scores, evaluating
             found.append(TrialTimes(n_trials, n_models, n_recordings, *seconds, peak))
-            print(found[-1], flush=True)
     return found
+
+
+def trial_figures(folder: Path, lengths: list[int], *, n_models: int) -> list[Figure]:
+    """Return how often recordings are opened, and how straight the line of the time is."""
+    folder.mkdir(exist_ok=True)
+    opened = _Opened()
+    found = measure_trials(
+        folder, lengths, n_models=n_models, n_recordings=n_models, between=opened.note
+    )
+    most = max(count / (2 * n_models) for count in opened.counts[1::2])
+    n_trials = np.array([each.n_trials for each in found], np.float64)
+    seconds = np.array([each.read + each.run + each.write for each in found])
+    slope, first = np.polyfit(n_trials, seconds, 1, w=1 / seconds)
+    off = np.abs(first + slope * n_trials - seconds) / seconds
+    note = ", ".join(f"{n:,.0f}: {t:.2f} s" for n, t in zip(n_trials, seconds, strict=True))
+    note += f"; {first:.2f} s + {1e6 * slope:.2f} us per trial; {found[-1].megabytes:.0f} MB"
+    case = f"{lengths[-1]:,} trials, {n_models:,} models, {n_models:,} files"
+    return [
+        Figure("trials", f"{case}: times that each file is opened", most, "<= 1"),
+        Figure("trials", f"{case}: a straight line is off by", float(off.max()), "<= 0.2", note),
+    ]
+
+
+class _Opened:
+    """The number of times that recordings are opened, between two notes."""
+
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+        self._count = 0
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and isinstance(arguments[0], str) and arguments[0].endswith(".wav"):
+            self._count += 1
+
+    def note(self) -> None:
+        """Begin a new list."""
+        self.counts.append(self._count)
+        self._count = 0
 
 
 def timed(function: Callable[..., Result], *given: Any, **options: Any) -> tuple[Result, float]:
@@ -115,7 +162,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keep recordings and lists here")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        measure_trials(options.folder or Path(folder), options.lengths)
+        for times in measure_trials(options.folder or Path(folder), options.lengths):
+            print(times)
 
 
 if __name__ == "__main__":

@@ -113,8 +113,7 @@ def _serve(maker: Callable[[], Work], pipe: Any) -> None:
         pipe.send("ready")
         try:
             while pipe.recv():
-                found = work()
-                pipe.send(found if isinstance(found, float) else None)
+                pipe.send(work())
         except EOFError:
             return
 
