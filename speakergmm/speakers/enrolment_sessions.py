@@ -95,7 +95,7 @@ def collect_sessions(
         Features that it has are not extracted again; the recordings are read all the same, to
         recognise the same audio.
     engine : Engine
-        Processes that read the recordings.
+        Workers that read the recordings.
     run : RunContext, optional
         ``progress`` is used.
 

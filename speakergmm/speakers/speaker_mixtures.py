@@ -225,8 +225,8 @@ def fit_speaker_mixtures(
     options : SpeakerMixtureOptions, optional
         ``features`` is not used.
     engine : int, executor, Dask client or Engine, optional
-        Number of worker processes, each of which trains one mixture at a time; -1 for all cores.
-        It changes nothing but the time.
+        Where the mixtures are trained, one at a time on each worker; a number is one of worker
+        processes. It changes nothing but the time.
     **changes
         Fields of `SpeakerMixtureOptions`, in place of those of `options`.
 

@@ -58,7 +58,7 @@ def enroll_into(
         Features of recordings that it has are not extracted again. Recordings that it lacks, or has
         from another version of the file, are extracted, with a warning.
     engine : int, executor, Dask client or Engine, optional
-        Number of processes that read recordings; -1 for all cores. It changes nothing but the
+        Where recordings are read; a number is one of worker processes. It changes nothing but the
         time.
     run : RunContext, optional
         ``progress`` is used.

@@ -1,15 +1,17 @@
 """Models, scores and stores are the same to the last bit wherever the work is done."""
 
+import contextlib
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
-from joblib.externals.loky import get_reusable_executor
+from joblib.externals import loky
 
 from speakergmm.corpora import Protocol, Split, Trial
 from speakergmm.engine import use
 from speakergmm.features import FeatureExtractor
 from speakergmm.speakers import (
+    BackgroundModel,
     SpeakerScorer,
     SpeakerStore,
     enroll_models,
@@ -41,7 +43,9 @@ def results(protocol, background, corpus, folder, engine):
     split = protocol.splits["eval"]
     models = enroll_models(split, background, engine=engine)
     scorer = SpeakerScorer(background.mixture, models)
+    ubm = BackgroundModel.train(corpus, n_components=4, engine=engine)
     found = {
+        "background": ubm.digest,
         "means": [model.means.tobytes() for model in models.values()],
         "scores": run_protocol(protocol, background, engine=engine).scores.tobytes(),
         "identification": run_identification(
@@ -67,27 +71,32 @@ def serial(protocol, background, background_corpus, tmp_path_factory):
     return results(protocol, background, background_corpus, folder, 1)
 
 
+@contextlib.contextmanager
+def dask_client():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+ENGINES = {
+    "two": lambda: contextlib.nullcontext(2),
+    "threads": lambda: ThreadPoolExecutor(3),
+    "spawn": lambda: ProcessPoolExecutor(2, multiprocessing.get_context("spawn")),
+    "loky": lambda: loky.ProcessPoolExecutor(2),
+    "dask": dask_client,
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: 2,
-        lambda: ThreadPoolExecutor(3),
-        lambda: ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")),
-        lambda: get_reusable_executor(2),
-    ],
-    ids=["two", "threads", "spawn", "loky"],
-)
+@pytest.mark.parametrize("name", ENGINES)
 def test_every_engine_gives_the_same_bits(
-    serial, protocol, background, background_corpus, tmp_path, make
+    serial, protocol, background, background_corpus, tmp_path, name
 ):
-    engine = make()
-    try:
-        found = results(protocol, background, background_corpus, tmp_path, engine)
-    finally:
-        if isinstance(engine, ThreadPoolExecutor | ProcessPoolExecutor):
-            engine.shutdown()
-    assert found == serial
+    with ENGINES[name]() as engine:
+        assert results(protocol, background, background_corpus, tmp_path, engine) == serial
 
 
 def test_functions_follow_the_engine_in_use(protocol, background, serial):
