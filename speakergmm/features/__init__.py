@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from speakergmm.features.store.feature_store import as_feature_store as as_feature_store
     from speakergmm.features.store.kaldi_matrices import ArchivePlace as ArchivePlace
     from speakergmm.features.store.kaldi_matrices import read_matrix as read_matrix
+    from speakergmm.features.store.kaldi_matrices import read_scp as read_scp
     from speakergmm.features.store.recording_lookup import StoredRecording as StoredRecording
     from speakergmm.features.store.recording_lookup import find_recordings as find_recordings
     from speakergmm.features.store.shard_files import forget_removed as forget_removed

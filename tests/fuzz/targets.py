@@ -15,8 +15,7 @@ from speakergmm.audio import probe, read_audio
 from speakergmm.cli.transcript_inputs import read_sentences, read_word_sequences
 from speakergmm.corpora import Corpus, Utterance, read_corpus, read_protocol, read_transcripts
 from speakergmm.errors import SpeakerGmmError
-from speakergmm.features import ArchivePlace, FeatureConfig, read_matrix
-from speakergmm.features.store.kaldi_matrices import read_scp
+from speakergmm.features import ArchivePlace, FeatureConfig, read_matrix, read_scp
 from speakergmm.hmm import BackoffLanguageModel, Lexicon
 from speakergmm.metrics import read_phone_mapping, read_scores
 from speakergmm.recognition import cut_words, read_ctm, read_textgrid, read_words

@@ -32,14 +32,14 @@ from speakergmm.features.store.shard_extraction import (
 )
 from speakergmm.features.store.shard_files import remove_unused
 from speakergmm.features.store.store_index import (
-    StoredUtterance,
     StoreIndex,
     StoreSettings,
-    UtteranceTable,
     has_index,
     prepare_folder,
     writing,
 )
+from speakergmm.features.store.utterance_table import StoredUtterance, UtteranceTable
+from speakergmm.files import kind_of
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.run_context import RunContext
 from speakergmm.text_files import FaultList, read_lines
@@ -108,9 +108,12 @@ class _ImportShard:
 
 
 def list_kaldi_features(
-    feats_scp: Path, *, utt2spk: Path | None, vad_scp: Path | None
+    feats_scp: Path,
+    *,
+    utt2spk: str | os.PathLike[str] | None,
+    vad_scp: str | os.PathLike[str] | None,
 ) -> list[KaldiUtterance]:
-    """Read the lists of features, speakers and speech of a Kaldi data directory.
+    """Read the lists of features, speakers and speech; the latter by default those beside it.
 
     Raises
     ------
@@ -118,9 +121,10 @@ def list_kaldi_features(
         If a list is wrong, or an utterance is missing in one.
     """
     places = read_scp(feats_scp, feats_scp.parent)
-    speakers = {} if utt2spk is None else _read_speakers(utt2spk)
-    speech = {} if vad_scp is None else read_scp(vad_scp, vad_scp.parent)
-    for path, named in ((utt2spk, speakers), (vad_scp, speech)):
+    spoken, heard = _beside(feats_scp, utt2spk, "utt2spk"), _beside(feats_scp, vad_scp, "vad.scp")
+    speakers = {} if spoken is None else _read_speakers(spoken)
+    speech = {} if heard is None else read_scp(heard, heard.parent)
+    for path, named in ((spoken, speakers), (heard, speech)):
         missing = [name for name in places if path is not None and name not in named]
         if missing:
             raise CorpusError(f"{shown(path)}: has no utterance {quoted(missing[0])}")
@@ -133,6 +137,12 @@ def list_kaldi_features(
         )
         for name, place in places.items()
     ]
+
+
+def _beside(feats_scp: Path, given: str | os.PathLike[str] | None, name: str) -> Path | None:
+    """Return a list that was given, or the one beside the list of features, if there is one."""
+    found = feats_scp.parent / name if given is None else Path(given)
+    return found if given is not None or kind_of(found) == "file" else None
 
 
 def _read_speakers(path: Path) -> Mapping[str, str]:

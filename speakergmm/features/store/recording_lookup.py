@@ -15,8 +15,8 @@ from speakergmm.features.grid import FrameGrid
 from speakergmm.features.store.audio_state import FileState, digest_if_unchanged, file_state
 from speakergmm.features.store.feature_store import FeatureStore
 from speakergmm.features.store.store_extraction import FeatureStoreWarning
-from speakergmm.features.store.store_index import ContentKey
 from speakergmm.features.store.stored_frames import StoreShard
+from speakergmm.features.store.utterance_table import ContentKey
 from speakergmm.files import shown_path
 
 

@@ -21,7 +21,8 @@ from speakergmm.features.feature_matrix import Features
 from speakergmm.features.recording_mapping import result_or_error
 from speakergmm.features.store.audio_state import FileState, content_digest, file_state
 from speakergmm.features.store.shard_files import MappedShard, write_shard
-from speakergmm.features.store.store_index import StoredUtterance, StoreSettings, cut_at_utterances
+from speakergmm.features.store.store_index import StoreSettings, cut_at_utterances
+from speakergmm.features.store.utterance_table import StoredUtterance
 from speakergmm.files import shown_path
 
 _MOST_PROBED = 16

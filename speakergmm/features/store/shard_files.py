@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from speakergmm import containers, records
 from speakergmm.errors import ModelFormatError
 from speakergmm.features.store.audio_state import FileState, content_digest, file_state
-from speakergmm.features.store.store_index import SHARDS_FOLDER, StoredUtterance, UtteranceTable
+from speakergmm.features.store.store_index import SHARDS_FOLDER
+from speakergmm.features.store.utterance_table import StoredUtterance, UtteranceTable
 from speakergmm.files import UnreadableFileError, atomic_writer, shown_path
 from speakergmm.temporaries import is_temporary
 

@@ -22,15 +22,13 @@ from speakergmm.features.store.feature_store import FeatureStore
 from speakergmm.features.store.shard_extraction import ExtractShard, Outcome, plan_batches
 from speakergmm.features.store.shard_files import is_whole, list_shards, read_content, remove_unused
 from speakergmm.features.store.store_index import (
-    ContentKey,
-    StoredUtterance,
     StoreIndex,
     StoreSettings,
-    UtteranceTable,
     has_index,
     prepare_folder,
     writing,
 )
+from speakergmm.features.store.utterance_table import ContentKey, StoredUtterance, UtteranceTable
 from speakergmm.files import shown_path
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.run_context import RunContext
@@ -92,7 +90,20 @@ def extract_features(
     Warns
     -----
     FeatureStoreWarning
-        If a shard is damaged; its utterances are extracted again.
+        If a shard is damaged; its utterances are extracted again. (All shards are read for this.)
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from speakergmm.audio import write_audio
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     noise = np.random.default_rng(0).normal(scale=0.1, size=16000)
+    ...     write_audio(Path(folder, "a.wav"), noise, 16000)
+    ...     made = extract_features([Path(folder, "a.wav")], Path(folder, "store"), features="hmm")
+    ...     store = FeatureStore.open(Path(folder, "store"))
+    ...     store.read("a").values.shape, store.n_frames, store.digest == made.digest
+    ((98, 39), 98, True)
     """
     chosen = ExtractionOptions.of(options, changes)
     return extract_utterances(as_corpus(corpus).utterances, path, chosen, engine=engine, run=run)

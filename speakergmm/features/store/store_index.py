@@ -5,21 +5,17 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from speakergmm import records
-from speakergmm.corpora import Utterance
 from speakergmm.errors import InvalidInputError, ModelFormatError, StoreError
 from speakergmm.features.config import FeatureConfig
 from speakergmm.features.grid import FrameGrid
-from speakergmm.features.store.audio_state import FileState
 from speakergmm.features.store.extraction_options import StoredType
+from speakergmm.features.store.utterance_table import StoredUtterance, UtteranceTable
 from speakergmm.files import kind_of, make_folders, shown_path, write_error
 from speakergmm.temporaries import hold_lock
 
@@ -31,149 +27,6 @@ SHARDS_FOLDER = "shards"
 
 # Part of what features are known by: to be raised when stored features become others.
 _FORMAT_VERSION = 1
-
-Texts = NDArray[np.uint8]
-Numbers = NDArray[np.int64]
-
-
-class ContentKey(NamedTuple):
-    """All that the features of an utterance depend on, besides the settings of the store."""
-
-    audio: str
-    start: float
-    end: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredUtterance:
-    """An utterance in a store: the audio, and the place of its features.
-
-    Parameters
-    ----------
-    id, path, speaker, start, end, recording
-        As in `Utterance`.
-    audio : str
-        SHA-256 of the file of the recording, in hexadecimal.
-    size, modified, inode : int
-        State of that file when it was read.
-    shard : str
-        Name of the shard; empty within the shard itself.
-    first : int
-        Row of the first frame in the shard.
-    n_frames, n_speech : int
-        Numbers of all frames, and of frames of speech.
-    """
-
-    id: str
-    path: str
-    speaker: str | None
-    start: float
-    end: float | None
-    recording: str | None
-    audio: str
-    size: int
-    modified: int
-    inode: int
-    shard: str
-    first: int
-    n_frames: int
-    n_speech: int
-
-    @property
-    def utterance(self) -> Utterance:
-        """The utterance."""
-        return Utterance(
-            self.id, Path(self.path), self.speaker, self.start, self.end, self.recording
-        )
-
-    @property
-    def content(self) -> ContentKey:
-        """The content on which the features depend."""
-        return ContentKey(self.audio, self.start, self.end)
-
-    @property
-    def state(self) -> FileState:
-        """State of the file when it was read."""
-        return FileState(self.size, self.modified, self.inode)
-
-
-_TEXTS = ("id", "path", "speaker", "recording", "audio", "shard")
-_TIMES = ("start", "end")
-
-
-class UtteranceTable:
-    """The utterances of a store, which are stored by columns: a record.
-
-    Parameters
-    ----------
-    rows : sequence of StoredUtterance
-    """
-
-    def __init__(self, rows: Sequence[StoredUtterance]) -> None:
-        self.rows = tuple(rows)
-
-    @classmethod
-    def record_types(cls) -> Mapping[str, Any]:
-        """Return the types of the columns."""
-        names = [each.name for each in fields(StoredUtterance)]
-        types: dict[str, Any] = dict.fromkeys(names, Numbers)
-        types |= dict.fromkeys(_TIMES, NDArray[np.float64])
-        types |= dict.fromkeys(_TEXTS, Texts)
-        return types | {f"{name}_lengths": Numbers for name in _TEXTS}
-
-    def record_parts(self) -> dict[str, Any]:
-        """Return the columns."""
-        parts: dict[str, Any] = {}
-        for each in fields(StoredUtterance):
-            name = each.name
-            column = [getattr(row, name) for row in self.rows]
-            if name in _TEXTS:
-                parts[name], parts[f"{name}_lengths"] = _joined(column)
-            elif name in _TIMES:
-                parts[name] = np.array([-1.0 if each is None else each for each in column])
-            else:
-                parts[name] = np.array(column, np.uint64).view(np.int64)
-        return parts
-
-    @classmethod
-    def of_record(cls, **columns: Any) -> UtteranceTable:
-        """Return the table of its columns."""
-        lists: list[Sequence[Any]] = []
-        for each in fields(StoredUtterance):
-            column = columns[each.name]
-            if each.name in _TEXTS:
-                lists.append(_separate(column, columns[f"{each.name}_lengths"]))
-            elif each.name == "end":
-                lists.append([None if end < 0 else end for end in column.tolist()])
-            elif each.name in _TIMES:
-                lists.append(column.tolist())
-            else:
-                lists.append(column.view(np.uint64).tolist())
-        if len({len(column) for column in lists}) != 1:
-            raise InvalidInputError("the columns of its utterances have different lengths")
-        return cls([StoredUtterance(*row) for row in zip(*lists, strict=True)])
-
-
-def _joined(column: Sequence[str | None]) -> tuple[Texts, Numbers]:
-    """Return texts as bytes and their lengths, which are -1 for None."""
-    encoded = [None if text is None else text.encode() for text in column]
-    joined = b"".join(text for text in encoded if text is not None)
-    lengths = [-1 if text is None else len(text) for text in encoded]
-    return np.frombuffer(joined, np.uint8), np.array(lengths, np.int64)
-
-
-def _separate(joined: Texts, lengths: Numbers) -> list[str | None]:
-    """Return the texts of `_joined`; equal texts of neighbours are one object."""
-    ends = np.maximum(lengths, 0).cumsum()
-    if len(joined) != (int(ends[-1]) if len(ends) else 0):
-        raise InvalidInputError("the texts of its utterances do not have the lengths it states")
-    raw = joined.tobytes()
-    texts: list[str | None] = []
-    known: dict[bytes, str] = {}
-    for length, end in zip(lengths.tolist(), ends.tolist(), strict=True):
-        piece = raw[end - length : end]
-        texts.append(None if length < 0 else known.setdefault(piece, piece.decode()))
-    return texts
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,12 +18,8 @@ from speakergmm.features.store.shard_files import (
     remove_unused,
     write_shard,
 )
-from speakergmm.features.store.store_index import (
-    StoredUtterance,
-    StoreIndex,
-    UtteranceTable,
-    writing,
-)
+from speakergmm.features.store.store_index import StoreIndex, writing
+from speakergmm.features.store.utterance_table import StoredUtterance, UtteranceTable
 from speakergmm.files import shown_path
 from speakergmm.provenance import utc_now
 

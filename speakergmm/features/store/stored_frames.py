@@ -14,12 +14,8 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import StoreError
 from speakergmm.features.store.shard_files import MappedShard, open_shard
-from speakergmm.features.store.store_index import (
-    ContentKey,
-    StoredUtterance,
-    StoreIndex,
-    cut_at_utterances,
-)
+from speakergmm.features.store.store_index import StoreIndex, cut_at_utterances
+from speakergmm.features.store.utterance_table import ContentKey, StoredUtterance
 from speakergmm.files import shown_path
 from speakergmm.ranges import whole_number
 
