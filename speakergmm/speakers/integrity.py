@@ -68,7 +68,7 @@ class Ledger:
         try:
             for table, (count, total) in parse_json(ledger.values["rows"]).items():
                 ledger._counts[table], ledger._sums[table] = int(count), int(total, 16)
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise file.damaged("the sums of its rows are missing") from None
         return ledger
 

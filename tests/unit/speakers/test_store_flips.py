@@ -3,6 +3,8 @@
 A sample of the flips runs in the suite; ``SPEAKERGMM_FLIPS=5000`` in the environment runs so many.
 """
 
+import hashlib
+import json
 import os
 import shutil
 import sqlite3
@@ -253,3 +255,21 @@ def test_rows_that_were_changed_are_refused_by_whatever_reads_them(whole, wavs, 
                 use()
         # Another speaker's answer doesn't depend on it.
         assert np.isfinite(store.verify("speaker 3", wavs(1, 9)).score)
+
+
+@pytest.mark.parametrize("rows", ["[]", "3", '{"log": 3}', '{"log": [1, 2]}', "null", "{"])
+def test_forged_sums_with_a_right_hash_are_refused(whole, tmp_path, rows):
+    path = tmp_path / "forged.db"
+    shutil.copy(whole, path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        found = connection.execute(
+            "SELECT key, value FROM meta WHERE key NOT IN ('background', 'seal')"
+        )
+        values = dict(found.fetchall()) | {"rows": rows}
+        packed = json.dumps(sorted(values.items(), key=str), default=repr)
+        values["seal"] = hashlib.sha256(packed.encode()).hexdigest()
+        connection.executemany(
+            "UPDATE meta SET value = ? WHERE key = ?", [(v, k) for k, v in values.items()]
+        )
+    with pytest.raises(ModelFormatError, match="the sums of its rows are missing"):
+        SpeakerStore(path)
