@@ -6,13 +6,18 @@ import sys
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Generic, TypeVar
 
 from speakergmm.engine.freed_memory import keep_freed_memory
-from speakergmm.errors import SpeakerGmmError
+from speakergmm.errors import EngineError, EngineWarning, WorkerLostError
+
+MOST_DEATHS = 3
+"""How often worker processes may die without a result in between."""
 
 _WATCH_PARENT_EVERY = 0.5  # seconds
 
@@ -25,15 +30,50 @@ def on_processes(
 ) -> Iterator[Result]:
     """Yield the results of a function for items, in order, from worker processes.
 
+    If a worker process dies, all of them are started again, and what was lost is computed again.
+
     Raises
     ------
-    SpeakerGmmError
-        If a worker process dies, most often for want of memory.
+    WorkerLostError
+        If workers die again and again without a result, most often for want of memory.
+    EngineError
+        If a worker cannot be sent the work.
     """
-    from joblib import Parallel, delayed, parallel_config
+    return issue_warnings(_outcomes(CallWithWarnings(function), items, count))
+
+
+def _outcomes(
+    call: Callable[[Item], Result], items: Iterable[Item], count: int
+) -> Iterator[Result]:
     from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
-    call = delayed(CallWithWarnings(function))
+    source, deaths = _Repeatable(items), 0
+    while True:
+        try:
+            for outcome in _in_parallel(call, source.begin(), count):
+                source.drop_first()
+                deaths = 0
+                yield outcome
+            return
+        except TerminatedWorkerError:
+            deaths += 1
+            if deaths > MOST_DEATHS:
+                raise WorkerLostError(
+                    "a worker process died, most likely for want of memory; try fewer than "
+                    f"{count} jobs"
+                ) from None
+            text = "a worker process died; what it had to compute is computed again"
+            warnings.warn(text, EngineWarning, stacklevel=2)
+        except BrokenProcessPool as error:
+            reason = " ".join(str(error.__cause__ or error).split())[:200]
+            raise EngineError(f"a worker process failed: {reason}") from None
+
+
+def _in_parallel(
+    call: Callable[[Item], Result], items: Iterable[Item], count: int
+) -> Iterator[Result]:
+    from joblib import Parallel, delayed, parallel_config
+
     workers = parallel_config(
         backend="loky",
         n_jobs=count,
@@ -41,17 +81,48 @@ def on_processes(
         initializer=_begin_worker,
         initargs=(os.getpid(),),
     )
-    try:
-        with workers, _beyond_the_terminal():
-            outcomes = Parallel(return_as="generator")(call(item) for item in items)
-        yield from issue_warnings(outcomes)
-    except TerminatedWorkerError:
-        raise SpeakerGmmError(
-            f"a worker process died, most likely for want of memory; try fewer than {count} jobs"
-        ) from None
-    except BrokenProcessPool as error:
-        reason = " ".join(str(error.__cause__ or error).split())[:200]
-        raise SpeakerGmmError(f"a worker process failed: {reason}") from None
+    delay = delayed(call)
+    with workers, _beyond_the_terminal():
+        found: Iterator[Result] = Parallel(return_as="generator")(delay(item) for item in items)
+    return found
+
+
+class _Repeatable(Generic[Item]):
+    """Items that are read once, but can be begun again from the first without a result.
+
+    A thread of joblib reads them, which may still do so when its workers are lost: what it takes
+    then is taken from it.
+    """
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._items = iter(items)
+        self._waiting: deque[Item] = deque()
+        self._lock = threading.Lock()
+        self._reader = 0
+
+    def begin(self) -> Iterator[Item]:
+        """Return an iterator over all items without a result; earlier iterators end."""
+        with self._lock:
+            self._reader += 1
+            reader, again = self._reader, list(self._waiting)
+        return chain(again, self._further(reader))
+
+    def _further(self, reader: int) -> Iterator[Item]:
+        while True:
+            with self._lock:
+                if reader != self._reader:
+                    return
+                try:
+                    item = next(self._items)
+                except StopIteration:
+                    return
+                self._waiting.append(item)
+            yield item
+
+    def drop_first(self) -> None:
+        """Forget the first item, which has its result."""
+        with self._lock:
+            self._waiting.popleft()
 
 
 @contextmanager

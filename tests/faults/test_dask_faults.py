@@ -28,6 +28,15 @@ def machines(tmp_path_factory):
         yield made
 
 
+HALF_MINUTE = ("train-hmm", "machine")
+
+
+def leave_for_long(request, takes_time):
+    """Skip a case that goes the same way as another, unless there is time."""
+    if takes_time and not request.config.getoption("--long"):
+        pytest.skip("a case of make faults-long")
+
+
 def train(training, folder, machines, disturb):
     """Run a training on machines, and disturb it after its second writing of a checkpoint."""
     folder.mkdir(exist_ok=True)
@@ -41,7 +50,8 @@ def train(training, folder, machines, disturb):
 
 @every_training
 @pytest.mark.parametrize("loss", ["worker", "machine"])
-def test_a_loss_in_mid_iteration_changes_nothing(training, machines, tmp_path, loss):
+def test_a_loss_in_mid_iteration_changes_nothing(training, machines, tmp_path, loss, request):
+    leave_for_long(request, training.name == "train-words" or (training.name, loss) == HALF_MINUTE)
     disturb = getattr(machines, f"kill_{loss}")
     done = train(training, tmp_path, machines, disturb)
     if loss == "machine":
@@ -56,7 +66,8 @@ def test_a_loss_in_mid_iteration_changes_nothing(training, machines, tmp_path, l
 
 
 @every_training
-def test_without_its_scheduler_a_training_ends_at_once_and_resumes(training, tmp_path):
+def test_without_its_scheduler_a_training_ends_at_once_and_resumes(training, tmp_path, request):
+    leave_for_long(request, training.name == "train-words")
     with dask_machines(tmp_path / "dask", 1) as machines:
         killed = []
 

@@ -15,7 +15,7 @@ from oracles.parallel_tasks import (
 from threadpoolctl import threadpool_limits
 
 from speakergmm.engine import Engine, blas, effective_jobs, single_threaded_blas
-from speakergmm.errors import AudioError, InvalidInputError, SpeakerGmmError
+from speakergmm.errors import AudioError, EngineWarning, InvalidInputError, SpeakerGmmError
 from speakergmm.progress import track
 
 
@@ -63,7 +63,10 @@ def test_each_warning_of_the_engine_is_issued_once():
 
 @pytest.mark.slow
 def test_a_worker_that_dies_is_reported_in_one_line():
-    with pytest.raises(SpeakerGmmError, match="worker process died"):
+    with (
+        pytest.warns(EngineWarning, match="is computed again"),
+        pytest.raises(SpeakerGmmError, match="worker process died"),
+    ):
         list(parallel_map(die_at_three, range(6), n_jobs=2))
 
 
