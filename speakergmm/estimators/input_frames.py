@@ -16,13 +16,13 @@ from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.gaussians.frame_sources import (
     check_blocks,
     check_matrix,
-    frame_moments,
     pair_with_weights,
     refuse_extreme_weights,
     refuse_infinite,
     refuse_path,
     regroup,
 )
+from speakergmm.gaussians.source_moments import frame_moments
 from speakergmm.moments import Moments
 
 Frames: TypeAlias = NDArray[np.floating[Any]]

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.input_frames import check_in_memory, check_sample_weight, finite_chunks
 from speakergmm.estimators.meta_estimator import MixtureMetaEstimator
-from speakergmm.gaussians.frame_sources import frame_moments
+from speakergmm.gaussians.source_moments import frame_moments
 from speakergmm.mixtures.mixture import Mixture
 from speakergmm.mixtures.operations.conditioning import (
     ConditionalMixtures,

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from speakergmm.gaussians.frame_sources import FrameShard as FrameShard
     from speakergmm.gaussians.frame_sources import ShardedFrames as ShardedFrames
     from speakergmm.gaussians.frame_sources import check_frame_weights as check_frame_weights
-    from speakergmm.gaussians.frame_sources import frame_moments as frame_moments
     from speakergmm.gaussians.matrices import floor_matrices as floor_matrices
     from speakergmm.gaussians.parameters import Gaussians as Gaussians
     from speakergmm.gaussians.parameters import covariance_kind as covariance_kind
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from speakergmm.gaussians.prepare import prepare_gaussians as prepare_gaussians
     from speakergmm.gaussians.prepare import prepare_in_features as prepare_in_features
     from speakergmm.gaussians.shard_tasks import MakeSums as MakeSums
+    from speakergmm.gaussians.source_moments import frame_moments as frame_moments
     from speakergmm.gaussians.standardisation import Standardisation as Standardisation
     from speakergmm.gaussians.statistics import MixtureStatistics as MixtureStatistics
     from speakergmm.gaussians.sums import GaussianSums as GaussianSums

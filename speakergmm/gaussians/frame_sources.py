@@ -1,22 +1,16 @@
-"""Sources of frames: arrays, lists or iterators of them, or shards that workers read themselves.
-
-`frame_moments` is the first pass over all frames: their number, mean and variance.
-"""
+"""Sources of frames: arrays, lists or iterators of them, or shards that workers read."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speakergmm.engine import ONE_WORKER, Engine
-from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
-from speakergmm.moments import Moments
+from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.progress import SizedWork
 
 Frames: TypeAlias = NDArray[np.floating[Any]]
@@ -44,8 +38,6 @@ class ShardedFrames(Protocol):
 FrameSource: TypeAlias = (
     NDArray[Any] | Iterable[NDArray[Any]] | Callable[[], Iterable[NDArray[Any]]] | ShardedFrames
 )
-
-_SURVEY_FRAMES = 8192
 
 
 def check_matrix(
@@ -416,73 +408,3 @@ def pair_with_weights(
             f"sample_weight must have one entry for each frame, found {len(sample_weight)} for "
             f"{first_frame} frames"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _MomentsOfShard:
-    """A task: the moments of the frames of a shard."""
-
-    full: bool
-
-    def __call__(self, item: tuple[int, FrameShard]) -> Moments:
-        number, shard = item
-        moments = Moments(full=self.full)
-        blocks = check_blocks(shard.blocks(), name=f"frames of shard {number}")
-        for frames in regroup(blocks, _SURVEY_FRAMES):
-            moments.add(frames)
-        return moments
-
-
-def _merge_moments(left: Moments, right: Moments) -> Moments:
-    left.merge(right)
-    return left
-
-
-def frame_moments(
-    source: FrameSource,
-    sample_weight: NDArray[np.float64] | None = None,
-    *,
-    full: bool = False,
-    engine: Engine = ONE_WORKER,
-    description: str | None = None,
-) -> Moments:
-    """Return number, mean and variance of the frames of a source, in one pass over it.
-
-    Parameters
-    ----------
-    source : array of shape (T, D), iterable of such arrays, or callable that returns an iterable
-        Frames.
-    sample_weight : array, shape (T,), optional
-        Weight of each frame, checked.
-    full : bool, default=False
-        Compute their covariances as well.
-    engine : Engine, default=ONE_WORKER
-        Workers that read the shards of a source which has some.
-    description : str, optional
-        Text of the progress that is shown then.
-
-    Raises
-    ------
-    InsufficientDataError
-        If there is no frame, or no frame with a weight.
-    InvalidInputError
-        If the frames are not a finite matrix of D columns, or are too large to be squared.
-    """
-    moments = Moments(full=full)
-    shards = shards_of(source)
-    if shards is not None and sample_weight is None:
-        task = _MomentsOfShard(full)
-        work = work_on_shards(description, source)
-        found = engine.map_reduce(task, enumerate(shards), _merge_moments, description=work)
-        moments = found or moments
-    else:
-        # Groups of one size, so that the cuts between blocks change no digit.
-        groups = regroup(read_blocks(source), _SURVEY_FRAMES)
-        for frames, weights in pair_with_weights(groups, sample_weight):
-            moments.add(frames, weights)
-    if moments.n_frames == 0:
-        raise InsufficientDataError("training needs frames, found none")
-    if not moments.weight > 0:
-        raise InsufficientDataError("training needs frames with a weight, found weights of 0 only")
-    moments.refuse_overflow()
-    return moments

@@ -25,10 +25,10 @@ from speakergmm.gaussians.frame_sources import (
     FrameSource,
     check_frame_weights,
     check_rereadable,
-    frame_moments,
     read_blocks,
     shards_of,
 )
+from speakergmm.gaussians.source_moments import frame_moments
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.fingerprint import frames_fingerprint

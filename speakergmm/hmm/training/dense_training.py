@@ -14,7 +14,7 @@ from speakergmm.engine import ONE_WORKER, Engine
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.e_step_m_step import TrainingSteps
 from speakergmm.gaussians.em import run_training_loop
-from speakergmm.gaussians.frame_sources import frame_moments
+from speakergmm.gaussians.source_moments import frame_moments
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.hmm.inference.sequences import ImpossibleSequenceError, Sequences
 from speakergmm.hmm.models.dense import HiddenMarkovParameters, least_variances

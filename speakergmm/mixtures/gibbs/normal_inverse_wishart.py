@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.frame_sources import check_finite_frames, frame_moments
+from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.gaussians.matrices import is_positive_definite
 from speakergmm.gaussians.parameters import frozen
+from speakergmm.gaussians.source_moments import frame_moments
 from speakergmm.mixtures.gibbs.sampling_options import GibbsCovariance
 from speakergmm.ranges import choice, number
 

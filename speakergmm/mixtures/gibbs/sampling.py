@@ -19,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians.frame_sources import Frames, check_finite_frames, frame_moments
+from speakergmm.gaussians.frame_sources import Frames, check_finite_frames
+from speakergmm.gaussians.source_moments import frame_moments
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.mixtures.gibbs.chain import Chain, start_chain
 from speakergmm.mixtures.gibbs.gamma_prior import GammaPrior

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InsufficientDataError
 from speakergmm.gaussians.em import expectation_maximisation
-from speakergmm.gaussians.frame_sources import check_finite_frames, frame_moments
+from speakergmm.gaussians.frame_sources import check_finite_frames
+from speakergmm.gaussians.source_moments import frame_moments
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.accumulation import accumulate
 from speakergmm.mixtures.maximum_likelihood import update_maximum_likelihood

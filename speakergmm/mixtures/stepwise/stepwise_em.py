@@ -20,12 +20,8 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.e_step_m_step import TrainingSteps
 from speakergmm.gaussians.em import UpdateReport
-from speakergmm.gaussians.frame_sources import (
-    FrameSource,
-    check_frame_weights,
-    check_rereadable,
-    frame_moments,
-)
+from speakergmm.gaussians.frame_sources import FrameSource, check_frame_weights, check_rereadable
+from speakergmm.gaussians.source_moments import frame_moments
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.updates import check_statistics

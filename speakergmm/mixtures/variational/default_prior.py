@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.gaussians.choices import CovarianceType
-from speakergmm.gaussians.frame_sources import FrameSource, frame_moments
+from speakergmm.gaussians.frame_sources import FrameSource
 from speakergmm.gaussians.matrices import floor_matrices
 from speakergmm.gaussians.parameters import covariance_kind
+from speakergmm.gaussians.source_moments import frame_moments
 from speakergmm.moments import Moments
 
 # Smallest part of the variances that the covariance has in any direction: frames in a plane would

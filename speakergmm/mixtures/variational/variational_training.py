@@ -19,7 +19,8 @@ from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.choices import Precision
 from speakergmm.gaussians.e_step_m_step import TrainingSteps
 from speakergmm.gaussians.em import EMResult, EMState, EMStep, UpdateReport
-from speakergmm.gaussians.frame_sources import FrameSource, check_rereadable, frame_moments
+from speakergmm.gaussians.frame_sources import FrameSource, check_rereadable
+from speakergmm.gaussians.source_moments import frame_moments
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.fingerprint import frames_fingerprint
