@@ -253,7 +253,7 @@ class _FlatStart:
         said = {word for u in frames.utterances for word in self.material.transcripts[u.id]}
         used = lexicon.restricted({word if word in lexicon else str(unknown) for word in said})
         topologies = unit_topologies(used.phones, self.options, silence)
-        flat = flat_models(frames, topologies, config, silences=silence.units)
+        flat = flat_models(frames, topologies, config, silences=silence.units, engine=self.engine)
         return TranscriptModels(flat, lexicon, silence, unknown)
 
     def _train_models(

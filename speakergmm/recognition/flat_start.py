@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from speakergmm.engine import Engine, EngineLike
 from speakergmm.features import FeatureConfig
 from speakergmm.hmm.models.bank import MixtureBank
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.training.phone_training import utterance_moments
+from speakergmm.hmm.training.utterance_shards import UtteranceShard, are_in_memory, make_shards
 from speakergmm.moments import Moments
 from speakergmm.ranges import wrong_type
 from speakergmm.recognition.feature_archive import JoinedFeatures
@@ -76,6 +79,7 @@ def flat_models(
     config: FeatureConfig,
     *,
     silences: Sequence[str],
+    engine: EngineLike = None,
 ) -> PhoneModels:
     """Return initial models whose pdfs are one Gaussian each, with the moments of all frames.
 
@@ -93,23 +97,27 @@ def flat_models(
         Configuration of the features; without an energy among them the start is flat.
     silences : sequence of str
         Units of silence.
+    engine : int, executor, Dask client or Engine, optional
+        Where the frames are read.
 
     Returns
     -------
     PhoneModels
     """
-    mean, variance, _ = utterance_moments(frames)
+    mean, variance, _ = utterance_moments(frames, engine=engine)
     variance = np.where(variance > 0, variance, 1.0)
     flat = PhoneModels.flat(topologies, mean=mean, variance=variance)
     if not silences or not starts_from_quiet(frames, config):
         return flat
     n_static = len(mean) // (config.deltas + 1)
     column = 0 if config.energy_position == "first" else n_static - 1
-    quiet = Moments()
-    for place in range(len(frames)):
-        found = np.asarray(frames[place])
-        count = max(1, round(_QUIET * len(found))) if len(found) else 0
-        quiet.add(found[np.argsort(found[:, column], kind="stable")[:count]])
+    found = Engine.of(engine).map_reduce(
+        _QuietFrames(column),
+        make_shards(frames),
+        _merged,
+        in_memory=are_in_memory(frames),
+    )
+    quiet = found or Moments()
     bank = flat.bank
     means, variances = np.array(bank.gaussians.means), np.array(bank.gaussians.covariances)
     for unit in silences:
@@ -119,6 +127,26 @@ def flat_models(
     return flat.with_parameters(
         bank=MixtureBank.from_parameters(bank.offsets, bank.weights, means, variances)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _QuietFrames:
+    """Moments of the quietest frames of each utterance of a shard."""
+
+    column: int
+
+    def __call__(self, shard: UtteranceShard) -> Moments:
+        quiet = Moments()
+        for place in range(len(shard)):
+            found = np.asarray(shard.frames[place])
+            count = max(1, round(_QUIET * len(found))) if len(found) else 0
+            quiet.add(found[np.argsort(found[:, self.column], kind="stable")[:count]])
+        return quiet
+
+
+def _merged(left: Moments, right: Moments) -> Moments:
+    left.merge(right)
+    return left
 
 
 def starts_from_quiet(frames: JoinedFeatures, config: FeatureConfig) -> bool:

@@ -41,6 +41,7 @@ from speakergmm.hmm.training.utterance_shards import (
     are_in_memory,
     check_graphs,
     make_shards,
+    work_on,
 )
 from speakergmm.ranges import refused, whole_number
 
@@ -73,6 +74,8 @@ class PhoneTrainer:
         can read them from files. The result does not depend on it.
     flat : bool, default=True
         Whether the models are untrained, so that the first iteration is the schedule's `start`.
+    description : str, optional
+        Text of the progress of a pass over the frames; without it there is none.
 
     Raises
     ------
@@ -92,6 +95,7 @@ class PhoneTrainer:
     seed: int = 0
     engine: Engine = ONE_WORKER
     flat: bool = True
+    description: str | None = None
     state: TrainingState = field(init=False)
 
     def __post_init__(self, models: PhoneModels) -> None:
@@ -250,7 +254,11 @@ class PhoneTrainer:
                 for shard in shards
             ]
         found = self.engine.map_reduce(
-            task, shards, ShardExpectation.merge, in_memory=are_in_memory(self.frames)
+            task,
+            shards,
+            ShardExpectation.merge,
+            in_memory=are_in_memory(self.frames),
+            description=work_on(self.description, shards),
         )
         # Sums that have travelled cannot be turned into statistics: they left the models behind.
         total = task.expectation().no_statistics()

@@ -25,6 +25,7 @@ from speakergmm.hmm.training.utterance_shards import (
     UtteranceShard,
     are_in_memory,
     make_shards,
+    work_on,
 )
 from speakergmm.moments import Moments
 from speakergmm.records import digest as digest_of
@@ -32,7 +33,11 @@ from speakergmm.run_context import RunContext
 
 
 def utterance_moments(
-    frames: FrameStore, *, digests: list[str] | None = None, engine: EngineLike = None
+    frames: FrameStore,
+    *,
+    digests: list[str] | None = None,
+    engine: EngineLike = None,
+    description: str | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Compute mean and variance of the frames of all utterances.
 
@@ -44,6 +49,8 @@ def utterance_moments(
         The digest of each utterance's frames is appended to it.
     engine : int, executor, Dask client or Engine, optional
         Where the work is done. The result does not depend on it.
+    description : str, optional
+        Text of the progress; without it there is none.
 
     Returns
     -------
@@ -62,11 +69,13 @@ def utterance_moments(
     n_features = None
     if len(frames):
         n_features = check_finite_frames(frames[0], name="utterance 0: frames").shape[1]
+    shards = make_shards(frames)
     found = Engine.of(engine).map_reduce(
         _MomentsTask(n_features, with_digests=digests is not None),
-        make_shards(frames),
+        shards,
         _joined_moments,
         in_memory=are_in_memory(frames),
+        description=work_on(description, shards),
     )
     moments, found_digests = found or (Moments(), [])
     if digests is not None:
@@ -145,7 +154,8 @@ def train_phone_models(
         on it: sums are combined in a fixed pairwise tree over shards, and where a shard ends
         depends on the frames alone.
     run : RunContext, optional
-        `callback` is called with the `TrainingState` after each iteration. With `checkpoint`,
+        `callback` is called with the `TrainingState` after each iteration; `progress` shows frames
+        per second and the time left of each pass over them. With `checkpoint`,
         training resumes from that file, to the same result as if it had not been interrupted.
     **changes
         Options of the schedule, in place of those of `schedule`.
@@ -175,7 +185,12 @@ def train_phone_models(
     # Mean, variance and digests of all frames, in one pass over them.
     digests: list[str] | None = None if run.checkpoint is None else []
     engine = Engine.of(engine)
-    mean, variance, n_frames = utterance_moments(frames, digests=digests, engine=engine)
+    mean, variance, n_frames = utterance_moments(
+        frames,
+        digests=digests,
+        engine=engine,
+        description=run.description("statistics of the frames"),
+    )
     trainer = PhoneTrainer(
         models,
         graphs,
@@ -187,6 +202,7 @@ def train_phone_models(
         seed=seed,
         engine=engine,
         flat=flat,
+        description=run.description("pass over the frames"),
     )
 
     def fingerprint() -> dict[str, Any]:

@@ -15,6 +15,7 @@ from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.transcript_texts import TranscriptTexts
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
 from speakergmm.hmm.training.aligned_path import AlignedPath
+from speakergmm.progress import SizedWork
 
 # Shards of a corpus, unless they would have more frames than this: a quarter of an hour, whose sums
 # take two seconds, beside which sending the sums of 1,000 Gaussians takes no time.
@@ -67,12 +68,15 @@ class UtteranceShard:
         Their graphs.
     paths : sequence of AlignedPath or None
         Their paths, if they are known.
+    n_frames : int
+        Number of frames of these utterances.
     """
 
     first: int
     frames: FrameStore
     graphs: Graphs = ()
     paths: Sequence[AlignedPath | None] = ()
+    n_frames: int = 0
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -94,14 +98,23 @@ def make_shards(frames: FrameStore, graphs: Graphs | None = None) -> list[Uttera
     graphs : sequence of UtteranceGraph, or TranscriptTexts, optional
         Their graphs.
     """
+    lengths = _lengths(frames)
     return [
         UtteranceShard(
             cut.start,
             _part(frames, cut),
             () if graphs is None else _part(graphs, cut),
+            n_frames=sum(lengths[cut.start : cut.stop]),
         )
-        for cut in cut_by_frames(_lengths(frames))
+        for cut in cut_by_frames(lengths)
     ]
+
+
+def work_on(description: str | None, shards: Sequence[UtteranceShard]) -> SizedWork | None:
+    """Return a description of work on shards whose progress is shown in frames."""
+    if description is None:
+        return None
+    return SizedWork(description, [shard.n_frames for shard in shards])
 
 
 def cut_by_frames(lengths: Sequence[int]) -> list[range]:
