@@ -17,9 +17,12 @@ from speakergmm.hmm.models.utterance_graph import UtteranceGraph
 from speakergmm.hmm.training.aligned_path import AlignedPath
 from speakergmm.progress import SizedWork
 
-# Shards of a corpus, unless they would have more frames than this: a quarter of an hour, whose sums
-# take two seconds, beside which sending the sums of 1,000 Gaussians takes no time.
+# Number of shards of a corpus, and the least one of small corpora. A shard of 10,000 frames takes
+# tenths of a second, beside which sending models and sums of 1,000 Gaussians, some milliseconds,
+# counts little; one of 100,000 takes seconds, and is the largest.
 _N_SHARDS = 64
+_LEAST_SHARDS = 16
+_LEAST_FRAMES = 10_000
 _MOST_FRAMES = 100_000
 
 Graphs: TypeAlias = "Sequence[UtteranceGraph] | TranscriptTexts"
@@ -120,18 +123,19 @@ def work_on(description: str | None, shards: Sequence[UtteranceShard]) -> SizedW
 def cut_by_frames(lengths: Sequence[int]) -> list[range]:
     """Cut utterances into runs of about as many frames, given their numbers of frames.
 
-    A run ends with the first utterance that reaches a multiple of the size wanted. There is one run
-    for each utterance at most, and none for no utterance.
+    A run ends with the first utterance that reaches a multiple of the size wanted.
 
     Examples
     --------
-    >>> cut_by_frames([60_000, 60_000, 90_000, 3_000_000, 1, 1])
-    [range(0, 2), range(2, 3), range(3, 4), range(4, 6)]
+    >>> cut_by_frames([4_000, 4_000, 4_000, 300_000, 1, 1])
+    [range(0, 3), range(3, 4), range(4, 6)]
     """
     if not len(lengths):
         return []
     ends = np.cumsum(np.asarray(lengths, np.int64))
-    size = min(_MOST_FRAMES, max(1, -(-int(ends[-1]) // _N_SHARDS)))
+    n_frames = int(ends[-1])
+    least = min(_LEAST_FRAMES, -(-n_frames // _LEAST_SHARDS))
+    size = min(_MOST_FRAMES, max(1, least, -(-n_frames // _N_SHARDS)))
     # Utterances of one run begin in the same multiple; those without frames go with the next one.
     begins = ends - lengths
     (first,) = np.nonzero(np.diff(begins // size, prepend=-1))

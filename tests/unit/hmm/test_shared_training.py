@@ -211,16 +211,27 @@ def test_moments_of_shards_are_those_of_all_frames(world):
 
 @pytest.mark.parametrize(
     "lengths",
-    [[], [5], [0, 0, 3, 0], [10] * 1000, [10**6] * 3, [1] * 63, [0] * 9],
+    [[], [5], [0, 0, 3, 0], [10] * 1000, [100] * 3000, [700] * 2000, [10**6] * 3, [0] * 9],
 )
 def test_cuts_cover_all_utterances_in_order(lengths):
     cuts = cut_by_frames(lengths)
     assert [n for cut in cuts for n in cut] == list(range(len(lengths)))
     assert all(len(cut) for cut in cuts)
     if lengths:
-        size = min(100_000, max(1, -(-sum(lengths) // 64)))
-        assert all(sum(lengths[n] for n in cut) < size + max(lengths) for cut in cuts)
-        assert len(cuts) <= max(64, sum(lengths) // 100_000 + 1)
+        total = sum(lengths)
+        size = next(
+            size
+            for least, size in (
+                (6_400_000, 100_000),
+                (640_000, total / 64),
+                (160_000, 10_000),
+                (0, total / 16),
+            )
+            if total >= least
+        )
+        assert all(sum(lengths[n] for n in cut) < size + 1 + max(lengths) for cut in cuts)
+        assert len(cuts) <= max(64, total // 100_000 + 1)
+        assert len(cuts) >= min(16, len(lengths), total) * (max(lengths) < size)
 
 
 def test_what_travels_is_small(world):
