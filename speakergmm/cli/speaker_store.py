@@ -9,6 +9,7 @@ from pathlib import Path
 from speakergmm import speakers
 from speakergmm.cli import shared_options as options
 from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
+from speakergmm.cli.engine_options import EngineCommand
 from speakergmm.cli.printing import Table, counted, print_note, print_warnings
 from speakergmm.errors import StoreError
 from speakergmm.run_context import RunContext
@@ -16,7 +17,7 @@ from speakergmm.speakers import IdentificationOptions, VerificationOptions
 
 
 @command
-class Enroll(AnsweringCommand):
+class Enroll(EngineCommand, AnsweringCommand):
     """Enrol a speaker from recordings, or add recordings to an enrolled speaker.
 
     A new store needs --ubm. With an existing store, --ubm is optional and must be its background
@@ -27,6 +28,8 @@ class Enroll(AnsweringCommand):
       speakergmm enroll voices.db alice a1.wav a2.wav --ubm ubm.safetensors
 
       speakergmm enroll voices.db alice next-week.wav
+
+      speakergmm enroll voices.db alice recordings/alice/*.wav --jobs 2
     """
 
     store: options.StoreArgument
@@ -53,6 +56,7 @@ class Enroll(AnsweringCommand):
             background=None if self.ubm is None else speakers.BackgroundModel.load(self.ubm),
             relevance_factor=self.relevance_factor,
             feature_store=self.feature_store,
+            engine=self.engine,
             run=RunContext(progress=not self.json),
         )
         print_warnings(report.warnings)

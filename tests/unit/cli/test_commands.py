@@ -406,7 +406,12 @@ def test_features_of_recordings_are_read_from_a_store(tmp_path, world, speakergm
     assert (tmp_path / "a.tsv").read_bytes() == (tmp_path / "b.tsv").read_bytes()
     voices, test = tmp_path / "voices.db", world.test("e001")
     enrol = ("enroll", voices, "e001", *world.enrolment("e001"), "--ubm", world.ubm, *given)
-    assert speakergmm(*enrol).code == 0
+    assert speakergmm(*enrol, "--jobs", 2).code == 0
+    plain = (*enrol[:1], tmp_path / "plain.db", *enrol[2:])
+    assert speakergmm(*plain).code == 0
+    with SpeakerStore.open(voices) as one, SpeakerStore.open(tmp_path / "plain.db") as other:
+        means = [store.model("e001").mixture.means.tobytes() for store in (one, other)]
+    assert means[0] == means[1]
     for command in (("verify", voices, "e001", test), ("identify", voices, test)):
         found, expected = (speakergmm(*command, "--json", *more) for more in (given, ()))
         assert found.json == expected.json
