@@ -2,6 +2,8 @@
 
 import contextlib
 import pickle
+import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +213,27 @@ def test_any_damage_is_refused_or_a_matrix(matrices, tmp_path, compressed):
             assert found.dtype == np.float32
             assert np.isfinite(found).all()
             assert found.size <= len(content)
+
+
+@pytest.mark.parametrize("rows", [-1, -(2**31), 2**14, 2**31 - 1])
+@pytest.mark.parametrize("kind", [b"FM", b"DM", b"CM", b"CM2", b"CM3", b"FV"])
+def test_a_size_that_a_file_does_not_have_takes_no_memory(tmp_path, kind, rows):
+    sizes = [struct.pack("<i", number) for number in (rows, 2**14)]
+    head = b"\0B" + kind + b" "
+    if kind.startswith(b"C"):
+        head += bytes(8) + b"".join(sizes)
+    else:
+        head += b"".join(b"\4" + size for size in sizes[: 1 if kind == b"FV" else 2])
+    path = tmp_path / "a.ark"
+    path.write_bytes(head + bytes(20_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(CorpusError, match="cut or damaged"):
+            read_matrix(ArchivePlace(path, 0, None))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * path.stat().st_size + 2**20
 
 
 def test_a_matrix_that_kaldi_has_written(data_dir):
