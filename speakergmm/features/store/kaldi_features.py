@@ -172,7 +172,9 @@ def import_kaldi(
                 )
         batches = [utterances[n : n + _BATCH] for n in range(0, len(utterances), _BATCH)]
         results = engine.map(
-            _ImportShard(folder, settings), batches, description=run.description("features")
+            _ImportShard(folder.absolute(), settings),
+            batches,
+            description=run.description("features"),
         )
         rows = []
         for batch, outcomes in zip(batches, results, strict=True):

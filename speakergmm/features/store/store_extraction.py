@@ -224,7 +224,7 @@ class _Extraction:
         if old is not None and old.settings.digest == self.settings.digest:
             listed = list(old.rows)
         names = {row.shard for row in listed}
-        paths = list_shards(self.folder)
+        paths = list_shards(self.folder.absolute())
         whole = set()
         for path, good in zip(paths, self._map(is_whole, paths), strict=True):
             if good:
@@ -284,7 +284,7 @@ class _Extraction:
         """Extract utterances into new shards; return them there by their places."""
         batches = plan_batches(utterances, self.settings, self.options.shard_frames)
         results: Iterable[list[Outcome]] = self.engine.map(
-            ExtractShard(self.folder, self.settings),
+            ExtractShard(self.folder.absolute(), self.settings),
             batches,
             description=self.run.description("features"),
         )
