@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from speakergmm.corpora import Utterance
 from speakergmm.engine import ONE_WORKER, Engine
@@ -13,8 +13,9 @@ Result = TypeVar("Result")
 
 
 def map_recordings(
-    function: Callable[[Utterance], Result],
+    function: Callable[..., Result],
     utterances: Sequence[Utterance],
+    arguments: Sequence[Any] | None = None,
     *,
     engine: Engine = ONE_WORKER,
     run: RunContext | None = None,
@@ -29,6 +30,9 @@ def map_recordings(
         Called with an utterance; raises a `SpeakerGmmError` if the recording is unusable. With
         several workers it must be picklable, and so must its results.
     utterances : sequence of Utterance
+    arguments : sequence, optional
+        A second argument of `function` for each utterance: what only this utterance needs is sent
+        with it, and not with all of them.
     engine : Engine, default=ONE_WORKER
         The processes; their number does not change the results.
     run : RunContext, optional
@@ -53,7 +57,8 @@ def map_recordings(
     """
     run = RunContext.checked(run)
     shown = None if description is None else run.description(description)
-    results = engine.map(partial(result_or_error, function), utterances, description=shown)
+    items = list(zip(utterances, *([] if arguments is None else [arguments]), strict=True))
+    results = engine.map(partial(_of_item, function), items, description=shown)
     for utterance, (result, error) in zip(utterances, results, strict=True):
         if error is None:
             assert result is not None
@@ -84,12 +89,18 @@ def leave_out(
     report(SkippedRecording(utterance.path, str(error), tuple(affected)))
 
 
+def _of_item(
+    function: Callable[..., Result], item: tuple[Any, ...]
+) -> tuple[Result | None, SpeakerGmmError | None]:
+    return result_or_error(function, *item)
+
+
 def result_or_error(
-    function: Callable[[Utterance], Result], utterance: Utterance
+    function: Callable[..., Result], utterance: Utterance, *arguments: Any
 ) -> tuple[Result | None, SpeakerGmmError | None]:
     """Return the result and None, or None and the error: one bad file must not end the others."""
     try:
-        return function(utterance), None
+        return function(utterance, *arguments), None
     except (ModelFormatError, StoreError):  # of a feature store, not of the recording
         raise
     except SpeakerGmmError as error:

@@ -1,7 +1,7 @@
 """Verification experiments: the models of a protocol are enrolled and its trials are scored."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,8 +95,9 @@ def run_protocol(
     scorer = SpeakerScorer(background.mixture, models)
     trials = TrialTable(split, scorer.names)
     scored = map_recordings(
-        ScoreClaims(background.features, scorer, options.scoring.top_c, trials.claims),
+        ScoreClaims(background.features, scorer, options.scoring.top_c),
         whole_recordings(trials.claimed_paths, store, engine=engine),
+        [trials.claims[os.fspath(path)] for path in trials.claimed_paths],
         engine=engine,
         run=replace(run, on_skip=trials.with_lost_trials(run.on_skip or warn_of_skip)),
         description="Scoring trials",
@@ -289,11 +290,9 @@ class ScoreClaims:
     config: FeatureConfig
     scorer: SpeakerScorer
     top_c: int | None
-    claims: Mapping[str, NDArray[np.int32]]
 
-    def __call__(self, utterance: Utterance) -> NDArray[np.float64]:
-        """Return the scores of one recording for its claims."""
-        places = self.claims[utterance.id]
+    def __call__(self, utterance: Utterance, places: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return the scores of one recording for the models at some places of the scorer."""
         few = 2 * len(places) < len(self.scorer)
         names = [self.scorer.names[place] for place in places.tolist()]
         scorer = self.scorer.subset(names) if few else self.scorer

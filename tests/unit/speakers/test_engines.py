@@ -2,7 +2,8 @@
 
 import contextlib
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+import pickle
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 from joblib.externals import loky
@@ -112,6 +113,31 @@ def test_functions_follow_the_engine_in_use(protocol, background, serial):
     assert scores == serial["scores"]
     enrolled = {path for paths in protocol.splits["eval"].enrolment.values() for path in paths}
     assert len(asked) == len(enrolled) + 6
+
+
+def test_what_is_sent_with_a_recording_does_not_grow_with_the_list(protocol, background):
+    class Weighed:
+        """An executor that does the work at once and weighs what it would have sent."""
+
+        def __init__(self):
+            self.weights = []
+
+        def submit(self, function, /, *arguments):
+            self.weights.append(len(pickle.dumps((function, arguments))))
+            future = Future()
+            future.set_result(function(*arguments))
+            return future
+
+    def heaviest(trials):
+        engine = Weighed()
+        split = Split(protocol.splits["eval"].enrolment, trials)
+        run_protocol(Protocol(None, {"eval": split}), background, engine=engine)
+        return max(engine.weights)
+
+    trials = protocol.splits["eval"].trials
+    first = tuple(trial for trial in trials if trial.path == trials[0].path)
+    assert len(first) < len(trials)
+    assert heaviest(trials) <= heaviest(first) + 8
 
 
 def test_a_recording_is_read_once_whatever_the_number_of_its_trials_and_models(
