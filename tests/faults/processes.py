@@ -61,7 +61,7 @@ def kill(process):
         return
 
 
-def finish(process, seconds=120):
+def finish(process, seconds=300):
     """Wait until a command ends, and return its result."""
     out, err = process.communicate(timeout=seconds)
     return Result(process.returncode, out, err, time.monotonic() - process.began)
@@ -73,7 +73,7 @@ def run(command, **settings):
         return finish(process)
 
 
-def wait_for(found, process, seconds=60):
+def wait_for(found, process, seconds=120):
     """Wait until something is found or a process has ended; return whether it was found."""
     for _ in range(int(seconds / 0.002)):
         if found():
