@@ -46,6 +46,8 @@ class Extract(CorpusCommand):
 
     def run(self) -> None:
         """Extract what is not in the store, and print a summary."""
+        if self.kaldi is not None:
+            features.check_new_folder(self.kaldi)
         if (listed := _kaldi_list(self.corpus)) is not None:
             chosen = self.extraction
             is_told = chosen.features != ExtractionOptions().features

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from speakergmm.features.store.extraction_options import ExtractionOptions as ExtractionOptions
     from speakergmm.features.store.feature_store import FeatureStore as FeatureStore
     from speakergmm.features.store.feature_store import as_feature_store as as_feature_store
+    from speakergmm.features.store.kaldi_export import check_new_folder as check_new_folder
     from speakergmm.features.store.kaldi_matrices import ArchivePlace as ArchivePlace
     from speakergmm.features.store.kaldi_matrices import read_matrix as read_matrix
     from speakergmm.features.store.kaldi_matrices import read_scp as read_scp

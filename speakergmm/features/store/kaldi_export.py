@@ -13,7 +13,7 @@ from speakergmm.corpora import Utterance, escaped_name
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.features.feature_matrix import Features
 from speakergmm.features.store.kaldi_matrices import write_matrix
-from speakergmm.files import atomic_folder, shown_path, write_error
+from speakergmm.files import atomic_folder, kind_of, shown_path, write_error
 
 
 def export_kaldi(items: Iterable[tuple[Utterance, Features]], folder: Path) -> None:
@@ -31,8 +31,7 @@ def export_kaldi(items: Iterable[tuple[Utterance, Features]], folder: Path) -> N
     SpeakerGmmError
         If it exists or cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SpeakerGmmError(f"{shown_path(folder)}: exists; give the name of a new folder")
+    check_new_folder(folder)
     final = Path(os.path.abspath(folder))  # noqa: PTH100 - links stay as they were given
     lines: dict[str, list[str]] = defaultdict(list)
     by_speaker: dict[str, list[str]] = defaultdict(list)
@@ -58,3 +57,20 @@ def export_kaldi(items: Iterable[tuple[Utterance, Features]], folder: Path) -> N
                 (made / name).write_bytes("".join(f"{line}\n" for line in text).encode())
     except OSError as error:
         raise write_error(folder, error) from None
+
+
+def check_new_folder(folder: Path) -> None:
+    """Raise an error, before the work begins, if there is something at the place of a new folder.
+
+    Raises
+    ------
+    SpeakerGmmError
+        If there is a file or a folder that is not empty, or no folder to hold it.
+    """
+    kind = kind_of(folder)
+    if kind == "missing" and kind_of(folder.parent) == "folder":
+        return
+    if kind == "missing":
+        raise SpeakerGmmError(f"{shown_path(folder)}: cannot be written, its folder does not exist")
+    if kind != "folder" or any(folder.iterdir()):
+        raise SpeakerGmmError(f"{shown_path(folder)}: exists; give the name of a new folder")

@@ -88,6 +88,11 @@ def test_features_for_kaldi_and_from_it(recordings, tmp_path, speakergmm):
     store, folder = tmp_path / "store", tmp_path / "kaldi"
     made = speakergmm("extract", recordings, "--output", store, "--kaldi", folder, "--json")
     assert made.code == 0, made.err
+    for place, words in ((folder, "exists"), (tmp_path / "no" / "k", "folder does not exist")):
+        early = speakergmm("extract", recordings, "--output", tmp_path / "e", "--kaldi", place)
+        assert (early.code, early.err.count("\n")) == (2, 1)
+        assert words in early.err
+        assert not (tmp_path / "e").exists()
     back = tmp_path / "back"
     done = speakergmm("extract", folder, "--output", back, "--json")
     assert done.code == 0, done.err
