@@ -13,10 +13,10 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from speakergmm.engine.blas import single_threaded_blas
+from speakergmm.engine.dask_calls import Sent, same, work
 from speakergmm.engine.dask_cluster import Cluster
 from speakergmm.engine.dask_cluster import is_dask_client as is_dask_client
-from speakergmm.engine.processes import CallWithWarnings, issue_warnings
+from speakergmm.engine.processes import issue_warnings
 from speakergmm.errors import WorkerLostError
 
 Item = TypeVar("Item")
@@ -33,52 +33,12 @@ _LOOK_EVERY = 1.0  # seconds without a result
 _LOOK_FOR_WORKERS_EVERY = 5.0  # seconds
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent(Generic[Item]):
-    """A value as it is sent: as one string of bytes.
-
-    Dask would pass arrays on as pieces of what it has received, at odd addresses, where NumPy adds
-    up in another order. It does not look for futures inside this value either.
-    """
-
-    value: Item
-    n_bytes: int = 0
-
-    def __reduce__(self) -> Any:
-        from distributed.protocol.pickle import dumps
-
-        return _received, (dumps(self.value), self.n_bytes)
-
-    def __sizeof__(self) -> int:
-        return self.n_bytes + 64  # by this Dask judges what is worth moving between workers
-
-
-def _received(pickled: bytes, n_bytes: int) -> _Sent[Any]:
-    return _Sent(pickle.loads(pickled), n_bytes)
-
-
-def _same(value: _Sent[Any]) -> _Sent[Any]:
-    return value
-
-
-def _work(function: _Sent[Callable[[Item], Result]], item: _Sent[Item]) -> Any:
-    """Run one task on a worker: its result with the warnings that it has issued."""
-    from distributed import get_worker
-
-    try:
-        with single_threaded_blas():
-            return _Sent(CallWithWarnings(function.value)(item.value))
-    except Exception as error:
-        error.add_note(f"worker {get_worker().address}")
-        raise
-
-
 @dataclass(slots=True, eq=False)
 class _Task(Generic[Item]):
     """An item on its way to its result."""
 
     number: int
-    item: _Sent[Item]
+    item: Sent[Item]
     digest: bytes | None
     future: Any = None
     worker: str = ""
@@ -148,7 +108,7 @@ class DaskClient:
             worker dies that computes some item.
         """
         with self.cluster.at_work():
-            flow = _Flow(self, _Sent(function), keep)
+            flow = _Flow(self, Sent(function), keep)
             try:
                 yield from issue_warnings(flow.outcomes(items))
             finally:
@@ -174,7 +134,7 @@ class _Flow:
     """One pass of a function over items: few in flight at any time, what is lost sent again."""
 
     executor: DaskClient
-    function: _Sent[Any]
+    function: Sent[Any]
     keep: bool
     name: str = ""
     sent: Any = None
@@ -211,7 +171,7 @@ class _Flow:
     def prepared(self, number: int, item: Any) -> _Task[Any]:
         """Return the task of an item; arrays that stay on workers are known by their content."""
         if not self.keep:
-            return _Task(number, _Sent(item), None)
+            return _Task(number, Sent(item), None)
         buffers: list[pickle.PickleBuffer] = []
         digest = hashlib.blake2b(pickle.dumps(item, 5, buffer_callback=buffers.append))
         n_bytes = 0
@@ -220,7 +180,7 @@ class _Flow:
                 digest.update(raw)
                 n_bytes += raw.nbytes
         worth = n_bytes > _WORTH_KEEPING
-        return _Task(number, _Sent(item, n_bytes), digest.digest() if worth else None)
+        return _Task(number, Sent(item, n_bytes), digest.digest() if worth else None)
 
     def submit(self, task: _Task[Any]) -> None:
         """Send a task to the worker of its number."""
@@ -231,10 +191,10 @@ class _Flow:
             # Not scattered: what the scheduler has seen submitted it makes again on any worker.
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Sending large graph")
-                self.sent = client.submit(_same, self.function, pure=False)
+                self.sent = client.submit(same, self.function, pure=False)
         item = self.executor.held(task)
         task.future = client.submit(
-            _work,
+            work,
             self.sent,
             item,
             key=f"{self.name}-{uuid.uuid4().hex}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 from weakref import WeakKeyDictionary
 
+from speakergmm.engine.dask_checks import check_software, raise_allowed_failures
 from speakergmm.engine.dask_connection import quiet
 from speakergmm.errors import (
     EngineError,
@@ -25,14 +26,6 @@ from speakergmm.progress import announce
 
 Answer = TypeVar("Answer")
 
-LEAST_ALLOWED_FAILURES = 10
-"""Deaths of workers under one task before Dask gives it up.
-
-Dask suspects every task that waits on a worker that dies, not only the one that it was computing,
-and gives a task up after three such deaths. A few workers that are taken away one after another, as
-batch systems and spot instances do, would end a training that has done nothing wrong.
-"""
-
 KEEP_LOST_WORKERS = "300s"
 """How long a cluster of this process keeps the place of a worker that has died.
 
@@ -43,7 +36,6 @@ WAIT_FOR_WORKERS = 120.0
 """Seconds without any worker, or with all of them paused, before the work is given up."""
 
 _ANSWER_WITHIN = 20.0  # seconds, for the scheduler
-_SAME_VERSIONS = ("speakergmm", "numpy", "numba")
 _RESUME = "the same command goes on from its checkpoint if it was given one"
 
 
@@ -107,7 +99,7 @@ class Cluster:
         ):
             self.check_connected()
             if not self._prepared:
-                self._raise_allowed_failures()
+                raise_allowed_failures(self.client)
                 self._prepared = True
             self.refresh()
             yield
@@ -191,7 +183,7 @@ class Cluster:
         ]
         self.slots = [*filter(None, slots), *free]
         self.n_threads = sum(present.values())
-        self._check_software(set(self.slots) - self.checked)
+        self.checked |= check_software(self.client, set(self.slots) - self.checked)
 
     def worker_of(self, number: int) -> str:
         """Return the worker of an item."""
@@ -282,52 +274,3 @@ class Cluster:
         if futures and self.client.status == "running":
             with suppress(OSError, TimeoutError):
                 self.client.cancel(futures, force=True)
-
-    def _raise_allowed_failures(self) -> None:
-        least = LEAST_ALLOWED_FAILURES
-
-        # Defined here, so that it is sent by value: the scheduler may lack this package.
-        def at_least(dask_scheduler: Any = None) -> None:
-            dask_scheduler.allowed_failures = max(dask_scheduler.allowed_failures, least)
-
-        try:
-            self.client.run_on_scheduler(at_least)
-        except Exception:  # a scheduler may forbid it; then three deaths are too many
-            self.check_connected()
-
-    def _check_software(self, workers: Iterable[str]) -> None:
-        """Raise an error if a new worker lacks the package or has other versions."""
-        workers = sorted(workers)
-        if not workers:
-            return
-        names = _SAME_VERSIONS
-
-        # Sent by value: a worker may lack this package.
-        def versions() -> dict[str, str | None]:
-            import importlib
-            from importlib.metadata import PackageNotFoundError, version
-
-            found: dict[str, str | None] = {}
-            for name in names:
-                try:
-                    found[name] = version(name)
-                except PackageNotFoundError:
-                    try:  # from its source
-                        found[name] = str(importlib.import_module(name).__version__)
-                    except ImportError:
-                        found[name] = None
-            return found
-
-        own = versions()
-        answers = self.client.run(versions, workers=workers, on_error="return")
-        for worker, there in sorted(answers.items()):
-            if isinstance(there, Exception):
-                continue  # gone already
-            for name in names:
-                if there[name] != own[name]:
-                    has = f"has {name} {there[name]}" if there[name] else f"lacks {name}"
-                    raise EngineError(
-                        f"worker {worker} {has}, where {own[name]} is needed; install there: "
-                        f"pip install '{name}=={own[name]}'"
-                    )
-            self.checked.add(worker)

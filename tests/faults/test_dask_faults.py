@@ -85,6 +85,21 @@ def test_without_its_scheduler_a_training_ends_at_once_and_resumes(training, tmp
     assert content_of(tmp_path / "out" / "model") == training.reference.content
 
 
+@pytest.mark.parametrize("training", ["train-ubm"], indirect=True)
+def test_an_interrupt_ends_a_command_on_a_scheduler_in_one_line(training, machines, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    with started(training.command(folder, "--scheduler", machines.file)) as process:
+        writings = Writings(folder / "checkpoint")
+        assert wait_for(lambda: writings.count() >= 2, process), finish(process)
+        os.kill(process.pid, signal.SIGINT)
+        done = finish(process, 10)
+    assert done.code == 130
+    assert [line.split(":", 1)[1] for line in done.err.splitlines()][1:] == [" interrupted"]
+    with machines.client(2) as client:  # the workers are there for the next command
+        assert list(Engine.of(client).map(square, [2])) == [4]
+
+
 FRAMES = np.random.default_rng(0).normal(size=(100_000, 13)).astype(np.float32)
 SETTINGS = {"n_components": 16, "random_state": 0, "max_iter": 5, "tol": 0.0}
 
@@ -126,7 +141,7 @@ def test_arrays_in_memory_survive_the_death_of_who_holds_them(alone, n_workers):
 
 def test_a_task_that_kills_its_workers_is_given_up_in_one_line(monkeypatch):
     monkeypatch.setattr("speakergmm.engine.dask_client.MOST_LOSSES", 1)
-    monkeypatch.setattr("speakergmm.engine.dask_cluster.LEAST_ALLOWED_FAILURES", 1)
+    monkeypatch.setattr("speakergmm.engine.dask_checks.LEAST_ALLOWED_FAILURES", 1)
     with (
         distributed.LocalCluster(
             n_workers=1, threads_per_worker=1, dashboard_address=None
