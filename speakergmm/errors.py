@@ -9,7 +9,7 @@ this file, and can be imported from `speakergmm` as these can.
 _LONGEST_MESSAGE = 7000
 
 
-def one_line(text: str) -> str:
+def printable_message(text: str) -> str:
     r"""Return a message in one printable line, without its middle if it is too long.
 
     Messages quote names and words of files, which may contain anything: control characters would
@@ -17,7 +17,7 @@ def one_line(text: str) -> str:
 
     Examples
     --------
-    >>> one_line("the tier 'a\n\x1b[31m' is empty")
+    >>> printable_message("the tier 'a\n\x1b[31m' is empty")
     "the tier 'a\\n\\x1b[31m' is empty"
     """
     if not text.isprintable():
@@ -34,7 +34,7 @@ class SpeakerGmmError(Exception):
     """Base class of all errors that are raised on purpose; their message is one line."""
 
     def __str__(self) -> str:
-        return one_line(super().__str__())
+        return printable_message(super().__str__())
 
 
 class InvalidInputError(SpeakerGmmError, ValueError):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
-from speakergmm.errors import SpeakerGmmError, one_line
+from speakergmm.errors import SpeakerGmmError, printable_message
 from speakergmm.file_kinds import recognised
 from speakergmm.files import ByteSource, UnreadableFileError, kind_of, open_stream, shown_path
 from speakergmm.words import clean
@@ -60,7 +60,7 @@ class Fault:
         if len(self.message) > _LONGEST_MESSAGE:
             half = _LONGEST_MESSAGE // 2
             object.__setattr__(self, "message", f"{self.message[:half]}...{self.message[-half:]}")
-        object.__setattr__(self, "message", one_line(self.message))
+        object.__setattr__(self, "message", printable_message(self.message))
 
     def __str__(self) -> str:
         line = "" if self.line is None else f":{self.line}"
