@@ -93,7 +93,16 @@ def numbers_of(found):
 def test_sums_differ_from_exact_ones_by_rounding_alone(frames, alone):
     """The oracle adds the statistics of single sequences without any rounding."""
     weights = np.random.default_rng(1).uniform(0.5, 2.0, N_SEQUENCES)
-    whole = numbers_of(pass_of(alone, frames, 2, weights).accumulate(prepared(alone)))
+    found = pass_of(alone, frames, 2, weights).accumulate(prepared(alone))
+    lengths = np.array([len(X) for X in frames])
+    for counted, times in (
+        (found.starts, weights),
+        (found.transitions, weights * (lengths - 1)),
+        (found.gaussians.counts, weights * lengths),
+        (found.n_frames, weights * lengths),
+    ):
+        assert np.sum(counted) == pytest.approx(times.sum(), rel=1e-9)
+    whole = numbers_of(found)
     each = [
         numbers_of(pass_of(alone, [X], weights=weights[n : n + 1]).accumulate(prepared(alone)))
         for n, X in enumerate(frames)
@@ -101,3 +110,13 @@ def test_sums_differ_from_exact_ones_by_rounding_alone(frames, alone):
     exact = np.array([math.fsum(column) for column in np.transpose(each)])
     size = np.array([math.fsum(column) for column in np.abs(np.transpose(each))])
     assert (np.abs(whole - exact) <= 1e-13 * size).all()
+
+
+@pytest.mark.parametrize("engine", [1, 2])
+def test_the_impossible_sequence_of_many_is_named(frames, alone, engine):
+    """One frame is too short for two states in a row, of which the last must be reached."""
+    given = [*frames[:47], frames[47][:1], *frames[48:]]
+    graph = state_graph(np.array([1.0, 0.0]), np.array([[0.5, 0.5], [0.0, 1.0]]), final="last")
+    step = replace(pass_of(alone, given, engine), graph=graph)
+    with pytest.raises(ImpossibleSequenceError, match="sequence 47 is impossible"):
+        step.accumulate(prepared(alone))

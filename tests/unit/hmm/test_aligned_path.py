@@ -41,6 +41,7 @@ def test_runs_are_as_long_as_possible():
     path = AlignedPath([1] * 600 + [2] * 3, [4])
     assert path.runs.tolist() == [1, 1, 1, 2]
     assert path.durations.tolist() == [255, 255, 90, 3]
+    assert AlignedPath([5] * 255 + [6] * 510, []).durations.tolist() == [255, 255, 255]
     assert (path.runs.dtype, path.taken.dtype, path.times.dtype) == (np.uint8,) * 3
     assert AlignedPath([256], [65536]).runs.dtype == np.uint16
     assert AlignedPath([256], [65536]).taken.dtype == np.uint32

@@ -24,7 +24,7 @@ from speakergmm.hmm import (
 from speakergmm.hmm.training import SharedFrameStore
 from speakergmm.hmm.training.expectation_task import ExpectationTask, ShardExpectation
 from speakergmm.hmm.training.utterance_shards import cut_by_frames, make_shards
-from speakergmm.records import to_arrays
+from speakergmm.records import digest, to_arrays
 from speakergmm.run_context import RunContext
 
 TOPOLOGIES = {"A": Topology.left_right(2), "B": Topology.left_right(1), "S": Topology.silence(3)}
@@ -131,6 +131,24 @@ def test_processes_do_not_change_a_bit(world, algorithm, tmp_path, pools):
 
 
 @pytest.mark.slow
+def test_a_cluster_does_not_change_a_bit(world, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    models, texts, frames = world
+    stored = Stored.of(frames, tmp_path)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        for algorithm in ALGORITHMS:
+            whole = bits(train_phone_models(models, texts, frames, schedule(algorithm)))
+            for given in (stored, frames):
+                found = train_phone_models(models, texts, given, schedule(algorithm), engine=client)
+                assert bits(found) == whole
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_training_on_files_resumes_to_the_same_bits(world, algorithm, tmp_path):
     models, texts, frames = world
@@ -205,7 +223,7 @@ def test_moments_of_shards_are_those_of_all_frames(world):
         found = utterance_moments(frames, engine=engine, digests=digests)
         assert found[0].tobytes() == mean.tobytes()
         assert found[1].tobytes() == variance.tobytes()
-    assert one == other
+    assert one == other == [digest(X) for X in frames]
     assert len(set(one)) == len(frames)
 
 
