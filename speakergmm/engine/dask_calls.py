@@ -1,4 +1,4 @@
-"""What travels to the workers of a Dask cluster and back: functions, items and results."""
+"""Values on their way to the workers of a Dask cluster and back: functions, items, results."""
 
 from __future__ import annotations
 

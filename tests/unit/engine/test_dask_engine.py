@@ -125,6 +125,21 @@ def test_linear_algebra_has_one_thread_and_arrays_are_aligned(client):
     assert all(array.flags.aligned for array in engine.map(np.copy, arrays))
 
 
+def test_workers_of_several_threads_and_in_this_process(serial):
+    with (
+        distributed.LocalCluster(
+            processes=False, n_workers=1, threads_per_worker=3, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        engine = Engine.of(client)
+        assert engine.count == 3
+        assert list(engine.map(threads, range(6))) == [1] * 6
+        for in_memory in (False, True):
+            found = engine.map_reduce(TASK, SHARDS, add, in_memory=in_memory)
+            np.testing.assert_array_equal(found, serial)
+
+
 def test_each_item_goes_to_the_same_worker_in_each_pass(client):
     engine = Engine.of(client)
     first, *others = (list(engine.map(process, range(12))) for _ in range(3))
