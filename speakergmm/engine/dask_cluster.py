@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import warnings
@@ -258,19 +259,36 @@ class Cluster:
         worker = notes.pop() if notes else "a worker"  # the last note is the worker's own
         if not notes and hasattr(error, "__notes__"):
             del error.__notes__
-        chain: BaseException | None = error
-        while chain is not None:
-            name = getattr(chain, "filename", None)
-            if isinstance(chain, FileNotFoundError) and name and Path(name).exists():
+        named = (getattr(item, name, None) for name in ("path", "folder"))
+        paths = [each for each in named if isinstance(each, str | os.PathLike)]
+        unseen = [path for path in paths if not self._sees(worker, path)]
+        for path in (*_paths_missed(error), *unseen):
+            if Path(path).exists():
                 return EngineError(
-                    f"{worker} cannot see {name}; give a path that all workers see, such as "
+                    f"{worker} cannot see {path}; give a path that all workers see, such as "
                     "one on a shared disk"
                 )
-            chain = chain.__cause__ or chain.__context__
         return error
+
+    def _sees(self, worker: str, path: str | os.PathLike[str]) -> bool:
+        """Return whether a worker sees a path; True if it does not answer."""
+        address = worker.removeprefix("worker ")
+        with suppress(Exception):
+            return bool(self.client.run(os.path.exists, path, workers=[address])[address])
+        return True
 
     def cancel(self, futures: list[Any]) -> None:
         """Cancel tasks, without complaint if the scheduler is gone."""
         if futures and self.client.status == "running":
             with suppress(OSError, TimeoutError):
                 self.client.cancel(futures, force=True)
+
+
+def _paths_missed(error: BaseException | None) -> Iterator[str]:
+    """Yield the paths that an error and its causes say are not there."""
+    while error is not None:
+        if isinstance(error, FileNotFoundError):
+            yield from (each for each in (error.filename, *error.args[:1]) if isinstance(each, str))
+        elif getattr(error, "kind", None) == "missing":
+            yield str(getattr(error, "path", ""))
+        error = error.__cause__ or error.__context__

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from speakergmm.errors import AudioError
+from speakergmm.errors import AudioError, StoreError
 
 
 def square(number):
@@ -86,6 +86,17 @@ def aligned(array):
 
 def cannot_see(path):
     raise FileNotFoundError(2, "No such file or directory", path)
+
+
+@dataclasses.dataclass(frozen=True)
+class InFolder:
+    """An item whose files lie in a folder."""
+
+    folder: str
+
+
+def has_no_store(item):
+    raise StoreError(f"{item.folder}: is no store")
 
 
 class WeightedSums:

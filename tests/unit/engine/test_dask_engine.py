@@ -5,15 +5,18 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from oracles.parallel_tasks import (
+    InFolder,
     WeightedSums,
     add,
     aligned,
     cannot_see,
     fail_at_three,
+    has_no_store,
     process,
     square,
     threads,
@@ -30,6 +33,7 @@ from speakergmm.errors import (
     InvalidTypeError,
     MissingLibraryError,
     SchedulerLostError,
+    StoreError,
 )
 
 distributed = pytest.importorskip("distributed")
@@ -252,6 +256,19 @@ def test_a_worker_that_cannot_see_a_file_is_named(client, tmp_path):
     path.unlink()  # now nobody sees it
     with pytest.raises(FileNotFoundError):
         list(Engine.of(client).map(cannot_see, [str(path)]))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no path that one process sees")
+def test_a_worker_that_cannot_see_a_folder_is_named_whatever_its_error(client, tmp_path):
+    own = os.dup2(os.open(tmp_path, os.O_RDONLY), 777)
+    folder = f"/proc/self/fd/{own}"  # that of this process
+    try:
+        with pytest.raises(EngineError, match=rf"^worker tcp://\S+ cannot see {folder}; give"):
+            list(Engine.of(client).map(has_no_store, [InFolder(folder)]))
+    finally:
+        os.close(own)
+    with pytest.raises(StoreError, match="is no store"):  # it sees the folder
+        list(Engine.of(client).map(has_no_store, [InFolder(str(tmp_path))]))
 
 
 def test_work_waits_for_workers_and_then_ends_in_one_line(monkeypatch):
