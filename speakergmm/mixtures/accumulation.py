@@ -11,7 +11,12 @@ from numpy.typing import ArrayLike
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.choices import Precision
-from speakergmm.gaussians.frame_sources import FrameSource, check_frame_weights, refuse_path
+from speakergmm.gaussians.frame_sources import (
+    FrameSource,
+    check_frame_weights,
+    refuse_path,
+    shards_of,
+)
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.mixture import HasMixture, Mixture, mixture_of, prepare_mixture
 
@@ -68,8 +73,10 @@ def accumulate(
     """
     model = mixture_of(model)
     refuse_path(X)
-    is_stream = callable(X) or (isinstance(X, Sequence) and len(X) > 0 and np.ndim(X[0]) == 2)
-    source: Any = X if is_stream else np.asarray(X)
+    source: Any = X
+    is_list = isinstance(X, Sequence) and len(X) > 0 and np.ndim(X[0]) == 2
+    if not (callable(X) or is_list or shards_of(source) is not None):
+        source = np.asarray(X)
     return accumulate_blocks(
         model,
         source,

@@ -137,7 +137,7 @@ def test_a_narrow_gaussian_is_summed_anew_on_every_engine(engines, stored, tmp_p
 def test_shards_are_the_sum_of_their_frames(stored, frames):
     weights = np.random.default_rng(1).uniform(0, 2, len(frames))
     for sample_weight in (None, weights):
-        found = accumulate_blocks(MODEL, stored, sample_weight=sample_weight, engine=2)
+        found = accumulate(MODEL, stored, sample_weight, engine=2)
         wanted = accumulate(MODEL, frames, sample_weight, precision="float64")
         np.testing.assert_allclose(found.counts, wanted.counts, rtol=2e-6)
         np.testing.assert_allclose(found.log_likelihood, wanted.log_likelihood, rtol=1e-6)

@@ -1,0 +1,65 @@
+"""The recipe of scale on a little synthetic speech; its figures stand in its RESULTS.md."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "scale"
+MODULES = ("engines", "material")
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    """Import run.py as Python does when a person runs it."""
+    kept = {name: sys.modules.pop(name) for name in MODULES if name in sys.modules}
+    sys.path.insert(0, str(RECIPE))
+    try:
+        spec = importlib.util.spec_from_file_location("recipe_scale", RECIPE / "run.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        sys.path.remove(str(RECIPE))
+        for name in MODULES:
+            sys.modules.pop(name, None)
+        sys.modules.update(kept)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, recipe):
+    made = tmp_path_factory.mktemp("scale")
+    recipe.read_synthetic(made, speakers=2)
+    return made
+
+
+def rows_of(recipe, folder, *ways):
+    """Run the recipe; return its rows by the way of training, and all that it printed."""
+    arguments = ["--folder", str(folder), "--components", "4", "--shard-frames", "1000"]
+    for way in ways:
+        arguments += ["--way", way]
+    done = CliRunner().invoke(recipe.app, arguments, catch_exceptions=False)
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if "|" in line]
+    return {name: cells for name, *cells in rows[2:]}, done
+
+
+def test_serial_and_parallel_models_are_the_same(recipe, folder):
+    rows, done = rows_of(recipe, folder, "serial", "processes")
+    assert done.exit_code == 0
+    assert "the same, bit for bit" in done.stdout
+    assert rows["serial"][3] == rows["processes"][3]
+    assert [cells[2] for cells in rows.values()] == ["10", "10"]
+
+
+def test_models_that_differ_are_an_error(recipe, folder, monkeypatch):
+    train = recipe.train
+    sizes = iter((4, 5))
+    monkeypatch.setattr(
+        recipe, "train", lambda store, engine, _, callback: train(store, 1, next(sizes), callback)
+    )
+    rows, done = rows_of(recipe, folder, "serial", "processes")
+    assert done.exit_code == 1
+    assert "The models differ" in done.stdout
+    assert rows["serial"][3] != rows["processes"][3]
