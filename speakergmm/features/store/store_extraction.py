@@ -30,6 +30,7 @@ from speakergmm.features.store.store_index import (
 )
 from speakergmm.features.store.utterance_table import ContentKey, StoredUtterance, UtteranceTable
 from speakergmm.files import shown_path
+from speakergmm.progress import SizedWork
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.run_context import RunContext
 
@@ -283,10 +284,13 @@ class _Extraction:
     def _extracted(self, utterances: Sequence[Utterance]) -> dict[int, StoredUtterance]:
         """Extract utterances into new shards; return them there by their places."""
         batches = plan_batches(utterances, self.settings, self.options.shard_frames)
+        work = None
+        if self.run.progress:
+            work = SizedWork("features", [len(batch) for batch in batches], "recordings")
         results: Iterable[list[Outcome]] = self.engine.map(
             ExtractShard(self.folder.absolute(), self.settings),
             batches,
-            description=self.run.description("features"),
+            description=work,
         )
         found = {}
         outcomes = (outcome for part in results for outcome in part)
