@@ -6,6 +6,7 @@ instructions; those of libm would be called one at a time.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from speakergmm.kernels import (
 )
 
 _LIMIT = np.float32(-125.0)
-_LOG2E = np.float32(np.log2(np.e))
+_LOG2E = np.float32(np.log2(math.e))
 _LN2 = np.float32(np.log(2.0))
 # Frames per tile: the rows of all Gaussians of a pdf stay in the first cache.
 _TILE = 256
