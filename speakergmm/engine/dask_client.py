@@ -8,7 +8,7 @@ import queue
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -88,7 +88,7 @@ class DaskClient:
         items: Iterable[Item],
         *,
         keep: bool = False,
-    ) -> Iterator[Result]:
+    ) -> Generator[Result, None, None]:
         """Yield the results of a function for items, in order.
 
         Parameters

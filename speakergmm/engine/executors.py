@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from speakergmm.engine.blas import single_threaded_blas
 from speakergmm.engine.dask_client import DaskClient
 from speakergmm.engine.processes import CallWithWarnings, issue_warnings
+from speakergmm.errors import EngineError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,7 +44,7 @@ def on_executor(
     items: Iterable[Item],
     *,
     keep: bool = False,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield the results of a function for items, in order, from an executor.
 
     Few items are in flight at any time. Calls that have not begun are cancelled if the results are
@@ -59,12 +60,12 @@ def on_executor(
 
 def _in_order(
     executor: Executor, call: Callable[[Item], Result], items: Iterable[Item]
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     most = _AHEAD * count_workers(executor)
     waiting: deque[Any] = deque()
     try:
         for item in items:
-            waiting.append(executor.submit(call, item))
+            waiting.append(_submitted(executor, call, item))
             if len(waiting) >= most:
                 yield waiting.popleft().result()
         while waiting:
@@ -72,6 +73,24 @@ def _in_order(
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _submitted(executor: Executor, call: Callable[[Item], Result], item: Item) -> Any:
+    """Return the future of a call.
+
+    Raises
+    ------
+    EngineError
+        If the executor is closed.
+    """
+    try:
+        return executor.submit(call, item)
+    except BrokenExecutor:
+        raise
+    except RuntimeError as error:
+        raise EngineError(
+            f"engine is an executor that takes no work ({error}); give one that is open"
+        ) from None
 
 
 def count_workers(executor: Any) -> int:

@@ -1,5 +1,7 @@
 """Worker processes on this machine: started by joblib, ended with their parent."""
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
@@ -7,13 +9,14 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, TypeVar
 
 from speakergmm.engine.freed_memory import keep_freed_memory
+from speakergmm.engine.worker_errors import reason_of, sendable
 from speakergmm.errors import EngineError, EngineWarning, WorkerLostError
 
 MOST_DEATHS = 3
@@ -45,9 +48,18 @@ def on_processes(
 def _outcomes(
     call: Callable[[Item], Result], items: Iterable[Item], count: int
 ) -> Iterator[Result]:
+    from speakergmm.engine.shared_workers import agreed_number
+
+    with agreed_number(count) as n_workers:
+        yield from _until_done(call, _Repeatable(items), n_workers)
+
+
+def _until_done(
+    call: Callable[[Item], Result], source: _Repeatable[Item], count: int
+) -> Iterator[Result]:
     from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
-    source, deaths = _Repeatable(items), 0
+    deaths = 0
     while True:
         try:
             for outcome in _in_parallel(call, source.begin(), count):
@@ -65,25 +77,22 @@ def _outcomes(
             text = "a worker process died; what it had to compute is computed again"
             warnings.warn(text, EngineWarning, stacklevel=2)
         except BrokenProcessPool as error:
-            reason = " ".join(str(error.__cause__ or error).split())[:200]
-            raise EngineError(f"a worker process failed: {reason}") from None
+            raise EngineError(f"a worker process failed: {reason_of(error)}") from None
 
 
 def _in_parallel(
     call: Callable[[Item], Result], items: Iterable[Item], count: int
 ) -> Iterator[Result]:
-    from joblib import Parallel, delayed, parallel_config
+    from joblib import delayed, parallel_config
 
-    workers = parallel_config(
-        backend="loky",
-        n_jobs=count,
-        inner_max_num_threads=1,
-        initializer=_begin_worker,
-        initargs=(os.getpid(),),
-    )
+    from speakergmm.engine.shared_workers import QuietParallel, SharedWorkers
+
+    workers = SharedWorkers(initializer=_begin_worker, initargs=(os.getpid(),))
+    config = parallel_config(backend=workers, n_jobs=count, inner_max_num_threads=1)
     delay = delayed(call)
-    with workers, _beyond_the_terminal():
-        found: Iterator[Result] = Parallel(return_as="generator")(delay(item) for item in items)
+    with config, _beyond_the_terminal():
+        parallel = QuietParallel(return_as="generator")
+        found: Iterator[Result] = parallel(delay(item) for item in items)
     return found
 
 
@@ -198,13 +207,16 @@ class CallWithWarnings(Generic[Item, Result]):
         keep_freed_memory()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            result = self.function(item)
+            try:
+                result = self.function(item)
+            except Exception as error:
+                raise sendable(error) from None
         return result, list(dict.fromkeys((w.category, str(w.message)) for w in caught))
 
 
 def issue_warnings(
     outcomes: Iterable[tuple[Result, list[tuple[type[Warning], str]]]],
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield the results of such calls, and issue each distinct warning of theirs once."""
     issued: set[tuple[type[Warning], str]] = set()
     for result, caught in outcomes:

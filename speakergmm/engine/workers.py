@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, TypeAlias, TypeVar
 
 from speakergmm.engine.blas import single_threaded_blas
@@ -16,6 +17,7 @@ from speakergmm.engine.dask_client import DaskClient, is_dask_client
 from speakergmm.engine.executors import Executor, count_workers, on_executor
 from speakergmm.engine.pairwise_sums import combine_in_pairs
 from speakergmm.engine.processes import on_processes
+from speakergmm.engine.worker_errors import named_errors
 from speakergmm.errors import InvalidTypeError
 from speakergmm.progress import SizedWork, track
 
@@ -83,13 +85,13 @@ class Engine:
             return _used.get()
         if isinstance(engine, cls):
             return engine
-        if isinstance(engine, int) or not hasattr(engine, "submit"):
-            if not isinstance(engine, int) or isinstance(engine, bool):
+        if isinstance(engine, Integral | type) or not hasattr(engine, "submit"):
+            if not isinstance(engine, Integral) or isinstance(engine, bool):
                 raise InvalidTypeError(
                     "engine must be a number of workers, an executor with submit or a Dask client, "
                     f"found {type(engine).__name__} {engine!r:.80}"
                 )
-            return cls(engine)
+            return cls(int(engine))
         return cls(1, DaskClient(engine) if is_dask_client(engine) else engine)
 
     @property
@@ -144,12 +146,12 @@ class Engine:
 
     def _results(
         self, function: Callable[[Item], Result], items: Iterable[Item], *, keep: bool = False
-    ) -> Iterator[Result]:
+    ) -> Generator[Result, None, None]:
         if self.executor is not None:
-            return on_executor(self.executor, function, items, keep=keep)
+            return named_errors(on_executor(self.executor, function, items, keep=keep))
         if self.count == 1:
             return _in_process(function, items)
-        return on_processes(function, items, self.count)
+        return named_errors(on_processes(function, items, self.count))
 
     def map_threads(
         self,
@@ -177,11 +179,14 @@ class Engine:
         iterator
             The results. An error raised for an item is raised when its turn comes.
         """
+        return _described(self._on_threads(function, items), items, description)
+
+    def _on_threads(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Generator[Result, None, None]:
         if isinstance(self.executor, ThreadPoolExecutor):
-            results = on_executor(self.executor, function, items)
-        else:
-            results = _on_threads(function, items, 1 if self.sends else self.count)
-        return _described(results, items, description)
+            return on_executor(self.executor, function, items)
+        return _on_threads(function, items, 1 if self.sends else self.count)
 
     def map_reduce(
         self,
@@ -213,13 +218,13 @@ class Engine:
             All parts combined, with the same bits on every engine; None if there is no shard.
         """
         if in_memory and not self.sends:
-            parts = self.map_threads(task, shards, description=description)
+            found = self._on_threads(task, shards)
         else:  # arrays stay where they were sent, for the next pass over them
             if description is not None:
                 self.announce()
             found = self._results(task, shards, keep=in_memory)
-            parts = _described(found, shards, description)
-        return combine_in_pairs(parts, combine)
+        with closing(found):  # whatever happens: an error that is kept would keep it open
+            return combine_in_pairs(_described(found, shards, description), combine)
 
 
 EngineLike: TypeAlias = "int | Executor | Engine | None"
@@ -284,7 +289,9 @@ def map_reduce(
     return Engine.of(engine).map_reduce(task, shards, combine, in_memory=in_memory)
 
 
-def _in_process(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def _in_process(
+    function: Callable[[Item], Result], items: Iterable[Item]
+) -> Generator[Result, None, None]:
     for item in items:
         with single_threaded_blas():
             result = function(item)
@@ -293,7 +300,7 @@ def _in_process(function: Callable[[Item], Result], items: Iterable[Item]) -> It
 
 def _on_threads(
     function: Callable[[Item], Result], items: Iterable[Item], count: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     with single_threaded_blas():
         if count == 1:
             yield from map(function, items)

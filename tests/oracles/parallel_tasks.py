@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import threading
 import time
 import warnings
 
@@ -120,3 +121,18 @@ class SlowSums(WeightedSums):
 def add(left, right):
     left += right
     return left
+
+
+class Unsendable(Exception):
+    """An error that cannot be made again from its text."""
+
+    def __init__(self, number, reason):
+        super().__init__(f"{number} is wrong:\n{reason}")
+
+
+def fail_unsendably(number):
+    raise Unsendable(number, "no reason")
+
+
+def return_a_lock(number):
+    return threading.Lock()

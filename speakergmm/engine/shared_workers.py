@@ -1,0 +1,61 @@
+"""Passes that share the worker processes of this one, from whatever threads they come."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from joblib import Parallel
+from joblib._parallel_backends import LokyBackend
+
+
+@dataclass(slots=True)
+class _Passes:
+    """The passes that are underway in this process, and the number of workers of them all."""
+
+    count: int = 0
+    n_workers: int = 0
+
+
+_passes = _Passes()
+_passes_lock = threading.Lock()
+
+
+@contextmanager
+def agreed_number(n_workers: int) -> Iterator[int]:
+    """Enter a pass, and yield how many workers it has: as many as the pass that is underway.
+
+    Joblib has one pool of workers for a process. A pass that changed its size while another one
+    sends tasks to it would wait for that other one for ever.
+    """
+    with _passes_lock:
+        if _passes.count == 0:
+            _passes.n_workers = n_workers
+        _passes.count += 1
+        n_workers = _passes.n_workers
+    try:
+        yield n_workers
+    finally:
+        with _passes_lock:
+            _passes.count -= 1
+
+
+class SharedWorkers(LokyBackend):  # type: ignore[misc]
+    """The pool of workers, which a pass that fails leaves to the others that are underway."""
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        """End the workers, so that none goes on in vain, unless another pass needs them."""
+        with _passes_lock:
+            is_shared = _passes.count > 1
+        if not is_shared:
+            super().abort_everything(ensure_ready)
+
+
+class QuietParallel(Parallel):  # type: ignore[misc]
+    """Parallel calls of which not all results are wanted, as after an error or an interrupt."""
+
+    def _warn_exit_early(self) -> Any:
+        """Do not complain of it."""
