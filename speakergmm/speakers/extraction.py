@@ -94,6 +94,14 @@ def map_grouped_recordings(
                 results.pop(utterance, None)
 
 
+@dataclass(frozen=True, slots=True)
+class _GivenFile(Utterance):
+    """A file that is given by itself: its name need not be one that a list can contain."""
+
+    def __post_init__(self) -> None:
+        """Accept any name that the file system has, as it is."""
+
+
 def whole_recordings(
     paths: Iterable[Path],
     store: FeatureStore | None = None,
@@ -110,8 +118,8 @@ def whole_recordings(
     engine : Engine
         Workers that look for them.
     """
-    listed = tuple(Utterance(os.fspath(path), path, None) for path in paths)
-    return listed if store is None else find_recordings(store, listed, engine=engine)
+    given = tuple(_GivenFile(os.fspath(path), path, None) for path in paths)
+    return given if store is None else find_recordings(store, given, engine=engine)
 
 
 def opened_store(

@@ -103,7 +103,7 @@ def run_protocol(
         description="Scoring trials",
     )
     for utterance, found in scored:
-        trials.take(utterance.id, found)
+        trials.take(os.fspath(utterance.path), found)
 
     # The scores in the order of the trial list.
     kept = np.flatnonzero(~np.isnan(trials.scores))
@@ -219,7 +219,7 @@ class TrialTable:
     Attributes
     ----------
     claims : dict of str to array of int
-        By id of a recording (its path), the places in `names` of the models that are claimed to
+        By path of a recording, the places in `names` of the models that are claimed to
         speak in it, in ascending order; without recordings of which no model is scored.
     claimed_paths : tuple of Path
         The recordings of `claims`.

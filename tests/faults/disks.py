@@ -6,6 +6,7 @@ happens to the tests. The tests look at it through the process that holds it.
 
 import contextlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -20,6 +21,8 @@ class Disk:
 
     def __init__(self, path, kilobytes):
         self.path = Path(path)
+        if missing := [tool for tool in ("unshare", "nsenter") if shutil.which(tool) is None]:
+            pytest.skip(f"no disk can be mounted here without {' and '.join(missing)}")
         mount = f'mount -t tmpfs -o size={kilobytes}k tmpfs "$0" && echo on && read x'
         self._holder = subprocess.Popen(
             ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, path],

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 from speakergmm import BackgroundModel, GaussianMixture, Lexicon, SpeakerStore
 from speakergmm.errors import SpeakerGmmError
-from speakergmm.files import atomic_folder, atomic_text_writer, atomic_writer
+from speakergmm.files import atomic_folder, atomic_text_writer, atomic_writer, hold
 from speakergmm.speakers import enroll_into
 
 needs_locks = pytest.mark.skipif(sys.platform == "win32", reason="no locks on open files there")
@@ -103,6 +104,49 @@ def test_an_error_and_an_interruption_leave_what_was(maker, tmp_path):
         with pytest.raises(error), maker(tmp_path / "model"):
             raise error
         assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders cannot be written to disk there")
+@pytest.mark.parametrize("durable", [True, False])
+def test_content_is_on_disk_before_the_name_and_the_name_after_it(durable, tmp_path, monkeypatch):
+    """A loss of power leaves the old file or the new one, whole."""
+    synced, fsync, target = [], os.fsync, tmp_path / "model"
+
+    def note(descriptor):
+        there = target.read_bytes() if target.exists() else b""
+        what = os.fstat(descriptor)
+        is_folder = stat.S_ISDIR(what.st_mode)
+        synced.append(("folder" if is_folder else what.st_size, there))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    for content in (b"old", b"newer"):
+        with atomic_writer(target, durable=durable) as file:
+            file.write(content)
+    steps = [(3, b""), ("folder", b"old"), (5, b"old"), ("folder", b"newer")]
+    assert synced == (steps if durable else [])
+    assert target.read_bytes() == b"newer"
+
+
+@needs_locks
+def test_a_lock_whose_file_is_removed_while_it_is_taken_is_taken_again(tmp_path, monkeypatch):
+    import fcntl
+
+    flock, n_locked = fcntl.flock, 0
+
+    def after_its_holder_has_gone(descriptor, operation):
+        nonlocal n_locked
+        n_locked += 1
+        if n_locked == 1:
+            (tmp_path / ".c.lock").unlink()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", after_its_holder_has_gone)
+    release = hold(tmp_path / "c", "training")
+    with pytest.raises(SpeakerGmmError, match="in use by another training"):
+        hold(tmp_path / "c", "training")
+    release()
+    assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["m" * 255, "é" * 127, "語" * 85])

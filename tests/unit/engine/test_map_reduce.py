@@ -10,7 +10,15 @@ from operator import add
 import numpy as np
 import pytest
 from joblib.externals import loky
-from oracles.parallel_tasks import ArrayFile, ShardList, fail_at_three, square, warn_about_parity
+from oracles.parallel_tasks import (
+    ArrayFile,
+    ShardList,
+    fail_at_three,
+    square,
+    threads,
+    warn_about_parity,
+)
+from threadpoolctl import threadpool_limits
 
 from speakergmm import GaussianMixture, fit_mixture
 from speakergmm.engine import Engine, combine_in_pairs, map_reduce, use
@@ -197,6 +205,12 @@ def test_order_errors_and_warnings_come_home(name, engines):
         with pytest.warns(UserWarning, match="remainder") as caught:
             assert list(engine.map(warn_about_parity, range(10))) == list(range(10))
         assert len(caught) == 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_linear_algebra_has_one_thread(name, engines):
+    with threadpool_limits(limits=3, user_api="blas"):  # on threads of this process, else three
+        assert list(Engine.of(engines[name]).map(threads, range(4))) == [1] * 4
 
 
 @pytest.mark.parametrize("wrong", [1.5, "2", True, object()])

@@ -1,5 +1,6 @@
 import gc
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,19 @@ def test_each_trial_has_its_own_score_in_any_order_of_the_list(protocol, backgro
     found = run_protocol(shuffled, background)
     assert found.scores.tolist() == [expected[trial] for trial in trials]
     assert found.models.tolist() == [trial.model for trial in trials]
+
+
+@pytest.mark.parametrize("name", ["Jose\u0301.wav", "a  b.wav"])
+def test_names_of_files_stay_as_they_are(protocol, background, name, tmp_path):
+    """As on file systems that decompose accents: speakers are normalised, files are not."""
+    trials = list(protocol.splits["eval"].trials)
+    odd = tmp_path / name
+    odd.write_bytes(trials[0].path.read_bytes())
+    moved = [replace(each, path=odd) if each.path == trials[0].path else each for each in trials]
+    split = Split(protocol.splits["eval"].enrolment, tuple(moved))
+    renamed = Protocol(None, {"eval": split}, source="voices")
+    expected = run_protocol(protocol, background)
+    np.testing.assert_array_equal(run_protocol(renamed, background).scores, expected.scores)
 
 
 def test_trials_with_few_models_score_the_same(protocol, background, monkeypatch):
