@@ -17,6 +17,7 @@ from speakergmm.gaussians.frame_sources import (
     FrameShard,
     FrameSource,
     check_blocks,
+    check_matrix,
     pair_with_weights,
     read_blocks,
     regroup,
@@ -87,16 +88,51 @@ class StoredShard:
         It is used for all of a shard or not at all, whatever was computed before.
         """
         is_compiled = self.shard.n_frames * n_gaussians >= _UNCOMPILED // 16
-        blocks: Iterable[Any] = self.shard.blocks()
-        if not self.trusted:
-            blocks = check_blocks(
-                blocks, n_features=self.n_features, name=f"frames of shard {self.number}"
-            )
+        blocks = read_shard(
+            self.shard, self.number, n_features=self.n_features, trusted=self.trusted
+        )
         for frames, weights in pair_with_weights(regroup(blocks, size), self.weights):
             yield frames, weights, is_compiled
 
 
 AnyShard = HeldShard | StoredShard
+
+
+def read_shard(
+    shard: FrameShard, number: int, *, n_features: int | None = None, trusted: bool = False
+) -> Iterator[Frames]:
+    """Yield the blocks of a shard, checked.
+
+    Parameters
+    ----------
+    shard : FrameShard
+    number : int
+        Number of the shard, for messages.
+    n_features : int, optional
+        Number of features D that is expected; by default that of the first block.
+    trusted : bool, default=False
+        True if the values have been checked before; their number and shape are checked all the
+        same, as a shard may have become another one.
+
+    Raises
+    ------
+    InvalidInputError
+        If a block is not a finite matrix of D columns, or there are other frames than `n_frames`.
+    """
+    name, n_frames = f"frames of shard {number}", 0
+    blocks: Iterable[Frames] = (
+        (check_matrix(block, n_features=n_features, name=name) for block in shard.blocks())
+        if trusted
+        else check_blocks(shard.blocks(), n_features=n_features, name=name)
+    )
+    for block in blocks:
+        n_frames += len(block)
+        yield block
+    if n_frames != shard.n_frames:
+        raise InvalidInputError(
+            f"shard {number} must have the {shard.n_frames} frames of its n_frames, found "
+            f"{n_frames}"
+        )
 
 
 def cut_into_shards(

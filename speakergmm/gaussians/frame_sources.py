@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.progress import SizedWork
+from speakergmm.ranges import whole_number
 
 Frames: TypeAlias = NDArray[np.floating[Any]]
 
@@ -286,16 +287,39 @@ def check_rereadable(source: FrameSource) -> None:
     Raises
     ------
     InvalidInputError
-        If `source` is an iterator.
+        If `source` is an iterator, or no source of frames.
     """
     refuse_path(source)
-    if isinstance(source, np.ndarray) or callable(source) or shards_of(source) is not None:
+    if (shards := shards_of(source)) is not None:
+        _check_shards(shards)
+        return
+    if isinstance(source, np.ndarray) or callable(source):
         return
     stream: Any = source
+    if not hasattr(stream, "__iter__"):
+        raise InvalidTypeError(
+            "frames must be an array of shape (T, D), a list of such arrays or a callable that "
+            f"returns them, found {type(stream).__name__}"
+        )
     if iter(stream) is stream:
         raise InvalidInputError(
             "training reads the frames several times, found an iterator that can be read once; "
             "give a list of arrays, or a callable that returns a new iterator"
+        )
+
+
+def _check_shards(shards: Any) -> None:
+    is_sequence = hasattr(shards, "__len__") and hasattr(shards, "__getitem__")
+    wrong = shards if not is_sequence else None
+    for number, shard in enumerate(shards if is_sequence else ()):
+        if not (callable(getattr(shard, "blocks", None)) and hasattr(shard, "n_frames")):
+            wrong = shard
+            break
+        whole_number(f"n_frames of shard {number}", shard.n_frames, least=0)
+    if wrong is not None:
+        raise InvalidTypeError(
+            "shards of frames must be a sequence of objects with n_frames and blocks(), found "
+            f"{type(wrong).__name__}"
         )
 
 

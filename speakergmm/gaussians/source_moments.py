@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.engine import ONE_WORKER, Engine
-from speakergmm.errors import InsufficientDataError
+from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.gaussians.frame_shards import read_shard
 from speakergmm.gaussians.frame_sources import (
     FrameShard,
     FrameSource,
-    check_blocks,
     pair_with_weights,
     read_blocks,
     regroup,
@@ -33,13 +33,17 @@ class _MomentsOfShard:
     def __call__(self, item: tuple[int, FrameShard]) -> Moments:
         number, shard = item
         moments = Moments(full=self.full)
-        blocks = check_blocks(shard.blocks(), name=f"frames of shard {number}")
-        for frames in regroup(blocks, _SURVEY_FRAMES):
+        for frames in regroup(read_shard(shard, number), _SURVEY_FRAMES):
             moments.add(frames)
         return moments
 
 
 def _merge_moments(left: Moments, right: Moments) -> Moments:
+    if left.n_frames and right.n_frames and len(left.mean) != len(right.mean):
+        raise InvalidInputError(
+            "all shards of the frames must have the same number of features, found "
+            f"{len(left.mean)} and {len(right.mean)}"
+        )
     left.merge(right)
     return left
 
@@ -72,7 +76,8 @@ def frame_moments(
     InsufficientDataError
         If there is no frame, or no frame with a weight.
     InvalidInputError
-        If the frames are not a finite matrix of D columns, or are too large to be squared.
+        If the frames are not a finite matrix of D columns, or are too large to be squared, or a
+        shard has other frames than it announces.
     """
     moments = Moments(full=full)
     shards = shards_of(source)

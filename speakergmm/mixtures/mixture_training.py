@@ -19,6 +19,7 @@ from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.accumulate import FramesPass, check_frame_count
 from speakergmm.gaussians.e_step_m_step import TrainingSteps
 from speakergmm.gaussians.em import EMResult, EMState, EMStep
+from speakergmm.gaussians.frame_shards import read_shard
 from speakergmm.gaussians.frame_sources import (
     Frames,
     FrameShard,
@@ -288,11 +289,13 @@ class _DrawFromShard:
 
     standardisation: Standardisation
 
-    def __call__(self, item: tuple[FrameShard, NDArray[np.intp]]) -> NDArray[np.float32]:
-        shard, chosen = item
+    def __call__(self, item: tuple[int, FrameShard, NDArray[np.intp]]) -> NDArray[np.float32]:
+        number, shard, chosen = item
+        n_features = len(self.standardisation.centre)
         if not chosen.size:
-            return np.empty((0, len(self.standardisation.centre)), np.float32)
-        return _draw_rows(shard.blocks(), chosen, shard.n_frames, self.standardisation)
+            return np.empty((0, n_features), np.float32)
+        blocks = read_shard(shard, number, n_features=n_features)
+        return _draw_rows(blocks, chosen, shard.n_frames, self.standardisation)
 
 
 def _draw_frames(
@@ -308,12 +311,15 @@ def _draw_frames(
     chosen = np.sort(rng.choice(moments.n_frames, size=n_sample, replace=False))
     shards = shards_of(source)
     if shards is None:
-        return _draw_rows(read_blocks(source), chosen, moments.n_frames, standardisation)
+        blocks = read_blocks(source, n_features=len(standardisation.centre))
+        return _draw_rows(blocks, chosen, moments.n_frames, standardisation)
     firsts = np.cumsum([0, *(shard.n_frames for shard in shards)])
     places = np.split(chosen, np.searchsorted(chosen, firsts[1:-1]))
     items = [
-        (shard, place - first)
-        for shard, place, first in zip(shards, places, firsts[:-1], strict=True)
+        (number, shard, place - first)
+        for number, (shard, place, first) in enumerate(
+            zip(shards, places, firsts[:-1], strict=True)
+        )
     ]
     return np.concatenate(list(engine.map(_DrawFromShard(standardisation), items)))
 
