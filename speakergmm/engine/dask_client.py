@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from speakergmm.engine.dask_calls import Sent, same, work
 from speakergmm.engine.dask_cluster import Cluster
 from speakergmm.engine.dask_cluster import is_dask_client as is_dask_client
+from speakergmm.engine.kept_items import KeptItems
 from speakergmm.engine.processes import issue_warnings
 from speakergmm.errors import WorkerLostError
 
@@ -57,8 +58,8 @@ class _Outcome:
 class DaskClient:
     """An executor whose workers are those of a Dask client.
 
-    What is sent once is kept as long as this object: the function of a pass, and arrays that each
-    pass of a training goes over.
+    What is sent once is kept for the next pass: the function of a pass, and arrays that each pass
+    of a training goes over, up to a quarter of the memory of the workers.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ class DaskClient:
 
     client: Any
     cluster: Cluster = field(init=False)
-    _kept: dict[bytes, Any] = field(default_factory=dict, init=False)
+    _kept: KeptItems = field(default_factory=KeptItems, init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cluster", Cluster.of(self.client))
@@ -99,7 +100,8 @@ class DaskClient:
             Item i is sent to the same worker in each pass, as long as that worker is there, since
             the files that it names may be in its memory; others help out.
         keep : bool, default=False
-            Items are arrays: they stay on the workers for the next pass over the same numbers.
+            Items are arrays: they stay on the workers for the next pass over the same numbers, as
+            far as there is room.
 
         Raises
         ------
@@ -108,6 +110,8 @@ class DaskClient:
             worker dies that computes some item.
         """
         with self.cluster.at_work():
+            if keep:
+                self._kept.begin_pass(self.cluster.memory_limits())
             flow = _Flow(self, Sent(function), keep)
             try:
                 yield from issue_warnings(flow.outcomes(items))
@@ -118,15 +122,16 @@ class DaskClient:
         """Return the item of a task as it is to be submitted: a future, if workers keep it."""
         if task.digest is None:
             return task.item
-        found = self._kept.get(task.digest)
-        if found is None or found.status != "finished":
+        found = self._kept.find(task.digest)
+        if found is None and self._kept.has_room(task.item.n_bytes):
 
             def send() -> Any:
                 task.worker = self.cluster.worker_of(task.number)
                 return self.client.scatter([task.item], workers=[task.worker], hash=False)[0]
 
-            found = self._kept[task.digest] = self.cluster.ask(send, "the data")
-        return found
+            found = self.cluster.ask(send, "the data")
+            self._kept.add(task.digest, found, task.item.n_bytes)
+        return task.item if found is None else found
 
 
 @dataclass(slots=True, eq=False)

@@ -227,8 +227,17 @@ class Cluster:
             self._wait(silent_since, "all workers are paused by their memory limit", self.remedy())
 
     def _paused(self) -> list[str]:
-        workers = self.client.scheduler_info(n_workers=-1)["workers"]
+        workers = self._workers()
         return [address for address, each in workers.items() if each.get("status") == "paused"]
+
+    def memory_limits(self) -> list[int]:
+        """Return the limits of the memory of all workers, in bytes; 0 where there is none."""
+        workers = self.ask(self._workers)
+        return [each.get("memory_limit") or 0 for each in workers.values()]
+
+    def _workers(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.client.scheduler_info(n_workers=-1)["workers"]
+        return found
 
     def remedy(self) -> str:
         """Return what helps against a lack of memory."""

@@ -167,6 +167,22 @@ def test_arrays_are_sent_once(client, serial, monkeypatch):
     assert len(sent) == len(SHARDS) + 1
 
 
+def test_arrays_on_workers_are_bounded(client, serial, monkeypatch):
+    engine = Engine.of(client)
+    room = 4 * SHARDS[0].nbytes
+    monkeypatch.setattr(type(engine.executor.cluster), "memory_limits", lambda self: [4 * room])
+    kept = engine.executor._kept
+    for offset in (0, 1, 2):  # three arrays, or the parts of a stream
+        given = [shard + offset for shard in SHARDS]
+        expected = map_reduce(TASK, given, add)
+        for _ in range(3):
+            found = engine.map_reduce(TASK, given, add, in_memory=True)
+            np.testing.assert_array_equal(found, expected)
+            assert sum(each.n_bytes for each in kept.items.values()) <= room
+            assert 1 < len(kept.items) <= 4
+    assert {each.last_pass for each in kept.items.values()} == {kept.pass_number}
+
+
 def test_unfinished_work_is_cancelled(client):
     results = Engine.of(client).map(process, range(1000))
     next(results)
