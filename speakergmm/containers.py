@@ -34,7 +34,7 @@ _HEADER_KEY = "speakergmm"
 
 
 # Types of arrays that can be mapped, by their names in safetensors.
-_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BOOL": "?"}
+_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BOOL": "?", "I64": "<i8", "U8": "u1"}
 
 
 def pack_arrays(

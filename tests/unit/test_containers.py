@@ -68,9 +68,13 @@ def test_what_is_saved_can_be_mapped(tmp_path):
     ):
         with pytest.raises(ModelFormatError, match=words):
             map_arrays(path, *names, kind=kind)
-    save_arrays(path, ARRAYS, kind="example")
+    columns = {"counts": np.int64([3, -1]), "text": np.frombuffer(b"name", np.uint8)}
+    save_arrays(path, {**columns, "short": np.int16([1])}, kind="example")
+    for name, found in columns.items():
+        (mapped,) = map_arrays(path, name, kind="example")
+        np.testing.assert_array_equal(mapped, found, strict=True)
     with pytest.raises(ModelFormatError, match="damaged example"):
-        map_arrays(path, "counts", kind="example")  # of a type that is not mapped
+        map_arrays(path, "short", kind="example")  # of a type that is not mapped
 
 
 def test_the_same_content_gives_the_same_bytes():

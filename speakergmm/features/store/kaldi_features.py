@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speakergmm.corpora import Utterance
 from speakergmm.corpora.kaldi_text import read_by_name
-from speakergmm.corpora.names import quoted, shown
+from speakergmm.corpora.names import quoted, shown, unescaped_name
 from speakergmm.engine import Engine
 from speakergmm.errors import CorpusError, InsufficientDataError, InvalidInputError, SpeakerGmmError
 from speakergmm.features.config import FeatureConfig, as_feature_config
@@ -59,10 +60,11 @@ class KaldiUtterance(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _ImportShard:
-    """Copying of a batch of utterances into a shard; can be sent to worker processes."""
+    """Copying of a batch of utterances into shards; can be sent to worker processes."""
 
     folder: Path
     settings: StoreSettings
+    shard_frames: int
 
     def __call__(self, batch: Sequence[KaldiUtterance]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -74,6 +76,9 @@ class _ImportShard:
             except SpeakerGmmError as error:
                 outcomes.append(error)
                 continue
+            if features and n_frames + len(found) > self.shard_frames:
+                outcomes = self._written(outcomes, features)
+                features, n_frames = [], 0
             audio = hashlib.sha256(found.values.tobytes() + found.speech.tobytes()).hexdigest()
             state = file_state(item.features.path)
             assert state is not None
@@ -81,16 +86,24 @@ class _ImportShard:
             outcomes.append(row)
             features.append(found)
             n_frames += row.n_frames
-        rows = [outcome for outcome in outcomes if isinstance(outcome, StoredUtterance)]
-        name = write_features(self.folder, self.settings, rows, features) if rows else ""
+        return self._written(outcomes, features)
+
+    def _written(self, outcomes: list[Outcome], features: Sequence[Features]) -> list[Outcome]:
+        """Write the features of the utterances without a shard, and return all with theirs."""
+        rows = [each for each in outcomes if isinstance(each, StoredUtterance) and not each.shard]
+        if not rows:
+            return outcomes
+        name = write_features(self.folder, self.settings, rows, features)
         return [
-            replace(outcome, shard=name) if isinstance(outcome, StoredUtterance) else outcome
-            for outcome in outcomes
+            replace(each, shard=name)
+            if isinstance(each, StoredUtterance) and not each.shard
+            else each
+            for each in outcomes
         ]
 
     def _read(self, item: KaldiUtterance) -> Features:
-        values, names = read_matrix(item.features), self.settings.names
-        if values.ndim != 2 or values.shape[1] != len(names) or not len(values):
+        values, names = _read_columns(item.features), self.settings.names
+        if values.shape[1] != len(names):
             raise CorpusError(
                 f"{item.features}: found an array of shape {values.shape} where features have "
                 f"{len(names)} columns"
@@ -147,7 +160,9 @@ def _beside(feats_scp: Path, given: str | os.PathLike[str] | None, name: str) ->
 
 def _read_speakers(path: Path) -> Mapping[str, str]:
     faults = FaultList(os.fspath(path), error=CorpusError, strict=True)
-    return read_by_name("utterance", read_lines(path, faults), faults, lambda rest, _: rest)
+    return read_by_name(
+        "utterance", read_lines(path, faults), faults, lambda rest, _: unescaped_name(rest)
+    )
 
 
 def import_kaldi(
@@ -172,7 +187,7 @@ def import_kaldi(
                 )
         batches = [utterances[n : n + _BATCH] for n in range(0, len(utterances), _BATCH)]
         results = engine.map(
-            _ImportShard(folder.absolute(), settings),
+            _ImportShard(folder.absolute(), settings, shard_frames),
             batches,
             description=run.description("features"),
         )
@@ -192,6 +207,13 @@ def import_kaldi(
     return index
 
 
+def _read_columns(place: ArchivePlace) -> NDArray[np.float32]:
+    values = read_matrix(place)
+    if values.ndim != 2:
+        raise CorpusError(f"{place}: is a vector of {len(values):,} numbers; features are matrices")
+    return values
+
+
 def _settings_of(
     utterances: Sequence[KaldiUtterance],
     features: FeatureConfig | str | os.PathLike[str] | None,
@@ -201,11 +223,10 @@ def _settings_of(
     first, n_columns = utterances[0].features, 0
     for item in utterances:
         with contextlib.suppress(CorpusError):
-            shape = read_matrix(item.features).shape
-            first, n_columns = item.features, shape[1] if len(shape) == 2 else 0
+            first, n_columns = item.features, _read_columns(item.features).shape[1]
             break
     else:
-        read_matrix(first)  # raises its error
+        _read_columns(first)  # raises its error
     if features is None:
         names = tuple(f"feature{number + 1}" for number in range(n_columns))
         return StoreSettings(None, dtype, names, _GRID)

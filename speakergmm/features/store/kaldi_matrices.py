@@ -26,6 +26,7 @@ from speakergmm.text_files import FaultList, read_lines
 
 # A path, an offset and a range of rows, whose last one is included.
 _PLACE = re.compile(r"(?P<path>.*?)(?::(?P<offset>\d{1,18}))?(?:\[(?P<rows>\d{1,9}:\d{1,9})\])?")
+_OTHER_RANGE = re.compile(r":\d+\[[\d:,]*\]$")
 # Matrices and vectors of float32 and float64, and matrices that are compressed in three ways.
 _BINARY = re.compile(rb"\0B(FM|FV|DM|DV|CM|CM2|CM3) ")
 _LONGEST_MARK = 6
@@ -86,6 +87,11 @@ def _place_of(rest: str, folder: Path) -> ArchivePlace:
             "and list that"
         )
     found = _PLACE.fullmatch(rest)
+    if _OTHER_RANGE.search(rest) and found is not None and not found["rows"]:
+        raise CorpusError(
+            f"{quoted(rest)}: of ranges, only those of rows are read, such as archive:offset[0:9]; "
+            "copy-feats writes others to an archive"
+        )
     if rest == "-" or found is None:
         raise CorpusError(f"{quoted(rest)} is no place in a file; give archive:offset")
     rows = None
@@ -118,7 +124,7 @@ def read_matrix(place: ArchivePlace) -> NDArray[np.float32]:
     Raises
     ------
     CorpusError
-        If there is none, it is cut or damaged, or it holds a number that is not finite.
+        If there is none, it is cut, damaged or empty, or it holds a number that is not finite.
     """
     from kaldiio import matio
 
@@ -142,6 +148,8 @@ def read_matrix(place: ArchivePlace) -> NDArray[np.float32]:
         if values.ndim != 2 or place.rows[1] > len(values):
             raise CorpusError(f"{place}: the matrix has {len(values)} rows only")
         values = values[slice(*place.rows)]
+    if not values.size:
+        raise CorpusError(f"{place}: holds an empty matrix, of shape {values.shape}")
     if not np.isfinite(values).all():
         raise CorpusError(f"{place}: holds numbers that are NaN, infinite or beyond float32")
     return values

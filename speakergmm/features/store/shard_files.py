@@ -20,20 +20,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm import containers, records
-from speakergmm.errors import ModelFormatError
+from speakergmm.errors import InvalidInputError, ModelFormatError, StoreError
 from speakergmm.features.store.audio_state import FileState, content_digest, file_state
 from speakergmm.features.store.store_index import SHARDS_FOLDER
-from speakergmm.features.store.utterance_table import StoredUtterance, UtteranceTable
-from speakergmm.files import UnreadableFileError, atomic_writer, shown_path
+from speakergmm.features.store.utterance_table import (
+    NAME_COLUMNS,
+    Names,
+    StoredUtterance,
+    UtteranceTable,
+    names_of_columns,
+)
+from speakergmm.files import UnreadableFileError, atomic_writer, open_regular, shown_path
 from speakergmm.temporaries import is_temporary
 
 KIND = "feature shard"
 """Kind of file, as the header names it."""
 
 _SUFFIX = ".safetensors"
-# Pages of files that a process has mapped and read count as its memory. Bytes of mapped shards,
-# beside the one in use; and number of shards whose check is remembered, 300 bytes each.
+# Pages of files that a process has mapped and read count as its memory. Bytes and number of mapped
+# shards, beside the one in use; and number of shards whose check is remembered, 300 bytes each.
 _MOST_MAPPED = 2**26
+_MOST_OPENED = 256
 _MOST_CHECKED = 2**16
 
 # The shards that this process has mapped, those used last at the end, and those it has checked.
@@ -132,6 +139,8 @@ def open_shard(folder: str, name: str) -> MappedShard:
         If there is no such shard.
     ModelFormatError
         If it is damaged.
+    UnreadableFileError
+        If it cannot be read.
     """
     path = os.fspath(shard_path(folder, name))
     state = file_state(path)
@@ -147,8 +156,9 @@ def open_shard(folder: str, name: str) -> MappedShard:
         _whole[path, state] = None
         if len(_whole) > _MOST_CHECKED:
             _whole.popitem(last=False)
-        while len(_opened) > 1 and sum(each.n_bytes for each in _opened.values()) > _MOST_MAPPED:
-            _opened.popitem(last=False)
+        n_bytes = sum(each.n_bytes for each in _opened.values())
+        while len(_opened) > 1 and (n_bytes > _MOST_MAPPED or len(_opened) > _MOST_OPENED):
+            n_bytes -= _opened.popitem(last=False)[1].n_bytes
     forget_removed()
     return shard
 
@@ -164,6 +174,8 @@ def forget_removed() -> None:
 def _mapped(path: str, state: FileState) -> MappedShard:
     """Map a shard, after a check of its content if this process has not checked it yet."""
     if (path, state) not in _whole and not is_whole(Path(path)):
+        with open_regular(path):  # raises the reason, if it cannot be read at all
+            pass
         raise ModelFormatError(
             f"{shown_path(path)}: damaged: its content does not match its name; run speakergmm "
             "extract again, which replaces it"
@@ -180,10 +192,29 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def count_rows(folder: str | os.PathLike[str], name: str) -> int:
-    """Return the number of frames of a shard, whose content is not checked."""
-    (speech,) = containers.map_arrays(shard_path(folder, name), "speech", kind=KIND)
-    return len(speech)
+def list_names(folder: str | os.PathLike[str], name: str) -> tuple[int, set[Names]]:
+    """Return the number of frames of a shard, and the names of its utterances as it lists them.
+
+    Its content is not checked.
+
+    Raises
+    ------
+    StoreError
+        If there is no such shard.
+    ModelFormatError
+        If it is not a shard.
+    """
+    path = shard_path(folder, name)
+    if file_state(path) is None:
+        raise StoreError(f"{shown_path(path)}: no such file; run speakergmm extract again")
+    columns = ("speech", *(f"table.{each}" for each in NAME_COLUMNS))
+    speech, *texts = containers.map_arrays(path, *columns, kind=KIND)
+    try:
+        return len(speech), names_of_columns(texts)
+    except (InvalidInputError, ValueError):
+        raise ModelFormatError(
+            f"{shown_path(path)}: damaged; run speakergmm extract again, which replaces it"
+        ) from None
 
 
 def read_content(path: Path) -> ShardContent:

@@ -232,15 +232,14 @@ class _Extraction:
                 whole.add(path.stem)
             elif path.stem in names:
                 warnings.warn(
-                    f"{shown_path(path)}: damaged; its utterances are extracted again",
+                    f"{shown_path(path)}: damaged or unreadable; its utterances are extracted "
+                    "again",
                     FeatureStoreWarning,
                     stacklevel=4,
                 )
         rows = [row for row in listed if row.shard in whole]
-        for path in paths:
-            if path.stem in whole and path.stem not in names:
-                rows = [*self._rows_of(path), *rows]
-        return rows
+        others = (path for path in paths if path.stem in whole and path.stem not in names)
+        return [*(row for path in others for row in self._rows_of(path)), *rows]
 
     def _rows_of(self, path: Path) -> Iterable[StoredUtterance]:
         """Return the utterances of a shard of an extraction that was interrupted."""

@@ -16,7 +16,7 @@ from speakergmm.features.config import FeatureConfig
 from speakergmm.features.grid import FrameGrid
 from speakergmm.features.store.extraction_options import StoredType
 from speakergmm.features.store.utterance_table import StoredUtterance, UtteranceTable
-from speakergmm.files import kind_of, make_folders, shown_path, write_error
+from speakergmm.files import kind_of, make_folders, open_regular, shown_path, write_error
 from speakergmm.temporaries import hold_lock
 
 INDEX_NAME = "index.safetensors"
@@ -104,11 +104,15 @@ class StoreIndex:
             If it is damaged; the message says what to do.
         StoreError
             If there is none.
+        UnreadableFileError
+            If it cannot be read.
         """
         if not has_index(folder):
             missing = kind_of(folder) == "missing"
             what = "no such folder" if missing else "is not a feature store (it has no index)"
             raise StoreError(f"{shown_path(folder)}: {what}; speakergmm extract makes one")
+        with open_regular(folder / INDEX_NAME):  # raises the reason, if it cannot be read at all
+            pass
         try:
             return records.load(cls, folder / INDEX_NAME)
         except ModelFormatError as error:

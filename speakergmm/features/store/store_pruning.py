@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 from speakergmm.errors import InvalidInputError
 from speakergmm.features.store.shard_files import (
     MappedShard,
-    count_rows,
+    list_names,
     open_shard,
     remove_unused,
     write_shard,
@@ -74,12 +74,13 @@ def keep_rows(folder: Path, wanted: Callable[[StoredUtterance], bool]) -> StoreI
 
 
 def _without_others(
-    folder: Path, settings: str, name: str, rows: Iterable[StoredUtterance]
-) -> Iterable[StoredUtterance]:
-    """Write a shard anew if it holds rows that are not needed; return the places in it."""
+    folder: Path, settings: str, name: str, rows: Sequence[StoredUtterance]
+) -> Sequence[StoredUtterance]:
+    """Write a shard anew if it holds rows or names that are not needed; return the places in it."""
     # Utterances of the same audio may share their features.
     needed = sorted({(row.first, row.n_frames) for row in rows})
-    if sum(n_frames for _, n_frames in needed) == count_rows(folder, name):
+    n_frames, names = list_names(folder, name)
+    if sum(n for _, n in needed) == n_frames and names <= {row.names for row in rows}:
         return rows
     shard = open_shard(os.fspath(folder), name)
     firsts, first = {}, 0

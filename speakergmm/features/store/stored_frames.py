@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import StoreError
+from speakergmm.features.store.audio_state import FileState, file_state
 from speakergmm.features.store.shard_files import MappedShard, open_shard
-from speakergmm.features.store.store_index import StoreIndex, cut_at_utterances
+from speakergmm.features.store.store_index import INDEX_NAME, StoreIndex, cut_at_utterances
 from speakergmm.features.store.utterance_table import ContentKey, StoredUtterance
 from speakergmm.files import shown_path
 from speakergmm.ranges import whole_number
@@ -129,14 +130,20 @@ class StoreShard:
 
 def _moved(folder: str, settings: str, piece: Piece) -> Piece:
     """Return the present place of the features of an utterance."""
-    index = StoreIndex.read(Path(folder))
-    if index.settings.digest == settings:
-        for row in index.rows:
-            if row.content == piece.content:
-                return piece_of(row)
+    path = Path(folder)
+    present, places = _present_places(path, file_state(path / INDEX_NAME))
+    if present == settings and piece.content in places:
+        return places[piece.content]
     raise StoreError(
         f"{shown_path(folder)}: utterance {piece.id!r} has been removed since the store was opened"
     )
+
+
+@lru_cache(maxsize=1)
+def _present_places(folder: Path, state: FileState | None) -> tuple[str, dict[ContentKey, Piece]]:
+    """Return the settings of a store and the places of all features; read once for each state."""
+    index = StoreIndex.read(folder)
+    return index.settings.digest, {row.content: piece_of(row) for row in index.rows}
 
 
 def piece_of(row: StoredUtterance) -> Piece:

@@ -26,6 +26,15 @@ class ContentKey(NamedTuple):
     end: float | None
 
 
+class Names(NamedTuple):
+    """All that an utterance says of its speaker, besides the audio."""
+
+    id: str
+    path: str
+    speaker: str | None
+    recording: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class StoredUtterance:
     """An utterance in a store: the audio, and the place of its features.
@@ -69,6 +78,11 @@ class StoredUtterance:
         )
 
     @property
+    def names(self) -> Names:
+        """The names by which it is known."""
+        return Names(self.id, self.path, self.speaker, self.recording)
+
+    @property
     def content(self) -> ContentKey:
         """The content on which the features depend."""
         return ContentKey(self.audio, self.start, self.end)
@@ -81,6 +95,8 @@ class StoredUtterance:
 
 _TEXTS = ("id", "path", "speaker", "recording", "audio", "shard")
 _TIMES = ("start", "end")
+NAME_COLUMNS = tuple(f"{name}{end}" for name in Names._fields for end in ("", "_lengths"))
+"""Names of the columns that `names_of_columns` takes."""
 
 
 class UtteranceTable:
@@ -134,6 +150,12 @@ class UtteranceTable:
         if len({len(column) for column in lists}) != 1:
             raise InvalidInputError("the columns of its utterances have different lengths")
         return cls([StoredUtterance(*row) for row in zip(*lists, strict=True)])
+
+
+def names_of_columns(columns: Sequence[NDArray[Any]]) -> set[Names]:
+    """Return the names of utterances in columns of a table, those of `NAME_COLUMNS`."""
+    texts = [_separate(*pair) for pair in zip(columns[::2], columns[1::2], strict=True)]
+    return {Names(*row) for row in zip(*texts, strict=True)}
 
 
 def _joined(column: Sequence[str | None]) -> tuple[Texts, Numbers]:

@@ -31,7 +31,8 @@ from speakergmm.features import (
     extract_features,
     forget_removed,
 )
-from speakergmm.features.store import shard_files
+from speakergmm.features.store import shard_files, store_index
+from speakergmm.files import UnreadableFileError
 from speakergmm.run_context import RunContext
 from speakergmm.temporaries import hold_lock
 
@@ -483,6 +484,55 @@ def test_a_removed_speaker_is_gone_from_the_files(corpus, tmp_path):
         assert not any(bytes_[:400] in content for bytes_ in theirs)
     with pytest.raises(UnknownSpeakerError, match="no speaker 'ana'"):
         left.remove_speaker("ana")
+
+
+def test_names_that_no_utterance_has_any_more_leave_the_files(corpus, tmp_path):
+    """The features are another's as well, or again hers under another name; the names go."""
+    other = Utterance("x1", tmp_path / "copy.wav", "bo")
+    mine = corpus.utterances[0]
+    shutil.copy(mine.path, other.path)
+    extract_features([mine], tmp_path / "store")
+    store = extract_features([mine, other], tmp_path / "store")
+    assert len(files(store.path / "shards")) == 1
+    left = store.remove_speaker("ana")
+    assert_holds(left, [other])
+    assert not any(b"ana" in file.read_bytes() for file in files(store.path))
+    renamed = dataclasses.replace(other, speaker="cy")
+    left = extract_features([renamed], tmp_path / "store").prune([renamed])
+    assert_holds(left, [renamed])
+    assert not any(b"bo" in file.read_bytes() for file in files(store.path / "shards"))
+    before = {path: path.stat().st_mtime_ns for path in files(store.path)}
+    left.prune([renamed])
+    assert before == {path: path.stat().st_mtime_ns for path in files(store.path)}
+
+
+def test_the_index_is_read_once_for_all_utterances_that_moved(corpus, tmp_path, monkeypatch):
+    store = extract_features(corpus, tmp_path / "store", shard_frames=10**6)
+    store.remove_speaker("ana")  # all others lie in a new shard
+    reads = []
+    read = store_index.StoreIndex.read
+    monkeypatch.setattr(
+        store_index.StoreIndex, "read", lambda path: reads.append(path) or read(path)
+    )
+    kept = [u for u in corpus if u.speaker != "ana"]
+    assert_holds(store.subset(kept), kept)
+    assert len(reads) == 1
+    store.remove_speaker("bo")
+    with pytest.raises(StoreError, match="'b1' has been removed"):
+        store.read("b1")
+    assert_holds(store.subset(["c1", "c2"]), [u for u in corpus if u.speaker == "cy"])
+
+
+def test_what_may_not_be_read_is_not_called_damaged(corpus, tmp_path, monkeypatch):
+    store = extract_features(corpus, tmp_path / "store")
+    shard = shard_files.list_shards(store.path)[0]
+    shutil.move(shard, tmp_path / "shard")
+    shard.mkdir()  # no user can read a folder, and permissions do not bind all
+    with pytest.raises(UnreadableFileError, match="is a folder"):
+        store.read("a1")
+    shard.rmdir()
+    with pytest.raises(StoreError, match="no such file; run speakergmm extract again"):
+        store.remove_speaker("ana")
 
 
 def files(folder):

@@ -259,3 +259,48 @@ def test_features_that_kaldi_has_computed_come_back_the_same(data_dir, tmp_path)
     assert sorted((tmp_path / "out" / "utt2spk").read_text().splitlines()) == sorted(
         speakers.splitlines()
     )
+
+
+def write_huge_empty(folder, n_rows):
+    """A matrix of many rows and no columns: twenty bytes."""
+    size = struct.pack("<bi", 4, n_rows) + struct.pack("<bi", 4, 0)
+    (folder / "huge.ark").write_bytes(b"huge \0BFM " + size)
+    return f"huge {folder}/huge.ark:5\n"
+
+
+def test_matrices_without_columns_and_vectors_are_left_out(kaldi, matrices, tmp_path):
+    empty = write_huge_empty(kaldi, 2**31 - 1)
+    with native.FloatVectorWriter(f"ark,scp:{kaldi}/vec.ark,{kaldi}/vec.scp") as file:
+        file.write("vector", np.ones(13, np.float32))
+    (kaldi / "utt2spk").unlink()
+    scp = kaldi / "feats.scp"
+    scp.write_text(empty + (kaldi / "vec.scp").read_text() + scp.read_text())
+    skipped = []
+    run = RunContext(on_skip=lambda each: skipped.append(str(each)))
+    assert_holds(FeatureStore.from_kaldi(scp, tmp_path / "store", run=run), matrices)
+    assert "empty matrix, of shape (2147483647, 0)" in skipped[0]
+    assert "is a vector of 13 numbers" in skipped[1]
+    scp.write_text(empty)
+    with pytest.raises(CorpusError, match="empty matrix"):
+        FeatureStore.from_kaldi(scp, tmp_path / "none")
+
+
+def test_names_with_white_space_come_back(kaldi, matrices, tmp_path):
+    utterance = "ana maria 1%20"
+    (kaldi / "feats.scp").write_text(
+        (kaldi / "feats.scp").read_text().replace("ana-1", "ana%20maria%201%2520")
+    )
+    (kaldi / "utt2spk").write_text("ana%20maria%201%2520 ana%20maria\nana-2 ana%20maria\nbo-1 bo\n")
+    store = FeatureStore.from_kaldi(kaldi / "feats.scp", tmp_path / "store")
+    store.to_kaldi(tmp_path / "out")
+    again = FeatureStore.from_kaldi(tmp_path / "out" / "feats.scp", tmp_path / "again")
+    for found in (store, again):
+        assert found.speakers == ("ana maria", "bo")
+        np.testing.assert_array_equal(found.read(utterance).values, matrices["ana-1"])
+
+
+def test_a_shard_of_imported_features_is_no_larger_than_asked_for(kaldi, matrices, tmp_path):
+    store = FeatureStore.from_kaldi(kaldi / "feats.scp", tmp_path / "store", shard_frames=60)
+    sizes = [path.stat().st_size for path in (tmp_path / "store" / "shards").iterdir()]
+    assert len(sizes) == 2  # of 40, and of 25 and 31 frames
+    assert_holds(store, matrices)
