@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -76,12 +77,10 @@ def scheduler_client(address: str, *, timeout: float = 10.0) -> Iterator[Any]:
         raise MissingLibraryError(
             "a scheduler (--scheduler) needs Dask: pip install 'speakergmm[dask]'"
         ) from None
-    where: dict[str, Any] = {"address": address}
-    if "://" not in address and Path(address).exists():
-        where = {"scheduler_file": address}
     with quiet():
         try:
-            client = Client(**where, timeout=timeout, set_as_default=False)
+            where = _address_in(address)
+            client = Client(where, timeout=timeout, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             reason = " ".join(str(error).split())[:200]
             raise EngineError(
@@ -92,3 +91,28 @@ def scheduler_client(address: str, *, timeout: float = 10.0) -> Iterator[Any]:
             yield client
         finally:
             client.close(timeout=2)
+
+
+def _address_in(given: str) -> str:
+    """Return the address that is given as such or by a scheduler file.
+
+    Of a wrong one Dask makes a client that takes long to give up, and of none a cluster.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be an address, or the file is not that of a scheduler.
+    """
+    from distributed.comm import get_address_host_port
+
+    address = given
+    if "://" not in given and Path(given).is_file():
+        found = json.loads(Path(given).read_text(encoding="utf-8"))
+        if not isinstance(found, dict) or not isinstance(found.get("address"), str):
+            raise ValueError("the file is not one of a Dask scheduler")
+        address = found["address"]
+    if not address.startswith("inproc://"):
+        _, port = get_address_host_port(address)
+        if not 0 < int(port) < 65536:
+            raise ValueError(f"{port} is not the number of a port")
+    return address

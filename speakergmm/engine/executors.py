@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from speakergmm.engine.blas import single_threaded_blas
 from speakergmm.engine.dask_client import DaskClient
+from speakergmm.engine.kept_calls import MISSING, SentCall
 from speakergmm.engine.processes import CallWithWarnings, issue_warnings
 from speakergmm.errors import EngineError
 
@@ -48,30 +49,44 @@ def on_executor(
     """Yield the results of a function for items, in order, from an executor.
 
     Few items are in flight at any time. Calls that have not begun are cancelled if the results are
-    not wanted any more. Warnings of other processes are issued here.
+    not wanted any more. Warnings of other processes are issued here, and these keep a large
+    function, which is not sent with every item.
     """
     if isinstance(executor, DaskClient):
         return executor.map(function, items, keep=keep)
     call = _OnOneThread(function)
     if isinstance(executor, ThreadPoolExecutor):
         return _in_order(executor, call, items)
-    return issue_warnings(_in_order(executor, CallWithWarnings(call), items))
+    return issue_warnings(_in_order(executor, SentCall(CallWithWarnings(call)), items))
 
 
 def _in_order(
     executor: Executor, call: Callable[[Item], Result], items: Iterable[Item]
 ) -> Generator[Result, None, None]:
     most = _AHEAD * count_workers(executor)
-    waiting: deque[Any] = deque()
+    later = call.without_function() if isinstance(call, SentCall) else call
+    waiting: deque[tuple[Any, Item]] = deque()
+    whole = most  # the next calls that are sent with the function, to reach all workers
+
+    def next_result() -> Result:
+        nonlocal whole
+        future, item = waiting.popleft()
+        result: Result = future.result()
+        if result is MISSING:  # in a worker that has been started since
+            whole = most
+            result = _submitted(executor, call, item).result()
+        return result
+
     try:
         for item in items:
-            waiting.append(_submitted(executor, call, item))
+            waiting.append((_submitted(executor, call if whole > 0 else later, item), item))
+            whole -= 1
             if len(waiting) >= most:
-                yield waiting.popleft().result()
+                yield next_result()
         while waiting:
-            yield waiting.popleft().result()
+            yield next_result()
     finally:
-        for future in waiting:
+        for future, _ in waiting:
             future.cancel()
 
 

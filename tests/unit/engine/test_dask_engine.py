@@ -304,7 +304,21 @@ def test_work_waits_for_workers_and_then_ends_in_one_line(monkeypatch):
 
 
 def test_schedulers_that_are_not_there(tmp_path, monkeypatch):
-    for address in ("tcp://127.0.0.1:9", "nowhere", str(tmp_path / "file.json")):
+    other, empty = tmp_path / "other.json", tmp_path / "empty.json"
+    other.write_text('{"id": 1}', encoding="utf-8")
+    empty.touch()
+    # Of what cannot be an address no client is made: it would wait 20 s for an end, or (of an empty
+    # one) start a cluster.
+    wrong = ("", "nowhere", "tcp://host", "tcp://host:99999", str(tmp_path / "file.json"))
+    monkeypatch.setattr("distributed.Client.__init__", None)
+    for address in (*wrong, str(other), str(empty), str(tmp_path)):
+        with (
+            pytest.raises(EngineError, match=r"^there is no Dask scheduler at "),
+            scheduler_client(address),
+        ):
+            pass
+    monkeypatch.undo()
+    for address in ("tcp://127.0.0.1:9",):
         with (
             pytest.raises(EngineError, match=r"^there is no Dask scheduler at "),
             scheduler_client(address, timeout=0.5),
