@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from speakergmm.checkpoints import DEFAULT_SECONDS
-from speakergmm.engine import Engine, single_threaded_blas
+from speakergmm.engine import single_threaded_blas
 from speakergmm.estimators import parameter_checks
 from speakergmm.estimators.estimator_records import StorableFit
 from speakergmm.estimators.history import FitHistory, FitIteration, FitReporter
@@ -100,7 +100,7 @@ class BaseMixtureEstimator(
         parameter_checks.check_callable(self, "callback")
         parameter_checks.check_path(self, "checkpoint")
         parameter_checks.check_real(self, "checkpoint_seconds", least=0.0)
-        Engine.of(self.n_jobs)
+        parameter_checks.engine_of(self)
 
     def _check_against_frames(self, frames: TrainingFrames) -> None:
         """Raise an error if parameters do not suit the frames; subclasses override this."""

@@ -16,6 +16,7 @@ from speakergmm.estimators.base import BaseMixtureEstimator, Progress
 from speakergmm.estimators.bayesian_prior import build_prior, check_prior_parameters
 from speakergmm.estimators.bayesian_scoring import PosteriorScoring
 from speakergmm.estimators.input_frames import TrainingFrames
+from speakergmm.estimators.parameter_checks import engine_of
 from speakergmm.estimators.restarts import FitState
 from speakergmm.estimators.starts import find_mixture_start
 from speakergmm.gaussians.choices import Precision
@@ -101,7 +102,8 @@ default="dirichlet_process"
         over the frames, is accurate to about 1e-7 nats per frame and feature: a fit whose bound
         changes by less counts as converged, even if `tol` is smaller.
     n_jobs : int, optional
-        Number of threads; -1 for all cores. Results do not depend on it.
+        Number of threads; -1 for all cores, None for the engine in use (`speakergmm.engine.use`),
+        which is one thread unless told otherwise. Results do not depend on it.
     callback : callable, default=None
         Called with a `FitIteration` after each iteration. An exception that it raises ends the fit.
     checkpoint, checkpoint_seconds
@@ -233,7 +235,7 @@ default="dirichlet_process"
             sample_weight=frames.sample_weight,
             moments=frames.moments,
             previous=None if previous is None else previous / weight,
-            engine=self.n_jobs,
+            engine=engine_of(self),
             run=RunContext(
                 callback=lambda number, iteration: callback(number, summed(iteration)),
                 checkpoint=checkpoint,

@@ -75,7 +75,8 @@ class DirichletProcessMixture(
         Source of randomness of the chains and of `sample`; with an integer the chains are the same
         each time, whatever `n_jobs` is.
     n_jobs : int, optional
-        Number of threads, on which chains run and frames are scored; -1 for all cores.
+        Number of threads, on which chains run and frames are scored; -1 for all cores, None for the
+        engine in use (`speakergmm.engine.use`).
     verbose : int, default=0
         1 shows a progress bar on a terminal.
     callback : callable, optional
@@ -189,7 +190,7 @@ class DirichletProcessMixture(
             init=self.init,
             seed=seed,
             prior=self.prior,
-            engine=self.n_jobs,
+            engine=parameter_checks.engine_of(self),
             run=RunContext(callback=self.callback, progress=bool(self.verbose)),
         )
         labels = samples.partition(self.point_estimate)

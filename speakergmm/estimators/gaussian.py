@@ -96,7 +96,8 @@ default="kmeans"
         A component whose occupancy, in frames, is smaller is dead: it is revived with a share of
         the heaviest component's data. At 0 no component is ever dead.
     n_jobs : int, optional
-        Number of threads; -1 for all cores. Results do not depend on it.
+        Number of threads; -1 for all cores, None for the engine in use (`speakergmm.engine.use`),
+        which is one thread unless told otherwise. Results do not depend on it.
     callback : callable, default=None
         Called with a `FitIteration` (restart, iteration, bound, seconds, n_floored, revived)
         after each iteration. An exception that it raises ends the fit.
@@ -312,7 +313,7 @@ default="kmeans"
                 sample_weight=frames.sample_weight,
                 moments=frames.moments,
                 previous=previous,
-                engine=self.n_jobs,
+                engine=parameter_checks.engine_of(self),
                 run=RunContext(callback=callback, checkpoint=checkpoint),
             )
 

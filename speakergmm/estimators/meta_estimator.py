@@ -33,7 +33,8 @@ class MixtureMetaEstimator(NestingEstimator, Storable, BaseEstimator):  # type: 
     random_state : int, RandomState or None, default=None
         Source of randomness of an estimator that has no `random_state` of its own.
     n_jobs : int, optional
-        Number of threads of the training if `estimator` is None; -1 for all cores.
+        Number of threads of the training if `estimator` is None; -1 for all cores, None for the
+        engine in use (`speakergmm.engine.use`).
 
     Attributes
     ----------

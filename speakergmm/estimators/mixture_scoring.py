@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from speakergmm.engine import Engine
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.input_frames import (
     FrameBlocks,
@@ -18,6 +17,7 @@ from speakergmm.estimators.input_frames import (
     check_sample_weight,
 )
 from speakergmm.estimators.mixture_attributes import MixtureAttributes
+from speakergmm.estimators.parameter_checks import engine_of
 from speakergmm.gaussians import frame_scoring
 from speakergmm.gaussians.choices import Precision
 from speakergmm.gaussians.prepare import Weighted
@@ -75,7 +75,7 @@ class MixtureScoring(MixtureAttributes):
                 for start in range(0, len(block), _SCORING_FRAMES):
                     yield block[start : start + _SCORING_FRAMES]
 
-        return Engine.of(self.n_jobs).map_threads(function, pieces()), frames.dtype
+        return engine_of(self).map_threads(function, pieces()), frames.dtype
 
     def score_samples(self, X: Any) -> NDArray[np.floating[Any]]:
         """Return the log-likelihood of each frame, in nats.

@@ -13,11 +13,11 @@ from sklearn.base import OutlierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from speakergmm.engine import Engine
 from speakergmm.estimators.base import BaseMixtureEstimator
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.input_frames import check_in_memory
 from speakergmm.estimators.meta_estimator import MixtureMetaEstimator
+from speakergmm.estimators.parameter_checks import engine_of
 from speakergmm.estimators.threshold import (
     ThresholdCalibration,
     calibrate_threshold,
@@ -66,7 +66,8 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
         `random_state` of its own.
     n_jobs : int, optional
         Number of threads that compute scores and, if `estimator` is None, train the mixture; -1 for
-        all cores. Results do not depend on it.
+        all cores, None for the engine in use (`speakergmm.engine.use`). Results do not depend on
+        it.
 
     Attributes
     ----------
@@ -349,7 +350,7 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
             samples[start : start + _SCORING_ROWS]
             for start in range(0, len(samples), _SCORING_ROWS)
         )
-        return np.concatenate(list(Engine.of(self.n_jobs).map_threads(score, pieces)))
+        return np.concatenate(list(engine_of(self).map_threads(score, pieces)))
 
     def _set_threshold(self, validation: NDArray[np.floating[Any]]) -> Self:
         target = self._target(len(validation))

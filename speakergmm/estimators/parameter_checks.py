@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from speakergmm.engine import Engine
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.gaussians.choices import CovarianceType
 
@@ -40,6 +41,24 @@ class MixtureTrainingParameters:
 def all_parameters(owner: Any) -> dict[str, Any]:
     """Return the parameters of an estimator, with those that a subclass sets but hides."""
     return {each.name: getattr(owner, each.name) for each in fields(owner) if each.init}
+
+
+def engine_of(owner: Any) -> Engine:
+    """Return the engine of an estimator: that of its `n_jobs`, or if this is None the one in use.
+
+    Raises
+    ------
+    InvalidInputError
+        If `n_jobs` is 0.
+    InvalidTypeError
+        If it is not a whole number, such as an executor, which `clone` cannot copy.
+    """
+    if hasattr(owner.n_jobs, "submit"):
+        raise InvalidTypeError(
+            f"n_jobs of {type(owner).__name__} must be a number of workers or None, found "
+            f"{type(owner.n_jobs).__name__}; fit within: with speakergmm.engine.use(executor)"
+        )
+    return Engine.of(owner.n_jobs)
 
 
 def invalid_parameter(owner: BaseEstimator, name: str, allowed: str) -> InvalidInputError:

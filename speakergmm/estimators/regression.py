@@ -52,8 +52,8 @@ class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: i
     random_state : int, RandomState or None, default=None
         Source of randomness of an estimator that has no `random_state` of its own.
     n_jobs : int, optional
-        Number of threads that train the mixture if `estimator` is None; -1 for all cores. Results
-        do not depend on it.
+        Number of threads that train the mixture if `estimator` is None; -1 for all cores, None for
+        the engine in use (`speakergmm.engine.use`). Results do not depend on it.
 
     Attributes
     ----------

@@ -13,6 +13,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.base import BaseMixtureEstimator
 from speakergmm.estimators.history import FitHistory, FitIteration
 from speakergmm.estimators.input_frames import TrainingFrames, training_frames
+from speakergmm.estimators.parameter_checks import engine_of
 from speakergmm.gaussians.choices import Precision
 from speakergmm.mixtures.mixture import Mixture
 from speakergmm.mixtures.mixture_options import MaximumLikelihoodOptions, StepwiseOptions
@@ -132,7 +133,7 @@ class StepwiseFit(BaseMixtureEstimator):
             replace(self._step_options(), precision=precision, update=self._update_options()),
             sample_weight=frames.sample_weight,
             moments=frames.moments,
-            engine=self.n_jobs,
+            engine=engine_of(self),
         )
         self._keep_step(state, frames, precision, perf_counter() - started)
         return self

@@ -12,11 +12,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from speakergmm.engine import Engine
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.estimator_records import Storable, parameter_types, parameters_of
 from speakergmm.estimators.hmm.gaussian_mixture_hmm import GaussianMixtureHMM
-from speakergmm.estimators.parameter_checks import NestingEstimator, wrong_estimator
+from speakergmm.estimators.parameter_checks import NestingEstimator, engine_of, wrong_estimator
 from speakergmm.gaussians.frame_sources import refuse_path
 from speakergmm.hmm.inference.sequences import (
     ImpossibleSequenceError,
@@ -56,8 +55,8 @@ class HMMClassifier(NestingEstimator, Storable, ClassifierMixin, BaseEstimator):
         independent: with a factor of 1, nearly all posterior probabilities are 0 or 1. "frames"
         divides by the number of frames of the sequence.
     n_jobs : int, optional
-        Number of threads, which fit and score the models of different classes; -1 for all cores.
-        Results do not depend on it.
+        Number of threads, which fit and score the models of different classes; -1 for all cores,
+        None for the engine in use (`speakergmm.engine.use`). Results do not depend on it.
 
     Attributes
     ----------
@@ -131,7 +130,7 @@ class HMMClassifier(NestingEstimator, Storable, ClassifierMixin, BaseEstimator):
             If a sequence has fewer frames than a path through its model needs; the message names
             it.
         """
-        engine = Engine.of(self.n_jobs)
+        engine = engine_of(self)
         self._check_scale()
         if y is None:
             raise InvalidInputError("requires y to be passed, but the target y is None")
@@ -270,7 +269,7 @@ class HMMClassifier(NestingEstimator, Storable, ClassifierMixin, BaseEstimator):
         def score(model: GaussianMixtureHMM) -> NDArray[np.float64]:
             return model.score_sequences(sequences.frames, sequences.lengths)
 
-        return np.stack(list(Engine.of(self.n_jobs).map_threads(score, self.models_)), axis=1)
+        return np.stack(list(engine_of(self).map_threads(score, self.models_)), axis=1)
 
     def _sequences(self, X: Any, lengths: Any, *, reset: bool = False) -> Sequences:
         n_features = None if reset else self.n_features_in_

@@ -13,7 +13,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from speakergmm.engine import Engine
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import parameter_checks
 from speakergmm.estimators.estimator_records import Storable
@@ -100,7 +99,8 @@ class GaussianMixtureHMM(
         Type in which densities are evaluated, on standardised features; densities for which
         float32 is too coarse are evaluated in float64. Statistics are summed in float64.
     n_jobs : int, optional
-        Number of threads; -1 for all cores. Results do not depend on it, to the last bit.
+        Number of threads; -1 for all cores, None for the engine in use (`speakergmm.engine.use`).
+        Results do not depend on it, to the last bit.
 
     Attributes
     ----------
@@ -244,7 +244,7 @@ class GaussianMixtureHMM(
             moments=moments,
             priors=self._priors(),
             report=report,
-            engine=Engine.of(self.n_jobs),
+            engine=parameter_checks.engine_of(self),
         )
         return self
 

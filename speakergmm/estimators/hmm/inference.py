@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from speakergmm.engine import Engine
+from speakergmm.estimators.parameter_checks import engine_of
 from speakergmm.hmm.inference.sequences import Sequences, as_sequences
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 from speakergmm.hmm.models.dense_graph import stationary_distribution
@@ -191,6 +191,6 @@ class HiddenMarkovInference:
             model=model,
             final=self.final,
             precision=self.precision,
-            engine=Engine.of(self.n_jobs),
+            engine=engine_of(self),
         )
         return inference, as_sequences(X, lengths, n_features=model.n_features)
