@@ -107,7 +107,10 @@ def _address_in(given: str) -> str:
 
     address = given
     if "://" not in given and Path(given).is_file():
-        found = json.loads(Path(given).read_text(encoding="utf-8"))
+        try:
+            found = json.loads(Path(given).read_text(encoding="utf-8"))
+        except ValueError:
+            found = None
         if not isinstance(found, dict) or not isinstance(found.get("address"), str):
             raise ValueError("the file is not one of a Dask scheduler")
         address = found["address"]

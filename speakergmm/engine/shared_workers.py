@@ -10,6 +10,8 @@ from typing import Any
 
 from joblib import Parallel
 from joblib._parallel_backends import LokyBackend
+from joblib.executor import MemmappingExecutor
+from joblib.externals.loky import reusable_executor
 
 
 @dataclass(slots=True)
@@ -45,6 +47,17 @@ def agreed_number(n_workers: int) -> Iterator[int]:
 
 class SharedWorkers(LokyBackend):  # type: ignore[misc]
     """The pool of workers, which a pass that fails leaves to the others that are underway."""
+
+    def configure(self, *arguments: Any, **options: Any) -> Any:
+        """Start workers, or take those of an earlier pass.
+
+        Joblib would take the pool that somebody got from loky's `get_reusable_executor` for its
+        own, and fail. It remains with whoever got it.
+        """
+        with reusable_executor._executor_lock:
+            if not isinstance(reusable_executor._executor, MemmappingExecutor):
+                reusable_executor._executor = None
+        return super().configure(*arguments, **options)
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """End the workers, so that none goes on in vain, unless another pass needs them."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import AnyPath, Utterance
+from speakergmm.corpora import AnyPath, Utterance, is_path
 from speakergmm.engine import ONE_WORKER, Engine
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import (
@@ -23,6 +23,7 @@ from speakergmm.features import (
     find_recordings,
     map_recordings,
 )
+from speakergmm.ranges import wrong_type
 from speakergmm.run_context import RunContext
 
 Result = TypeVar("Result")
@@ -137,11 +138,16 @@ def opened_store(
     ------
     IncompatibleModelError
         If it has others; the message names the differences.
+    InvalidTypeError
+        If it is neither a store nor a path.
     StoreError, ModelFormatError
         If it is not a store, or is damaged.
     """
     if given is None:
         return None
+    if not isinstance(given, FeatureStore) and not is_path(given):
+        way = "; speakergmm.features.extract_features(corpus, path) makes a store"
+        raise wrong_type(given, "a feature store or its path", way)
     store = given if isinstance(given, FeatureStore) else FeatureStore.open(given)
     if features is not None:
         check_same_features(store.config, as_feature_config(features), what=os.fspath(store.path))

@@ -115,10 +115,12 @@ def find_recordings(
         found[number] = contents.get(content)
     missing = [str(each.path) for each, frames in zip(utterances, found, strict=True) if not frames]
     if missing:
+        only = len(utterances) == 1
+        what = f"{len(missing):,} of {len(utterances):,} recordings, such as {missing[0]}"
         warnings.warn(
-            f"{shown_path(store.path)}: lacks {len(missing):,} of {len(utterances):,} recordings, "
-            f"such as {missing[0]}, or has another version of them; they are extracted now "
-            "(speakergmm extract adds them to the store)",
+            f"{shown_path(store.path)}: lacks {missing[0] if only else what}, or has another "
+            f"version of {'it' if only else 'them'}; what is lacking is extracted now (speakergmm "
+            "extract adds it to the store)",
             FeatureStoreWarning,
             stacklevel=3,
         )

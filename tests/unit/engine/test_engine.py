@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from joblib.externals import loky
 from oracles.parallel_tasks import (
     die_at_three,
     fail_at_three,
@@ -183,3 +184,12 @@ def test_engine_map_in_order_on_processes_and_threads(n_jobs):
 def test_engine_are_checked_when_they_are_named(n_jobs):
     with pytest.raises(InvalidInputError, match="n_jobs"):
         Engine(n_jobs)
+
+
+def test_a_pool_of_loky_and_a_number_of_workers_live_together():
+    pool = loky.get_reusable_executor(1)
+    try:
+        for engine in (pool, 2, pool, 2):
+            assert list(Engine.of(engine).map(square, range(4))) == [0, 1, 4, 9]
+    finally:
+        pool.shutdown(wait=False, kill_workers=True)

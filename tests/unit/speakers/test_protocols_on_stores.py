@@ -9,7 +9,13 @@ import pytest
 
 from speakergmm.audio import write_audio
 from speakergmm.corpora import Protocol, Split, Trial
-from speakergmm.errors import AudioError, IncompatibleModelError, ModelFormatError, StoreError
+from speakergmm.errors import (
+    AudioError,
+    IncompatibleModelError,
+    InvalidTypeError,
+    ModelFormatError,
+    StoreError,
+)
 from speakergmm.features import FeatureExtractor, FeatureStoreWarning, extract_features
 from speakergmm.speakers import (
     SpeakerScorer,
@@ -199,3 +205,13 @@ def test_other_features_and_damage_are_refused(recordings, protocol, background,
     shard.write_bytes(content)
     with pytest.raises(ModelFormatError, match="damaged"):
         run_protocol(protocol, background, feature_store=store)
+
+
+def test_one_recording_that_a_store_lacks_and_what_is_no_store(background, store, voices, tmp_path):
+    lacks = r"/features: lacks \S+\.wav, or has another version of it; what is lacking is"
+    with SpeakerStore.create(tmp_path / "voices.db", background) as opened:
+        with pytest.warns(FeatureStoreWarning, match=lacks):
+            opened.enroll("zoe", voices(3, 1), feature_store=store)
+        for wrong in (3, [store]):
+            with pytest.raises(InvalidTypeError, match="where a feature store or its path"):
+                opened.verify("zoe", voices(3, 1), feature_store=wrong)
