@@ -36,9 +36,12 @@ class Extract(CorpusCommand):
 
     corpus: options.CorpusArgument
     output: Path = options.output(..., "Folder of the feature store; created if it is missing.")
-    extraction: ExtractionOptions = options_of(
-        ExtractionOptions, "features", "dtype", "shard_frames", "verify"
+    features: str | None = option(
+        None,
+        f"{options.FEATURES_HELP.rstrip('.')} (default: speaker; of features that Kaldi has "
+        "computed, none).",
     )
+    extraction: ExtractionOptions = options_of(ExtractionOptions, "dtype", "shard_frames", "verify")
     kaldi: Path | None = option(
         None, "Write the features of the store to this new Kaldi data directory, too."
     )
@@ -49,24 +52,16 @@ class Extract(CorpusCommand):
         if self.kaldi is not None:
             features.check_new_folder(self.kaldi)
         if (listed := _kaldi_list(self.corpus)) is not None:
-            chosen = self.extraction
-            is_told = chosen.features != ExtractionOptions().features
-            store = features.FeatureStore.from_kaldi(
-                listed,
-                self.output,
-                features=chosen.features if is_told else None,
-                dtype=chosen.dtype,
-                shard_frames=chosen.shard_frames,
-                engine=self.engine,
-                run=replace(self.context, progress=not self.json),
-            )
-            self._answer(store, {})
+            self._answer(self._of_kaldi(listed), {})
             return
+        chosen = self.extraction
+        if self.features is not None:
+            chosen = replace(chosen, features=self.features)
         read = self.open_corpus(self.corpus)
         store = features.extract_features(
             read,
             self.output,
-            self.extraction,
+            chosen,
             engine=self.engine,
             run=replace(self.context, progress=not self.json),
         )
@@ -82,6 +77,27 @@ class Extract(CorpusCommand):
             store,
             {"n_left_out": n_missing, "n_others": n_others, **corpus_report(read)},
             f"; {n_missing:,} left out" * bool(n_missing),
+        )
+
+    def _of_kaldi(self, listed: Path) -> features.FeatureStore:
+        """Bring features that Kaldi has computed into a new store."""
+        for name, given in (
+            ("data-dir", self.data_dir),
+            ("speaker-pattern", self.speaker_pattern),
+            ("verify", self.extraction.verify or None),
+        ):
+            if given is not None:
+                raise InvalidInputError(
+                    f"--{name} concerns recordings; {listed} lists features that Kaldi has computed"
+                )
+        return features.FeatureStore.from_kaldi(
+            listed,
+            self.output,
+            features=self.features,
+            dtype=self.extraction.dtype,
+            shard_frames=self.extraction.shard_frames,
+            engine=self.engine,
+            run=replace(self.context, progress=not self.json),
         )
 
     def _answer(self, store: features.FeatureStore, facts: dict[str, Any], end: str = "") -> None:

@@ -102,6 +102,14 @@ def test_features_for_kaldi_and_from_it(recordings, tmp_path, speakergmm):
     for found in other.utterances:
         np.testing.assert_array_equal(other.read(found).values, one.read(found.id).values)
         np.testing.assert_array_equal(other.read(found).speech, one.read(found.id).speech)
+    told = speakergmm(
+        "extract", folder, "--output", tmp_path / "t", "--features", "speaker", "--json"
+    )
+    assert told.json["features"] == made.json["features"]
+    for option in (["--verify"], ["--data-dir", tmp_path], ["--speaker-pattern", "x"]):
+        refused = speakergmm("extract", folder, "--output", tmp_path / "n", *option)
+        assert (refused.code, refused.err.count("\n")) == (2, 1)
+        assert f"{option[0]} concerns recordings" in refused.err
     wrong = speakergmm(
         "extract", folder / "feats.scp", "--output", tmp_path / "w", "--features", "hmm"
     )
