@@ -19,12 +19,16 @@ class FileState(NamedTuple):
         Size in bytes.
     modified : int
         Time of the last modification, in nanoseconds.
+    changed : int
+        Time of the last change of content, name or permissions, in nanoseconds. Unlike `modified`,
+        which programs that copy files set back, it cannot be set.
     inode : int
         Number of the file in its file system.
     """
 
     size: int
     modified: int
+    changed: int
     inode: int
 
 
@@ -34,7 +38,7 @@ def file_state(path: str | os.PathLike[str]) -> FileState | None:
         found = os.stat(path)  # noqa: PTH116 - a path object would take as long again
     except (OSError, ValueError):
         return None
-    return FileState(found.st_size, found.st_mtime_ns, found.st_ino)
+    return FileState(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
 def content_digest(path: str | os.PathLike[str]) -> str:

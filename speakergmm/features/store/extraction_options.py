@@ -30,7 +30,7 @@ class ExtractionOptions(Options):
         Number of frames in a shard, at most; a longer utterance is a shard of its own.
     verify : bool, default=False
         Compare the content of all recordings with that of the last extraction. By default a file
-        whose size, time of modification and inode are the same is taken for unchanged.
+        whose size, times of modification and change and inode are the same is taken for unchanged.
     """
 
     features: FeatureConfig | str | os.PathLike[str] = anything(

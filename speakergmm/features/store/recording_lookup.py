@@ -66,9 +66,9 @@ def find_recordings(
 ) -> tuple[Utterance, ...]:
     """Return utterances as `StoredRecording` where a store has the features of the same audio.
 
-    A file that is as it was when its features were extracted is recognised by its path, size, time
-    of modification and inode. Any other is recognised by its content, wherever it lies. If there is
-    no file any more, the features that were extracted from its path are used.
+    A file that is as it was when its features were extracted is recognised by its path, size, times
+    of modification and change, and inode. Any other is recognised by its content, wherever it lies.
+    If there is no file any more, the features that were extracted from its path are used.
 
     Parameters
     ----------

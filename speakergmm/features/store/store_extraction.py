@@ -315,6 +315,7 @@ def _renamed(row: StoredUtterance, utterance: Utterance, state: FileState) -> St
         recording=utterance.recording,
         size=state.size,
         modified=state.modified,
+        changed=state.changed,
         inode=state.inode,
     )
 

@@ -45,7 +45,7 @@ class StoredUtterance:
         As in `Utterance`.
     audio : str
         SHA-256 of the file of the recording, in hexadecimal.
-    size, modified, inode : int
+    size, modified, changed, inode : int
         State of that file when it was read.
     shard : str
         Name of the shard; empty within the shard itself.
@@ -64,6 +64,7 @@ class StoredUtterance:
     audio: str
     size: int
     modified: int
+    changed: int
     inode: int
     shard: str
     first: int
@@ -90,7 +91,7 @@ class StoredUtterance:
     @property
     def state(self) -> FileState:
         """State of the file when it was read."""
-        return FileState(self.size, self.modified, self.inode)
+        return FileState(self.size, self.modified, self.changed, self.inode)
 
 
 _TEXTS = ("id", "path", "speaker", "recording", "audio", "shard")
