@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from speakergmm import features
 from speakergmm.cli import shared_options as options
@@ -14,6 +14,9 @@ from speakergmm.cli.printing import counted, print_note
 from speakergmm.errors import InvalidInputError
 from speakergmm.features import ExtractionOptions
 from speakergmm.run_context import RunContext
+
+if TYPE_CHECKING:
+    from speakergmm.features import FeatureStore
 
 
 @command
@@ -79,7 +82,7 @@ class Extract(CorpusCommand):
             f"; {n_missing:,} left out" * bool(n_missing),
         )
 
-    def _of_kaldi(self, listed: Path) -> features.FeatureStore:
+    def _of_kaldi(self, listed: Path) -> FeatureStore:
         """Bring features that Kaldi has computed into a new store."""
         for name, given in (
             ("data-dir", self.data_dir),
@@ -100,7 +103,7 @@ class Extract(CorpusCommand):
             run=replace(self.context, progress=not self.json),
         )
 
-    def _answer(self, store: features.FeatureStore, facts: dict[str, Any], end: str = "") -> None:
+    def _answer(self, store: FeatureStore, facts: dict[str, Any], end: str = "") -> None:
         """Write the features for Kaldi, if that was asked for, and print a summary."""
         if self.kaldi is not None:
             store.to_kaldi(self.kaldi)
@@ -157,7 +160,7 @@ def _kaldi_list(path: Path) -> Path | None:
     return inside if inside.is_file() and not (path / "wav.scp").exists() else None
 
 
-def _summary(store: features.FeatureStore, path: Path) -> str:
+def _summary(store: FeatureStore, path: Path) -> str:
     facts = store.info()
     return (
         f"{path}: {counted(len(store), 'utterance')} of "

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from speakergmm.corpora import CorpusLike, as_corpus, quoted
 from speakergmm.engine import Engine, EngineLike
-from speakergmm.errors import StoreError, UnknownSpeakerError
+from speakergmm.errors import InvalidTypeError, StoreError, UnknownSpeakerError
 from speakergmm.features.config import FeatureConfig
 from speakergmm.features.store.extraction_options import ExtractionOptions, StoredType
 from speakergmm.features.store.store_index import StoreIndex, has_index
@@ -58,6 +58,10 @@ class FeatureStore(StoreView):
         ModelFormatError
             If the index is damaged.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise InvalidTypeError(
+                f"got {type(path).__name__} where the folder of a feature store is wanted"
+            )
         index = StoreIndex.read(Path(path))
         if not index.is_complete:
             raise StoreError(
@@ -106,6 +110,8 @@ class FeatureStore(StoreView):
         InvalidInputError, StoreError, SpeakerGmmError
             As in `prune`.
         """
+        if not isinstance(name, str):
+            raise InvalidTypeError(f"got {type(name).__name__} where a speaker's name is wanted")
         known = {row.speaker for row in self._index.rows}
         store = self._keeping(lambda row: row.speaker != name)
         if name not in known:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from speakergmm import records
 from speakergmm.corpora import Corpus, Utterance, quoted
-from speakergmm.errors import CorpusError, StoreError
+from speakergmm.errors import CorpusError, InvalidTypeError, StoreError
 from speakergmm.features.config import FeatureConfig
 from speakergmm.features.feature_matrix import Features
 from speakergmm.features.store.extraction_options import StoredType
@@ -151,10 +151,14 @@ class StoreView:
     def _row(self, utterance: Utterance | str) -> StoredUtterance:
         """Return an utterance of the store; refuse one that has other bounds there."""
         name = utterance.id if isinstance(utterance, Utterance) else utterance
+        if not isinstance(name, str):
+            raise InvalidTypeError(
+                f"got {type(name).__name__} where an utterance, or its id, is wanted"
+            )
         place = self._places.get(name)
         if place is None:
             raise CorpusError(
-                f"{shown_path(self.path)}: has no utterance {quoted(str(name))}; run speakergmm "
+                f"{shown_path(self.path)}: has no utterance {quoted(name)}; run speakergmm "
                 "extract again with the corpus that has it"
             )
         row = self._rows[place]

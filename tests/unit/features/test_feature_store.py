@@ -18,6 +18,7 @@ from speakergmm.errors import (
     CorpusError,
     InsufficientDataError,
     InvalidInputError,
+    InvalidTypeError,
     ModelFormatError,
     SpeakerGmmError,
     StoreError,
@@ -579,6 +580,18 @@ def test_a_store_that_has_gone_is_an_error_in_one_line(corpus, tmp_path):
         with pytest.raises(SpeakerGmmError) as caught:
             act(corpus)
         assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_name_is_refused_and_removes_nothing(corpus, tmp_path):
+    store = extract_features(corpus, tmp_path / "store")
+    for wrong in (None, 3, b"a1", ["a1"]):
+        for act in (store.remove_speaker, store.read, lambda given: store.subset([given])):
+            with pytest.raises(InvalidTypeError, match=f"got {type(wrong).__name__} where"):
+                act(wrong)
+    assert len(FeatureStore.open(store.path)) == len(corpus)
+    for wrong in (None, 3, b"store"):
+        with pytest.raises(InvalidTypeError, match=f"got {type(wrong).__name__} where the folder"):
+            FeatureStore.open(wrong)
 
 
 def test_refuses_folders_of_others(corpus, tmp_path):
