@@ -52,7 +52,8 @@ def extract_features(
 
     What is in the store already, from the same audio with the same settings, is not extracted
     again; an extraction that was interrupted goes on where it stopped. Utterances that are in the
-    store, but not in the corpus, remain there until they are pruned (`FeatureStore.prune`).
+    store, but not in the corpus, remain there until they are pruned (`FeatureStore.prune`), unless
+    the corpus has the same part of the same file under another id.
 
     Parameters
     ----------
@@ -180,7 +181,12 @@ class _Extraction:
         # An utterance without a file is like one that the corpus lacks.
         gone = {each.id for each in missing if states[each.path] is None}
         listed = {each.id for each in utterances}
-        rows += [row for row in rest if row.id in gone or row.id not in listed]
+        named = {row.place for row in rows}  # under another id than before, perhaps
+        rows += [
+            row
+            for row in rest
+            if row.id in gone or (row.id not in listed and row.place not in named)
+        ]
         if not rows:
             raise InsufficientDataError("no recording can be used; see the warnings")
         index = self._index(rows, is_complete=True)

@@ -103,8 +103,21 @@ class StoreView:
 
     @property
     def corpus(self) -> Corpus:
-        """The utterances as a corpus."""
-        return Corpus(self.utterances, source=os.fspath(self.path))
+        """The utterances as a corpus.
+
+        Raises
+        ------
+        CorpusError
+            If they contradict each other: if extractions of several corpora have left speakers
+            with and without names, say.
+        """
+        try:
+            return Corpus(self.utterances, source=os.fspath(self.path))
+        except CorpusError as error:
+            raise CorpusError(
+                f"{error} (speakergmm prune-store {shown_path(self.path)} --corpus CORPUS keeps "
+                "the utterances of one corpus)"
+            ) from None
 
     @property
     def rows(self) -> tuple[StoredUtterance, ...]:

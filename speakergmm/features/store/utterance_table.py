@@ -84,6 +84,11 @@ class StoredUtterance:
         return Names(self.id, self.path, self.speaker, self.recording)
 
     @property
+    def place(self) -> tuple[str, float, float | None]:
+        """The part of the file."""
+        return self.path, self.start, self.end
+
+    @property
     def content(self) -> ContentKey:
         """The content on which the features depend."""
         return ContentKey(self.audio, self.start, self.end)

@@ -254,6 +254,33 @@ def test_more_utterances_are_added_and_others_stay(corpus, tmp_path, extracted):
     assert_holds(store, [*corpus.utterances[2:], *corpus.utterances[:2]])
 
 
+def test_a_recording_with_a_new_id_has_no_other(corpus, tmp_path, extracted):
+    extract_features(corpus, tmp_path / "store")
+    extracted.clear()
+    renamed = [dataclasses.replace(u, id=f"new-{u.id}") for u in corpus.utterances[:2]]
+    store = extract_features(renamed, tmp_path / "store")
+    assert extracted == []
+    assert_holds(store, [*renamed, *corpus.utterances[2:]])
+    assert store.corpus.speakers == corpus.speakers
+    # Without a file there is nothing that could take the place of what is there.
+    renamed[0].path.unlink()
+    lost = dataclasses.replace(renamed[0], id="lost")
+    with pytest.warns(UserWarning, match="no such file"):
+        store = extract_features([lost, renamed[1]], tmp_path / "store")
+    assert renamed[0].id in store
+    assert "lost" not in store
+
+
+def test_corpora_that_contradict_each_other_are_an_error_with_the_remedy(corpus, tmp_path):
+    extract_features(corpus.utterances[:2], tmp_path / "store")
+    unnamed = dataclasses.replace(corpus.utterances[2], speaker=None)
+    store = extract_features([unnamed], tmp_path / "store")
+    with pytest.raises(CorpusError, match=r"no speaker.* prune-store .*--corpus") as caught:
+        _ = store.corpus
+    assert "\n" not in str(caught.value)
+    assert store.prune(corpus.utterances[:2]).corpus.speakers == ("ana", "bo")
+
+
 def test_shards_depend_on_the_utterances_not_on_how_the_store_grew(corpus, tmp_path):
     whole = extract_features(corpus, tmp_path / "whole", shard_frames=150)
     extract_features(corpus.utterances[3:], tmp_path / "grown", shard_frames=150)
