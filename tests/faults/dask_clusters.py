@@ -32,6 +32,8 @@ class DaskMachines:
         self.scheduler = self._start(
             *("distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"),
             *("--scheduler-file", self.file),
+            # Tests that are killed themselves cannot end it; its workers end with it.
+            *("--idle-timeout", "5 minutes"),
         )
         _wait_for(self.file.exists)
 

@@ -120,19 +120,18 @@ def test_arrays_in_memory_survive_the_death_of_who_holds_them(alone, n_workers):
         distributed.Client(cluster, set_as_default=False) as client,
     ):
         workers = sorted(client.run(os.getpid).values())
-        death = threading.Timer(0.05, os.kill, (workers[0], signal.SIGKILL))
-
-        iterations = []
+        deaths = []
 
         def after(iteration):
-            iterations.append(iteration)
-            if len(iterations) == 2:
-                death.start()
+            if iteration.iteration == 2:  # in the middle of the next one, on any machine
+                wait = iteration.seconds / 2
+                deaths.append(threading.Timer(wait, os.kill, (workers[0], signal.SIGKILL)))
+                deaths[0].start()
 
         with warnings.catch_warnings(record=True) as caught, use(client):
             warnings.simplefilter("always")
             there = GaussianMixture(**SETTINGS, callback=after).fit(FRAMES)
-        death.join()
+        deaths[0].join()
         assert workers[0] not in client.run(os.getpid).values()
     assert any(issubclass(each.category, EngineWarning) for each in caught)
     for name in ("weights_", "means_", "covariances_"):

@@ -1,6 +1,7 @@
 """Trainings that are killed at any moment and run again end in the same model."""
 
 import random
+import signal
 import time
 
 import pytest
@@ -13,6 +14,7 @@ pytestmark = pytest.mark.faults
 @every_loop
 def test_killed_at_any_moment_it_ends_in_the_same_model(training, kill_points, tmp_path):
     reference, rng = training.reference, random.Random(training.name)
+    n_resumed = 0
     for place in range(kill_points):
         folder = tmp_path / str(place)
         folder.mkdir()
@@ -28,7 +30,9 @@ def test_killed_at_any_moment_it_ends_in_the_same_model(training, kill_points, t
             kill(process)
         said = f"point {place}: killed {wait:.3f} s after {writings.seen} writings"
         assert place % 3 == 0 or writings.seen, said
+        n_resumed += process.returncode == -signal.SIGKILL and (folder / "checkpoint").exists()
         done = run(training.command(folder))
         assert (done.code, done.err) == (0, ""), said
         assert content_of(folder / "model") == reference.content, said
         assert sorted(path.name for path in folder.iterdir()) == ["model"], said
+    assert n_resumed  # not all of them had ended before

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from .targets import TARGETS
@@ -62,6 +63,8 @@ def main() -> int:
     if given.list:
         print(*TARGETS, sep="\n")
         return 0
+    if find_spec("atheris") is None:
+        parser.error("Atheris is not installed; it has wheels for Linux x86-64 (the extra fuzz)")
     broken = [
         path for name in given.target or TARGETS for path in run(name, given.seconds, given.output)
     ]
