@@ -378,6 +378,24 @@ def read_text_lines(
     return read_lines(path, faults, opened=opened)
 
 
+def stated_number(text: str) -> float:
+    """Return the number that a text states, which may be infinite or NaN.
+
+    Raises
+    ------
+    ValueError
+        If it is none. Nor is "1_000", which `float` accepts and other programs would not.
+
+    Examples
+    --------
+    >>> stated_number("1e3")
+    1000.0
+    """
+    if "_" in text:
+        raise ValueError(f"{text!r} is not a number")
+    return float(text)
+
+
 def _is_binary(raw: bytes) -> bool:
     """Return whether bytes are those of a model or recording rather than of text with faults."""
     controls = len(raw) - len(raw.translate(None, _CONTROL_BYTES))

@@ -17,7 +17,7 @@ from speakergmm.errors import InvalidInputError, InvalidTypeError, SpeakerGmmErr
 from speakergmm.file_kinds import describe_file
 from speakergmm.files import UnreadableFileError, atomic_text_writer
 from speakergmm.ranges import refused
-from speakergmm.text_files import open_text
+from speakergmm.text_files import open_text, stated_number
 
 TARGET = "target"
 NONTARGET = "nontarget"
@@ -240,7 +240,7 @@ def _read_columns(stream: TextIO, path: str | Path) -> tuple[list[Any], ...]:
             raise wrong(number, f"{len(fields)} tab-separated columns; must be {wanted}")
         model, recording, score, label = fields if len(fields) == 4 else (*fields, UNKNOWN)
         try:
-            value = float(score)
+            value = stated_number(score)
         except ValueError:
             value = math.nan
         if value != value:

@@ -255,7 +255,8 @@ def _check_trials(scores: Scores) -> None:
         row = int(np.argmax(again))
         raise InvalidInputError(
             f"trial {row + 1} (model {scores.models[row]!r}, path {scores.paths[row]!r}) is "
-            f"listed twice; {again.sum()} such trials would count twice: list each once"
+            f"listed twice; rows that repeat a trial would count twice ({again.sum()} of "
+            f"{len(scores)}): list each once"
         )
 
 

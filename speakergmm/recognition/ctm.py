@@ -10,7 +10,7 @@ from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import atomic_text_writer
 from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.ranges import wrong_type
-from speakergmm.text_files import read_text_lines
+from speakergmm.text_files import read_text_lines, stated_number
 from speakergmm.words import word_fault
 
 # Times are whole numbers of ticks, so that a start and a duration add up to the next start.
@@ -142,8 +142,8 @@ def read_ctm(
         try:
             if len(columns) not in (5, 6):
                 raise ValueError
-            start, length = float(columns[2]), float(columns[3])
-            confidence = float(columns[5]) if len(columns) == 6 else math.nan
+            start, length = stated_number(columns[2]), stated_number(columns[3])
+            confidence = stated_number(columns[5]) if len(columns) == 6 else math.nan
             if not (0 <= start < math.inf and 0 <= length < math.inf) or word_fault(columns[4]):
                 raise ValueError
         except ValueError:

@@ -11,6 +11,7 @@ from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import UnreadableFileError, atomic_writer, read_bytes
 from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.ranges import wrong_type
+from speakergmm.text_files import stated_number
 from speakergmm.words import clean
 
 # Times are written to a tenth of a microsecond: a sample at 96 kHz is 10.4 of them long.
@@ -129,7 +130,7 @@ def read_textgrid(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, .
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    seconds = stated_number(text)
     if not math.isfinite(seconds):
         raise ValueError(f"the time {text} is not finite")
     return seconds

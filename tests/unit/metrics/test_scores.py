@@ -43,6 +43,7 @@ def test_the_label_column_may_be_absent(tmp_path):
         (HEADER + "ann\ta.wav\t1\n", ":2: 3 tab-separated columns; must be 4"),
         (HEADER + "ann\ta.wav\t1\ttarget\nann\tb.wav\tnan\ttarget\n", ":3: score 'nan'; must be"),
         (HEADER + "ann\ta.wav\thigh\ttarget\n", ":2: score 'high'; must be a number"),
+        (HEADER + "ann\ta.wav\t1_0\ttarget\n", ":2: score '1_0'; must be a number"),
         (HEADER + "ann\ta.wav\t1\timpostor\n", ":2: label 'impostor'; must be target or nontarget"),
         (HEADER + "\ta.wav\t1\ttarget\n", ":2: the model is empty"),
         (HEADER + "ann\t\t1\ttarget\n", ":2: the path is empty"),
