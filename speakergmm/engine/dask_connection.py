@@ -96,7 +96,7 @@ def scheduler_client(address: str, *, timeout: float = 10.0) -> Iterator[Any]:
 def _address_in(given: str) -> str:
     """Return the address that is given as such or by a scheduler file.
 
-    Of a wrong one Dask makes a client that takes long to give up, and of none a cluster.
+    With a wrong one a client of Dask takes long to end, with an empty one it did not end at all.
 
     Raises
     ------

@@ -307,8 +307,7 @@ def test_schedulers_that_are_not_there(tmp_path, monkeypatch):
     other, empty = tmp_path / "other.json", tmp_path / "empty.json"
     other.write_text('{"id": 1}', encoding="utf-8")
     empty.touch()
-    # Of what cannot be an address no client is made: it would wait 20 s for an end, or (of an empty
-    # one) start a cluster.
+    # Of what cannot be an address no client is made, which would wait for its end for 20 s or more.
     wrong = ("", "nowhere", "tcp://host", "tcp://host:99999", str(tmp_path / "file.json"))
     monkeypatch.setattr("distributed.Client.__init__", None)
     for address in (*wrong, str(other), str(empty), str(tmp_path)):

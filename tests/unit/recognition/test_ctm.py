@@ -83,7 +83,15 @@ def test_other_programs_files_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ["u 1 0.1 0.2", "u 1 0.1 0.2 a 0.5 extra", "u 1 x 0.2 a", "u 1 -1 0.2 a", "u 1 0 nan a"]
+    "line",
+    [
+        "u 1 0.1 0.2",
+        "u 1 0.1 0.2 a 0.5 extra",
+        "u 1 x 0.2 a",
+        "u 1 -1 0.2 a",
+        "u 1 0 nan a",
+        "u 1 1_0 0.2 a",
+    ],
 )
 def test_a_bad_line_is_named(tmp_path, line):
     path = tmp_path / "a.ctm"
