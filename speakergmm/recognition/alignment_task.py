@@ -20,6 +20,8 @@ _kept: tuple[str, Aligner] | None = None
 class AlignmentTask:
     """Alignment of one utterance; its error is a result, which ends no other.
 
+    Frames that cannot be read are another matter: the store is damaged, and the error is raised.
+
     Parameters
     ----------
     models : PhoneModels
@@ -37,8 +39,9 @@ class AlignmentTask:
         self, text: TranscriptTexts, frames: NormalisedFeatures
     ) -> Alignment | SpeakerGmmError:
         """Align the frames of the only utterance with its words."""
+        values = frames[0]
         try:
-            return self.aligner().align(text.compiled(0, self.models), frames[0])
+            return self.aligner().align(text.compiled(0, self.models), values)
         except SpeakerGmmError as error:
             return error
 

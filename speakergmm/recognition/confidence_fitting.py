@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from speakergmm.corpora import Utterance
 from speakergmm.engine import Engine, EngineLike
-from speakergmm.errors import SpeakerGmmError
+from speakergmm.errors import InsufficientDataError, SpeakerGmmError
 from speakergmm.hmm.decoding.decoding_options import AlignmentOptions
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.transcript_texts import TranscriptTexts
@@ -61,7 +61,7 @@ def fit_confidence(
     seed : int, default=0
         Seed of the choice of words and speakers.
     engine : int, executor, Dask client or Engine, optional
-        Threads; changes nothing but the time.
+        Where the work is done. It changes nothing but the time.
 
     Returns
     -------
@@ -156,7 +156,10 @@ def _estimated_on(
     schedule: TrainingSchedule | None,
     engine: Engine,
 ) -> PhoneModels:
-    """Estimate the models again on some utterances; unchanged if that is impossible."""
+    """Estimate the models again on some utterances; unchanged if these are too few.
+
+    A lost worker or a damaged file is an error: confidences would be others.
+    """
     once = replace(
         schedule or TrainingSchedule(),
         algorithm="viterbi",
@@ -175,7 +178,7 @@ def _estimated_on(
             engine=engine,
             flat=False,
         ).models
-    except SpeakerGmmError:
+    except InsufficientDataError:
         return model.models
 
 

@@ -106,11 +106,6 @@ class TranscriptTexts:
         return len(self.transcripts)
 
     @property
-    def digest(self) -> str:
-        """SHA-256 (hexadecimal) of all that the graphs depend on, but for the models."""
-        return digest_of(self.owner, list(self.transcripts))
-
-    @property
     def units(self) -> set[str]:
         """Names of the units of all pronunciations and silences."""
         words = {

@@ -213,7 +213,7 @@ def train_phone_models(
             "n_utterances": len(graphs),
             "n_frames": n_frames,
             "frames": short_digest(digests),
-            "transcripts": _digest_of_graphs(graphs),
+            **_facts_of_graphs(graphs),
             "models": models,
             "silence_pdfs": None if silence_pdfs is None else np.asarray(silence_pdfs).tolist(),
         }
@@ -226,10 +226,12 @@ def train_phone_models(
         return trainer.run(run.callback, file.record)
 
 
-def _digest_of_graphs(graphs: Graphs) -> str | None:
+def _facts_of_graphs(graphs: Graphs) -> dict[str, Any]:
+    """Return all that graphs depend on, by name, but for the models."""
     if isinstance(graphs, TranscriptTexts):
-        return short_digest([graphs.digest])
-    return short_digest(list(map(_digest_of_graph, graphs)))
+        said, ways = short_digest(list(graphs.transcripts)), short_digest(graphs.pronunciations)
+        return {"transcripts": said, "pronunciations": ways, **graphs.silences}
+    return {"transcripts": short_digest(list(map(_digest_of_graph, graphs)))}
 
 
 def _digest_of_graph(graph: UtteranceGraph) -> str:

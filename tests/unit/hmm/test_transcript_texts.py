@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from oracles import hmm_training as oracle
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import IncompatibleModelError, InvalidInputError
 from speakergmm.hmm import (
     Lexicon,
     Topology,
@@ -19,6 +19,7 @@ from speakergmm.hmm import (
 )
 from speakergmm.hmm.models import transcript_texts
 from speakergmm.records import to_arrays
+from speakergmm.run_context import RunContext
 
 TOPOLOGIES = {"A": Topology.left_right(2), "B": Topology.left_right(1), "S": Topology.silence(3)}
 LEXICON = Lexicon.from_dict({"ab": ["A B", "B"], "a": "A", "b": ["B"]})
@@ -113,17 +114,30 @@ def test_training_on_transcripts_is_training_on_their_graphs(algorithm):
     assert [h.log_likelihood for h in one.history] == [h.log_likelihood for h in other.history]
 
 
-def test_a_digest_covers_words_pronunciations_and_silences():
-    texts = TranscriptTexts.of(TRANSCRIPTS, LEXICON, **SILENCES)
-    assert texts.digest == TranscriptTexts.of(TRANSCRIPTS, LEXICON, **SILENCES).digest
-    others = [
-        TranscriptTexts.of(TRANSCRIPTS[::-1], LEXICON, **SILENCES),
-        TranscriptTexts.of([*TRANSCRIPTS[:-1], ["ab"] * 3], LEXICON, **SILENCES),
-        TranscriptTexts.of(TRANSCRIPTS, LEXICON, **SILENCES | {"silence_probability": 0.31}),
-        TranscriptTexts.of(TRANSCRIPTS, Lexicon.from_dict({"ab": "B", "a": "A", "b": "B"})),
-        texts.part(0, 4),
+def test_checkpoints_of_other_words_pronunciations_or_silences_are_refused_by_name(tmp_path):
+    path, rng = tmp_path / "checkpoint", np.random.default_rng(0)
+    frames = [rng.normal(size=(30, 2)) for _ in TRANSCRIPTS]
+
+    def train(transcripts=TRANSCRIPTS, lexicon=LEXICON, callback=None, **silences):
+        texts = TranscriptTexts.of(transcripts, lexicon, **SILENCES | silences)
+        run = RunContext(checkpoint=path, checkpoint_seconds=0, callback=callback)
+        train_phone_models(make_models(), texts, frames, max_iter=3, run=run)
+
+    def interrupt(state):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(callback=interrupt)
+    cases = [
+        ({"transcripts": TRANSCRIPTS[::-1]}, "transcripts;"),
+        ({"transcripts": [*TRANSCRIPTS[:-1], ["ab"] * 3]}, "transcripts;"),
+        ({"lexicon": Lexicon.from_dict({"ab": "A B", "a": "A", "b": "B"})}, "pronunciations;"),
+        ({"silence_probability": 0.31}, r"silence_probability \(0.3 there, 0.31 here\);"),
     ]
-    assert len({texts.digest, *(other.digest for other in others)}) == 6
+    for changes, name in cases:
+        with pytest.raises(IncompatibleModelError, match=f"differs in {name}"):
+            train(**changes)
+    train()
 
 
 def test_what_no_graph_can_be_made_of_is_refused_at_once():

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +12,8 @@ from oracles.spoken import spoken_world
 
 from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.corpora import Corpus, read_corpus
-from speakergmm.errors import InvalidInputError, ModelFormatError
-from speakergmm.hmm import Alignment, Lexicon, Segment, TrainingSchedule
+from speakergmm.errors import InvalidInputError, ModelFormatError, WorkerLostError
+from speakergmm.hmm import Alignment, AlignmentOptions, Lexicon, Segment, TrainingSchedule
 from speakergmm.recognition import (
     AcousticModel,
     FeatureArchive,
@@ -24,6 +25,7 @@ from speakergmm.recognition import (
     train_acoustic_model,
     word_evidence,
 )
+from speakergmm.recognition.alignment_task import AlignmentTask
 from speakergmm.run_context import RunContext
 
 
@@ -173,6 +175,43 @@ def test_fitting_depends_on_the_seed_and_on_nothing_else(spoken):
         alone = {u.id: spoken.transcripts[u.id][:1] * 2 for u in few[:1]}
         assert fit_confidence(spoken.model, archive, alone) is None
         assert fit_confidence(spoken.model, archive, {}) is None
+
+
+class LosesOneTask(ThreadPoolExecutor):
+    """An executor that loses its first task, and does all others."""
+
+    lost = False
+
+    def submit(self, task, *items, **named):
+        if not self.lost:
+            self.lost = True
+            raise WorkerLostError("workers died")
+        return super().submit(task, *items, **named)
+
+
+@pytest.mark.slow
+def test_lost_workers_are_an_error_and_not_another_confidence(spoken):
+    """Otherwise models that were trained on all words would be those of the held-out words."""
+    few = spoken.corpus.utterances[:12]
+    with (
+        FeatureArchive.of(few, spoken.model.features, spoken.model.normalisation) as archive,
+        LosesOneTask(1) as pool,
+        pytest.raises(WorkerLostError),
+    ):
+        fit_confidence(spoken.model, archive, spoken.transcripts, engine=pool)
+
+
+@pytest.mark.slow
+def test_frames_that_cannot_be_read_are_an_error_and_no_failed_alignment(spoken):
+    class Damaged:
+        def __getitem__(self, place):
+            raise ModelFormatError("the shard is damaged")
+
+    model = spoken.model
+    task = AlignmentTask(model.models, AlignmentOptions(), goodness=False)
+    text = model.texts([next(iter(spoken.transcripts.values()))])
+    with pytest.raises(ModelFormatError, match="damaged"):
+        task(text, Damaged())
 
 
 @pytest.mark.slow
