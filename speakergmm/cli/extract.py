@@ -39,11 +39,7 @@ class Extract(CorpusCommand):
 
     corpus: options.CorpusArgument
     output: Path = options.output(..., "Folder of the feature store; created if it is missing.")
-    features: str | None = option(
-        None,
-        f"{options.FEATURES_HELP.rstrip('.')} (default: speaker; of features that Kaldi has "
-        "computed, none).",
-    )
+    features: options.FeaturesToExtract = None
     extraction: ExtractionOptions = options_of(ExtractionOptions, "dtype", "shard_frames", "verify")
     kaldi: Path | None = option(
         None, "Write the features of the store to this new Kaldi data directory, too."

@@ -75,6 +75,14 @@ DataDir = Annotated[
     ),
 ]
 Features = Annotated[str, typer.Option(help=FEATURES_HELP)]
+
+FeaturesToExtract = Annotated[
+    str | None,
+    typer.Option(
+        help=f"{FEATURES_HELP.rstrip('.')} (default: speaker; of features that Kaldi has "
+        "computed, none)."
+    ),
+]
 Graphemes = Annotated[
     bool,
     typer.Option(
