@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, TypeVar
 
+from speakergmm.engine.caught_warnings import caught_warnings
 from speakergmm.engine.freed_memory import keep_freed_memory
 from speakergmm.engine.worker_errors import reason_of, sendable
 from speakergmm.errors import EngineError, EngineWarning, WorkerLostError
@@ -205,13 +206,12 @@ class CallWithWarnings(Generic[Item, Result]):
     def __call__(self, item: Item) -> tuple[Result, list[tuple[type[Warning], str]]]:
         """Return the result for an item, and the distinct warnings that were issued."""
         keep_freed_memory()
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with caught_warnings() as caught:
             try:
                 result = self.function(item)
             except Exception as error:
                 raise sendable(error) from None
-        return result, list(dict.fromkeys((w.category, str(w.message)) for w in caught))
+        return result, caught
 
 
 def issue_warnings(

@@ -136,3 +136,10 @@ def fail_unsendably(number):
 
 def return_a_lock(number):
     return threading.Lock()
+
+
+def warn_slowly(number):
+    time.sleep(0.003 * (number % 3))
+    result = warn_about_parity(number)
+    time.sleep(0.002 * (number % 5))
+    return result

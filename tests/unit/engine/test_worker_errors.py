@@ -1,11 +1,12 @@
-"""Errors on the way to workers and back: one line, of the package's own types."""
+"""Errors and warnings on the way to workers and back: one line, of the package's own types."""
 
 import threading
+import warnings
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from oracles.parallel_tasks import die_at_three, fail_unsendably, return_a_lock, square
+from oracles.parallel_tasks import die_at_three, fail_unsendably, return_a_lock, square, warn_slowly
 
 from speakergmm.engine import Engine
 from speakergmm.errors import EngineError, InvalidTypeError, WorkerLostError
@@ -59,3 +60,16 @@ def test_errors_of_the_work_itself_stay_what_they_are():
 
     with pytest.raises(TypeError, match="a number is needed"):
         list(Engine.of(Odd()).map(square, [1]))
+
+
+def test_warnings_of_threads_of_any_executor_come_home_and_filters_come_back():
+    class Pool:  # it does not say that its workers are threads of this process
+        def __init__(self, threads):
+            self.submit = threads.submit
+
+    before = list(warnings.filters), warnings.showwarning
+    with ThreadPoolExecutor(4) as threads, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert list(Engine.of(Pool(threads)).map(warn_slowly, range(24))) == list(range(24))
+    assert sorted(str(each.message) for each in caught) == ["remainder 0", "remainder 1"]
+    assert (list(warnings.filters), warnings.showwarning) == before
