@@ -124,10 +124,11 @@ def add(left, right):
 
 
 class Unsendable(Exception):
-    """An error that cannot be made again from its text."""
+    """An error that cannot be sent, whatever is registered for errors, as Dask's tblib does."""
 
     def __init__(self, number, reason):
         super().__init__(f"{number} is wrong:\n{reason}")
+        self.lock = threading.Lock()
 
 
 def fail_unsendably(number):
