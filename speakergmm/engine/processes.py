@@ -208,10 +208,10 @@ class CallWithWarnings(Generic[Item, Result]):
         keep_freed_memory()
         with caught_warnings() as caught:
             try:
-                result = self.function(item)
+                return self.function(item), caught
             except Exception as error:
-                raise sendable(error) from None
-        return result, caught
+                failure = sendable(error)
+        raise failure  # outside, as what cannot be sent would go along as its context
 
 
 def issue_warnings(
