@@ -36,7 +36,7 @@ PANELS = {
     "Speakers": {
         "train-ubm": (
             "train_ubm:TrainUbm",
-            "Train a background model (UBM) on recordings of many speakers.",
+            "Train a background model (UBM) on recordings of many speakers, or on a feature store.",
         ),
         "info": (
             "info:Info",

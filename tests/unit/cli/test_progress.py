@@ -185,7 +185,7 @@ def test_commands_for_speakers(lines, world, tmp_path):
         "train-ubm", world.protocol_dir / "background.tsv", "--data", corpus,
         "--components", 4, "-o", tmp_path / "ubm.safetensors",
     )  # fmt: skip
-    assert "train#ubm: Extracting features# # of #" in of_ubm
+    assert any(line.startswith("train#ubm: features# # of # recordings#") for line in of_ubm)
     assert "train#ubm: iteration # log#likelihood # per frame" in of_ubm
     told = lines(
         "enroll", tmp_path / "voices.db", "e001", *world.enrolment("e001"), "--ubm", world.ubm
@@ -209,12 +209,13 @@ def test_commands_for_words(lines, world, tmp_path):
         "train-hmm", speech, "--lexicon", speech / "lexicon.txt", "--iterations", 2,
         "--gaussians", 50, "-o", model,
     )  # fmt: skip
-    assert "train#hmm: features# # of #" in of_training
+    assert any(line.startswith("train#hmm: features# # of # recordings#") for line in of_training)
     assert "train#hmm: iteration # of # log#likelihood # per frame# # Gaussians" in of_training
     of_alignment = lines("align", model, speech, "-o", tmp_path / "aligned")
-    assert {"align: features# # of #", "align: alignment# # of #"} <= {*of_alignment}
+    assert "align: alignment# # of #" in of_alignment
+    assert any(line.startswith("align: features# # of # recordings#") for line in of_alignment)
     of_decoding = lines("decode", model, world.test("e001"), "--phones")
-    assert "decode: features# # of #" in of_decoding
+    assert any(line.startswith("decode: features# # of # recordings#") for line in of_decoding)
     assert any("recognition" in line for line in of_decoding)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from speakergmm.engine import Engine, use
 from speakergmm.estimators import GaussianMixtureHMM
-from speakergmm.gaussians.prepare import prepare_in_features
-from speakergmm.hmm.inference.sequences import ImpossibleSequenceError, as_sequences
+from speakergmm.gaussians import prepare_in_features
+from speakergmm.hmm.inference import ImpossibleSequenceError, as_sequences
 from speakergmm.hmm.models.dense_graph import state_graph
 from speakergmm.hmm.training.dense_expectation import SequencesPass
 

@@ -12,7 +12,7 @@ import pytest
 from oracles import hmm_training as oracle
 
 from speakergmm.engine import Engine, use
-from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians import Standardisation
 from speakergmm.hmm import (
     Lexicon,
     Topology,
