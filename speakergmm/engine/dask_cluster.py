@@ -159,11 +159,11 @@ class Cluster:
             found: dict[str, int] = self.client.sync(
                 self.client.scheduler.ncores, callback_timeout=_ANSWER_WITHIN
             )
-        except (OSError, TimeoutError) as error:
+        except OSError as error:  # closed connections and time that has run out are such errors
             self.check_connected()
-            raise SchedulerLostError(
-                f"the scheduler {self.address} does not answer ({type(error).__name__}); {_RESUME}"
-            ) from None
+            # The connection may be closed before the client has noticed that it is.
+            what = "does not answer" if isinstance(error, TimeoutError) else "is gone"
+            raise SchedulerLostError(f"the scheduler {self.address} {what}; {_RESUME}") from None
         return found
 
     def refresh(self) -> None:
