@@ -54,10 +54,16 @@ class Extract:
         return work
 
 
-def extract(utterances: Sequence[Utterance], folder: Path, *, engine: int = 1) -> FeatureStore:
+def extract(
+    utterances: Sequence[Utterance],
+    folder: Path,
+    *,
+    engine: int = 1,
+    shard_frames: int = SHARD_FRAMES,
+) -> FeatureStore:
     """Extract recordings with 39 features per frame."""
     return extract_features(
-        utterances, folder, features="hmm", shard_frames=SHARD_FRAMES, engine=engine
+        utterances, folder, features="hmm", shard_frames=shard_frames, engine=engine
     )
 
 

@@ -34,6 +34,7 @@ class Sizes:
     """Sizes of the cases."""
 
     seconds: int = 9000
+    shard_frames: int = 25_000
     components: int = 512
     rounds: int = 5
     dask_frames: int = 1_000_000
@@ -74,7 +75,8 @@ def stored(sizes: Sizes, folder: Path) -> Path:
     """Return a store, which is made unless it is there."""
     from ._scale_store import extract, make_recordings
 
-    extract(make_recordings(folder / "recordings", sizes.seconds), folder / "whole", engine=2)
+    recordings = make_recordings(folder / "recordings", sizes.seconds)
+    extract(recordings, folder / "whole", engine=2, shard_frames=sizes.shard_frames)
     return folder / "whole"
 
 
@@ -163,6 +165,9 @@ ROWS: dict[str, Callable[[Sizes, Path], list[Figure]]] = {
 }
 
 
+CHOICES = ("rounds", "components", "seconds", "shard_frames")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -172,12 +177,14 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, help="runs of each that are timed, by turns")
     parser.add_argument("--frames", type=int, help="number of generated frames")
+    parser.add_argument("--seconds", type=int, help="seconds of sound in the store")
+    parser.add_argument("--shard-frames", type=int, help="frames of a shard of the store")
     parser.add_argument("--components", type=int, help="components of the background model")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="keep stores and sound here")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there too")
     options = parser.parse_args()
     sizes = QUICK if options.quick else Sizes()
-    chosen = {name: getattr(options, name) for name in ("rounds", "components")}
+    chosen = {name: getattr(options, name) for name in CHOICES}
     sizes = replace(sizes, **{name: value for name, value in chosen.items() if value})
     if options.frames:
         sizes = replace(sizes, frames=(options.frames // 10, options.frames))
