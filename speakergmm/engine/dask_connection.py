@@ -50,15 +50,15 @@ _quiet_lock = threading.Lock()
 
 
 @contextmanager
-def scheduler_client(address: str, *, timeout: float = 10.0) -> Iterator[Any]:
+def scheduler_client(address: str, *, timeout: float = 5.0) -> Iterator[Any]:
     """Connect to the scheduler of a Dask cluster.
 
     Parameters
     ----------
     address : str
         Such as ``tcp://host:8786``, or the path of a scheduler file.
-    timeout : float, default=10
-        Seconds to wait for the scheduler.
+    timeout : float, default=5
+        Seconds to wait for the scheduler, now and if the connection to it is lost.
 
     Yields
     ------
