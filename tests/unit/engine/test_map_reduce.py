@@ -125,21 +125,38 @@ def test_arrays_in_memory_have_the_same_bits_on_every_engine(name, engines, fram
 
 
 @pytest.mark.slow
-def test_a_narrow_gaussian_is_summed_anew_on_every_engine(engines, stored, tmp_path):
+def test_a_narrow_gaussian_is_summed_anew_on_every_engine(engines, tmp_path):
     rng = np.random.default_rng(8)
-    narrow = np.concatenate([rng.normal(0, 1e-5, (3_000, 2)), rng.normal(3, 1, (9_000, 2))])
+    near = rng.normal(0, 1e-5, (3_000, 2))
+    narrow = rng.permutation(np.concatenate([near, rng.normal(3, 0.3, (9_000, 2))]))
     path = str(tmp_path / "narrow.npy")
     np.save(path, narrow)
-    shards = ShardList(tuple(ArrayFile(path, first, first + 3_000) for first in (0, 3_000, 6_000)))
+    shards = ShardList(tuple(ArrayFile(path, *cut) for cut in ((0, 3_000), (3_000, 12_000))))
     start = DiagonalMixture([0.3, 0.7], [[0, 0], [3, 3]], [[1e-2, 1e-2], [1, 1]])
+    options = {"n_components": 2, "init": start, "max_iter": 9, "variance_floor": 1e-13}
     for source in (shards, narrow):
         found = [
-            fit_mixture(source, n_components=2, init=start, max_iter=3, tol=0, engine=engine)
-            for engine in (1, 2, engines["processes"])
+            fit_mixture(source, engine=engine, **options) for engine in (1, 2, engines["processes"])
         ]
+        # The frames of the two Gaussians are far apart: its moments are those of its own frames.
+        np.testing.assert_allclose(found[0].model.variances[0], near.var(axis=0), rtol=1e-7)
         for other in found[1:]:
             assert other.objectives == found[0].objectives
             np.testing.assert_array_equal(other.model.variances, found[0].model.variances)
+
+
+def test_compiled_code_is_used_for_large_shards_whatever_ran_before(stored, monkeypatch):
+    small, large = stored.shards[0], max(stored.shards, key=lambda shard: shard.n_frames)
+
+    def sums(shard, threshold):
+        monkeypatch.setattr("speakergmm.gaussians.frame_shards._UNCOMPILED", 16 * threshold)
+        return accumulate_blocks(MODEL, ShardList((shard,))).second_order
+
+    always, never, between = 0, 2**50, 2 * small.n_frames + 1
+    assert (sums(large, always) != sums(large, never)).any()
+    np.testing.assert_array_equal(sums(large, between), sums(large, always))
+    np.testing.assert_array_equal(sums(small, between), sums(small, never))
+    assert (sums(small, always) != sums(small, never)).any()
 
 
 def test_shards_are_the_sum_of_their_frames(stored, frames):
