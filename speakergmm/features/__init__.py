@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from speakergmm.features.feature_differences import check_same_features as check_same_features
     from speakergmm.features.feature_differences import describe_difference as describe_difference
     from speakergmm.features.feature_matrix import Features as Features
+    from speakergmm.features.feature_matrix import WeightedFrames as WeightedFrames
     from speakergmm.features.filterbank import FilterProduct as FilterProduct
     from speakergmm.features.filterbank import hertz_to_mel as hertz_to_mel
     from speakergmm.features.filterbank import mel_to_hertz as mel_to_hertz

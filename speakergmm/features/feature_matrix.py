@@ -1,13 +1,28 @@
 """Features of a recording: a matrix, a mask of speech and the times of the frames."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.features.grid import FrameGrid
+
+
+class WeightedFrames(NamedTuple):
+    """Frames of speech and how much each of them counts.
+
+    Attributes
+    ----------
+    values : array, shape (T, D)
+        One row per frame.
+    weights : array, shape (T,), or None
+        Weight of each frame in counts and averages, from 0 to 1; None if all count fully.
+    """
+
+    values: NDArray[np.float32]
+    weights: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -24,6 +39,9 @@ class Features:
         Times of the frames.
     names : tuple of str
         Name of each column, such as ``"c1"`` or ``"delta_log_energy"``; may be empty.
+    weights : array of float32, shape (T,), or None
+        How much each frame counts as speech, from 0 to 1, where it is speech at all; None if all
+        speech counts fully.
 
     Raises
     ------
@@ -44,6 +62,7 @@ class Features:
     speech: NDArray[np.bool_]
     grid: FrameGrid
     names: tuple[str, ...] = ()
+    weights: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         frames = self.grid.n_frames
@@ -51,6 +70,11 @@ class Features:
             raise InvalidInputError(
                 f"features of {frames} frames need values (T, D) and speech (T,), found shapes "
                 f"{self.values.shape} and {self.speech.shape}"
+            )
+        if self.weights is not None and self.weights.shape != (frames,):
+            raise InvalidInputError(
+                f"features of {frames} frames need weights of shape ({frames},), found "
+                f"{self.weights.shape}"
             )
         columns = self.values.shape[1]
         if self.names and len(self.names) != columns:
@@ -77,6 +101,12 @@ class Features:
     def speech_values(self) -> NDArray[np.float32]:
         """Rows of speech frames, shape (number of speech frames, D)."""
         return self.values[self.speech]
+
+    @property
+    def speech_frames(self) -> WeightedFrames:
+        """Rows of speech frames, and their weights."""
+        weights = None if self.weights is None else self.weights[self.speech]
+        return WeightedFrames(self.speech_values, weights)
 
     @property
     def speech_seconds(self) -> float:

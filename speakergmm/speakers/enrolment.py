@@ -115,10 +115,10 @@ def collect_statistics(
     speech = SpeechStream(background.features, [audio], segment)
     # Block by block: accumulating over all of them at once would hold the speech of the whole
     # recording in memory.
-    for block in speech:
-        if len(block):
+    for values, weights in speech:
+        if len(values):
             total = total + accumulate(
-                mixture, block, precision="float64", second_order=second_order
+                mixture, values, weights, precision="float64", second_order=second_order
             )
     speech.check()
     return SessionStatistics(total, speech.seconds, speech.speech_seconds)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speakergmm.corpora import AnyPath, Utterance, is_path
 from speakergmm.engine import ONE_WORKER, Engine
@@ -17,6 +16,7 @@ from speakergmm.features import (
     Features,
     FeatureStore,
     StoredRecording,
+    WeightedFrames,
     as_feature_config,
     cached_extractor,
     check_same_features,
@@ -180,7 +180,7 @@ class SpeechStream:
     seconds: float = field(default=0.0, init=False)
     speech_seconds: float = field(default=0.0, init=False)
 
-    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+    def __iter__(self) -> Iterator[WeightedFrames]:
         extractor = cached_extractor(self.config)
         for recording in self.recordings:
             for block in (
@@ -190,7 +190,7 @@ class SpeechStream:
             ):
                 self.seconds += block.duration
                 self.speech_seconds += block.speech_seconds
-                yield block.speech_values
+                yield block.speech_frames
 
     def check(self) -> None:
         """Raise an error if the recordings contain too little speech; see `check_speech`."""
@@ -208,7 +208,9 @@ def stored_blocks(recording: StoredRecording) -> Iterator[Features]:
     for first in range(0, len(whole), _BLOCK_FRAMES):
         rows = slice(first, first + _BLOCK_FRAMES)
         values = whole.values[rows]
-        yield Features(values, whole.speech[rows], whole.grid.part(first, len(values)))
+        weights = None if whole.weights is None else whole.weights[rows]
+        grid = whole.grid.part(first, len(values))
+        yield Features(values, whole.speech[rows], grid, weights=weights)
 
 
 def speech_features(recording: Utterance, config: FeatureConfig) -> Features:

@@ -10,7 +10,7 @@ from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
 )
-from speakergmm.features import Features
+from speakergmm.features import Features, WeightedFrames
 from speakergmm.gaussians.choices import Precision
 from speakergmm.gaussians.frame_sources import check_finite_frames, refuse_path
 from speakergmm.mixtures import DiagonalMixture
@@ -218,7 +218,7 @@ class SpeakerScorer:
 
     def score(
         self,
-        X: NDArray[np.floating[Any]] | Iterable[NDArray[np.floating[Any]]],
+        X: NDArray[np.floating[Any]] | Iterable[NDArray[np.floating[Any]] | WeightedFrames],
         *,
         top_c: int | None = DEFAULT_TOP_C,
     ) -> NDArray[np.float64]:
@@ -248,7 +248,10 @@ class SpeakerScorer:
         return self.score_blocks([X] if isinstance(X, np.ndarray) else X, top_c=top_c)[0]
 
     def score_blocks(
-        self, blocks: Iterable[NDArray[np.floating[Any]]], *, top_c: int | None = DEFAULT_TOP_C
+        self,
+        blocks: Iterable[NDArray[np.floating[Any]] | WeightedFrames],
+        *,
+        top_c: int | None = DEFAULT_TOP_C,
     ) -> tuple[NDArray[np.float64], int]:
         """Average the log-likelihood ratio over frames, and count the frames.
 
@@ -363,7 +366,7 @@ class SpeakerScorer:
 
 def average_over_frames(
     summed_scores: Callable[[NDArray[Any]], NDArray[np.float64]],
-    blocks: Iterable[NDArray[np.floating[Any]]],
+    blocks: Iterable[NDArray[np.floating[Any]] | WeightedFrames],
     n_models: int,
 ) -> tuple[NDArray[np.float64], int]:
     """Average scores over the frames of all blocks, some thousand frames at a time.
@@ -389,6 +392,8 @@ def average_over_frames(
     """
     total, n_frames = np.zeros(n_models), 0
     for block in blocks:
+        if isinstance(block, WeightedFrames):
+            block = block.values
         for start in range(0, len(block), _SHORTLIST_FRAMES):
             part = block[start : start + _SHORTLIST_FRAMES]
             total += summed_scores(part)
