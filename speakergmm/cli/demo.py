@@ -106,8 +106,7 @@ class Demo(AnsweringCommand):
         background = train_background(lists.background, options, self.jobs)
         background.save(model_file)
         step(f"background model: {self.components} components -> {model_file}")
-        # All components are scored, as in the recipe of verification: the figures are the same.
-        chosen = speakers.ProtocolOptions.of(None, {"top_c": None})
+        chosen = speakers.ProtocolOptions()
         scores = speakers.run_protocol(
             lists, background, engine=self.jobs, run=RunContext(progress=True), options=chosen
         )

@@ -69,7 +69,7 @@ _LABELS = "run-protocol reads the trials from its folder, and writes their label
 _COSTS = "costs other than 1 are options of speakergmm.evaluate and metrics.min_dcf in Python"
 _MEAN = 'train-ubm --features FILE, with the two lines preset = "speaker", normalisation = "mean"'
 _WORDS = "the words and their phones are those of the file of --lexicon"
-_BEST_COMPONENTS = "verify, identify and run-protocol score the five best components, --exact all"
+_BEST_COMPONENTS = "verify, identify and run-protocol score all components, --top-c N the N best"
 _REPLACED = "an older output of the same kind is always replaced"
 _PRINTED = "the result is printed, and > FILE writes it to a file"
 _SETTINGS = "all options are given on the command line (those of features: --features FILE)"

@@ -33,8 +33,7 @@ class RunProtocol(EngineCommand, AnsweringCommand):
     output: Path = options.output(..., "Score file (TSV) to write.")
     data_dir: options.DataDir = None
     feature_store: options.FeatureStoreOption = None
-    experiment: ProtocolOptions = options_of(ProtocolOptions, "split", "relevance_factor")
-    exact: options.Exact = False
+    experiment: ProtocolOptions = options_of(ProtocolOptions, "split", "relevance_factor", "top_c")
     context: RunContext = options_of(RunContext, "strict")
 
     def run(self) -> None:
@@ -53,7 +52,7 @@ class RunProtocol(EngineCommand, AnsweringCommand):
         print_warnings(lists.notes)
         check_lists(lists, split=self.experiment.split, strict=self.context.strict)
         background = speakers.BackgroundModel.load(self.ubm)
-        chosen = ProtocolOptions.of(self.experiment, {"top_c": None} if self.exact else {})
+        chosen = self.experiment
         scores = speakers.run_protocol(
             lists,
             background,

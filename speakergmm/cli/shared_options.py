@@ -139,12 +139,6 @@ Iterations = Annotated[
     int,
     typer.Option("--iterations", "--max-iter", min=1, help="Number of iterations of training."),
 ]
-Exact = Annotated[
-    bool,
-    typer.Option(
-        "--exact", help="Score with all components, not only with the five best of each frame."
-    ),
-]
 Seed = Annotated[
     int,
     typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the random numbers."),

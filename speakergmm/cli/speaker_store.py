@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from speakergmm import speakers
@@ -89,13 +88,12 @@ class Verify(AnsweringCommand):
     store: options.StoreArgument
     speaker: options.SpeakerArgument
     wav: Path = argument("Recording to verify.")
-    verification: VerificationOptions = options_of(VerificationOptions, "threshold")
+    verification: VerificationOptions = options_of(VerificationOptions, "threshold", "top_c")
     feature_store: options.FeatureStoreOption = None
-    exact: options.Exact = False
 
     def run(self) -> None:
         """Score the recording, and decide if a threshold is given."""
-        chosen = replace(self.verification, top_c=None) if self.exact else self.verification
+        chosen = self.verification
         with speakers.SpeakerStore.open(self.store) as store:
             result = store.verify(self.speaker, self.wav, chosen, feature_store=self.feature_store)
         decision = ""
@@ -122,13 +120,14 @@ class Identify(AnsweringCommand):
 
     store: options.StoreArgument
     wavs: list[Path] = argument("One or more recordings of one unknown speaker.")
-    identification: IdentificationOptions = options_of(IdentificationOptions, "top", "threshold")
+    identification: IdentificationOptions = options_of(
+        IdentificationOptions, "top", "threshold", "top_c", "shortlist"
+    )
     feature_store: options.FeatureStoreOption = None
-    exact: options.Exact = False
 
     def run(self) -> None:
         """Score the recordings against all speakers, and decide if a threshold is given."""
-        chosen = replace(self.identification, top_c=None) if self.exact else self.identification
+        chosen = self.identification
         with speakers.SpeakerStore.open(self.store) as store:
             result = store.identify(self.wavs, chosen, feature_store=self.feature_store)
         table = Table(

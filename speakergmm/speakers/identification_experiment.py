@@ -143,8 +143,8 @@ def run_identification(
         Length of the windows in frames of speech; by default whole recordings are scored.
     shift : int, default=1
         Number of frames from one window to the next.
-    top_c : int or None, default=5
-        Components that a `SpeakerScorer` evaluates per frame; None for all. Independent mixtures
+    top_c : int or None, default=None
+        Components that a `SpeakerScorer` evaluates per frame; by default all. Independent mixtures
         are always evaluated with all components.
     feature_store : FeatureStore or path, optional
         Features of recordings that it has are not extracted again. Recordings that it lacks, or has

@@ -197,8 +197,9 @@ class SpeakerScorer:
         ----------
         X : array, shape (T, D)
             Frames of speech.
-        top_c : int or None, default=5
-            Background components that are evaluated per frame; None (or K and more) for all.
+        top_c : int or None, default=None
+            Background components that are evaluated per frame, the best ones; by default (and for
+            K and more) all.
 
         Returns
         -------
@@ -228,7 +229,7 @@ class SpeakerScorer:
         ----------
         X : array, shape (T, D), or iterable of such
             Frames of speech; blocks of one recording or of several recordings are pooled.
-        top_c : int or None, default=5
+        top_c : int or None, default=None
             As for `frame_scores`.
 
         Returns
@@ -259,7 +260,7 @@ class SpeakerScorer:
         ----------
         blocks : iterable of array, shape (T, D)
             Frames of speech.
-        top_c : int or None, default=5
+        top_c : int or None, default=None
             As for `frame_scores`.
 
         Returns
@@ -401,6 +402,23 @@ def average_over_frames(
     if n_frames == 0:
         raise InsufficientDataError("there are no frames of speech to score")
     return total / n_frames, n_frames
+
+
+def best_speakers(
+    names: Sequence[str], scores: NDArray[np.float64], count: int
+) -> tuple[tuple[str, float], ...]:
+    """Return the speakers with the highest scores, the best one first, and their scores.
+
+    Parameters
+    ----------
+    names : sequence of str
+    scores : array, shape (S,)
+    count : int
+        Number of speakers that are returned, if there are as many. Equal scores are in the order
+        of the names.
+    """
+    order = sorted(range(len(scores)), key=lambda place: (-scores[place], names[place]))
+    return tuple((names[place], float(scores[place])) for place in order[:count])
 
 
 def _log_sum_exp(values: NDArray[Any]) -> NDArray[Any]:

@@ -42,7 +42,7 @@ from speakergmm.speakers.speaker_options import (
     IdentificationOptions,
     VerificationOptions,
 )
-from speakergmm.speakers.speaker_scoring import SpeakerScorer
+from speakergmm.speakers.speaker_scoring import SpeakerScorer, best_speakers
 from speakergmm.speakers.store_schema import SpeakerRow
 from speakergmm.speakers.stored_scorers import StoredScorers
 from speakergmm.speakers.values import StoreFile, parsed_json
@@ -357,7 +357,7 @@ class SpeakerStore:
             or has from another version of the file, are extracted, with a warning.
         **changes
             Fields of `IdentificationOptions`, in place of those of `options`: ``top``,
-            ``threshold``, ``top_c``.
+            ``threshold``, ``top_c``, ``shortlist``.
 
         Returns
         -------
@@ -379,14 +379,15 @@ class SpeakerStore:
             scorer = self._scorers.of_all(file)
         if not scorer.names:
             raise StoreError(f"{self.path}: no speaker is enrolled; enroll some first")
-        scores, n_frames, seconds = self._score(scorer, paths, options.top_c, feature_store)
-        # The best score first; equal scores in the order of the names.
-        order = sorted(range(len(scores)), key=lambda place: (-scores[place], scorer.names[place]))
-        ranking = tuple(
-            (scorer.names[place], float(scores[place])) for place in order[: options.top]
-        )
+        n_speakers, top_c = len(scorer), options.top_c
+        if options.shortlist is not None and top_c is not None:
+            rough, _, _ = self._score(scorer, paths, top_c, feature_store)
+            best = best_speakers(scorer.names, rough, options.shortlist)
+            scorer, top_c = scorer.subset([name for name, _ in best]), None
+        scores, n_frames, seconds = self._score(scorer, paths, top_c, feature_store)
+        ranking = best_speakers(scorer.names, scores, options.top)
         return store_results.SpeakerRanking(
-            ranking, len(scores), seconds, n_frames, options.threshold
+            ranking, n_speakers, seconds, n_frames, options.threshold
         )
 
     def model(self, speaker: str) -> enrolment.SpeakerModel:

@@ -68,7 +68,7 @@ def test_a_value_reaches_the_option_that_is_meant(capsys):
         (["train-ubm", "data", "--num-iters", "4"], ["30 iterations"]),
         (["train-ubm", "data", "--sample-frequency", "8000"], ["preset", "sample_rate = 8000"]),
         (["train-ubm", "data", "--cmd", "run.pl"], ["--jobs"]),
-        (["train-ubm", "data", "--num-gselect", "5"], ["--exact"]),
+        (["train-ubm", "data", "--num-gselect", "5"], ["--top-c"]),
         (["train-ubm", "data", "--apply-cmn", "true"], ["normalisation"]),
         (["train-hmm", "data", "--oov", "<unk>"], ["--unknown-word ", "--unknown-words"]),
         (["train-hmm", "data", "--lang", "lang"], ["--lexicon"]),

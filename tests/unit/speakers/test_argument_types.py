@@ -108,7 +108,7 @@ def test_numbers_may_be_numpy_s(store, voices):
         voices(1, 1), top=np.int64(1), top_c=np.int32(5), threshold=np.float32(-9)
     )
     assert len(found.ranking) == 1
-    assert found.ranking == store.identify(voices(1, 1), top=1).ranking
+    assert found.ranking == store.identify(voices(1, 1), top=1, top_c=5).ranking
 
 
 def test_a_scorer_names_what_it_takes(store, background, voices):

@@ -90,11 +90,27 @@ def test_verification_scores_equal_the_formula(three, voices, top_c):
     assert result.decision is None
 
 
-def test_five_components_are_scored_by_default(three, voices):
-    five = three.verify("bea", voices(2, 5), top_c=5).score
-    assert three.verify("bea", voices(2, 5)).score == five
-    assert three.identify(voices(2, 5)) == three.identify(voices(2, 5), top_c=5)
+def test_all_components_are_scored_by_default(three, voices):
+    exact = three.verify("bea", voices(2, 5), top_c=None).score
+    assert three.verify("bea", voices(2, 5)).score == exact
+    assert three.identify(voices(2, 5)) == three.identify(voices(2, 5), top_c=None)
     assert len({three.verify("bea", voices(2, 5), top_c=c).score for c in (1, 4, 5, 6)}) == 4
+
+
+def test_a_shortlist_is_scored_again_with_all_components(three, voices):
+    exact = three.identify(voices(2, 5))
+    rough = three.identify(voices(2, 5), top_c=1)
+    for count in (1, 2, 7):
+        found = three.identify(voices(2, 5), top=1, top_c=1, shortlist=count)
+        chosen = [name for name, _ in rough.ranking[:count]]
+        (best,) = found.ranking
+        expected = next(pair for pair in exact.ranking if pair[0] in chosen)
+        assert best == (expected[0], pytest.approx(expected[1], abs=1e-6))
+        assert found.n_speakers == 3
+    with pytest.raises(InvalidInputError, match="shortlist must be given together with top_c"):
+        three.identify(voices(2, 5), shortlist=5)
+    with pytest.raises(InvalidInputError, match="shortlist must be at least top, 5, found 2"):
+        three.identify(voices(2, 5), top_c=1, shortlist=2)
 
 
 def test_the_right_speaker_scores_best(three, voices):
