@@ -31,10 +31,21 @@ if TYPE_CHECKING:
     from speakergmm.metrics.identification import (
         identification_from_trials as identification_from_trials,
     )
+    from speakergmm.metrics.likelihood_ratios import TippettCurve as TippettCurve
+    from speakergmm.metrics.likelihood_ratios import calibration_loss as calibration_loss
+    from speakergmm.metrics.likelihood_ratios import cllr as cllr
+    from speakergmm.metrics.likelihood_ratios import min_cllr as min_cllr
+    from speakergmm.metrics.likelihood_ratios import tippett_curve as tippett_curve
     from speakergmm.metrics.phone_mappings import PHONE_MAPPINGS as PHONE_MAPPINGS
     from speakergmm.metrics.phone_mappings import PhoneMapping as PhoneMapping
     from speakergmm.metrics.phone_mappings import fold_stress as fold_stress
     from speakergmm.metrics.phone_mappings import read_phone_mapping as read_phone_mapping
+    from speakergmm.metrics.pool_adjacent_violators import PavCalibration as PavCalibration
+    from speakergmm.metrics.pool_adjacent_violators import pav_calibration as pav_calibration
+    from speakergmm.metrics.prior_curves import BayesErrors as BayesErrors
+    from speakergmm.metrics.prior_curves import EmpiricalCrossEntropy as EmpiricalCrossEntropy
+    from speakergmm.metrics.prior_curves import bayes_error_curve as bayes_error_curve
+    from speakergmm.metrics.prior_curves import empirical_cross_entropy as empirical_cross_entropy
     from speakergmm.metrics.resampling import Interval as Interval
     from speakergmm.metrics.resampling import draw_multiplicities as draw_multiplicities
     from speakergmm.metrics.resampling import percentile_interval as percentile_interval

@@ -115,10 +115,9 @@ class SortedTrials:
     """
 
     def __init__(self, target: ArrayLike, nontarget: ArrayLike, *, labelled: bool = False) -> None:
-        if not labelled:
-            _refuse_labels(target, nontarget)
-        self.target = _sorted(target, "target")
-        self.nontarget = _sorted(nontarget, "nontarget")
+        self.target, self.nontarget = as_trials(target, nontarget, labelled=labelled)
+        self.target.sort()
+        self.nontarget.sort()
 
     @classmethod
     def of(cls, scores: Scores) -> Self:
@@ -235,6 +234,21 @@ class SortedTrials:
         )
 
 
+def as_trials(
+    target: ArrayLike, nontarget: ArrayLike, *, labelled: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the scores of both kinds of trial as new arrays of float64.
+
+    Parameters
+    ----------
+    target, nontarget, labelled
+        As for `SortedTrials`, whose errors are raised.
+    """
+    if not labelled:
+        _refuse_labels(target, nontarget)
+    return _some(target, "target"), _some(nontarget, "nontarget")
+
+
 def dcf_weights(p_target: float, c_miss: float, c_fa: float) -> tuple[float, float]:
     """Compute the weights of P_miss and P_fa in the normalised detection cost.
 
@@ -309,13 +323,12 @@ def _differ_from_labels(scores: NDArray[Any], labels: NDArray[Any]) -> bool:
     return labels.size >= 16 or (fractional and (labels.dtype.kind in "iu" or labels.size > 3))
 
 
-def _sorted(scores: ArrayLike, kind: str) -> NDArray[np.float64]:
+def _some(scores: ArrayLike, kind: str) -> NDArray[np.float64]:
     array = as_scores(scores, f"{kind} scores")
     if not array.size:
         raise InvalidInputError(
             f"no {kind} scores: detection errors need at least one target and one nontarget trial"
         )
-    array.sort()
     return array
 
 
