@@ -159,7 +159,8 @@ def run_identification(
     -------
     ScoreMatrix
         Recordings are in the order of their first trials, windows in the order of time. A recording
-        that is shorter than `window`, or has less than 0.1 s of speech, has no rows.
+        that is shorter than `window`, or has less than 0.1 s of speech, has no rows. Averages
+        count frames by their weights, if the features have any; lengths of windows are in frames.
 
     Raises
     ------
@@ -268,12 +269,19 @@ class ScoreWindows:
 
     def __call__(self, utterance: Utterance) -> list[NDArray[np.float64]]:
         """Return the scores of one recording, for each length of windows."""
-        frames = speech_features(utterance, self.config).speech_values
+        frames = speech_features(utterance, self.config).speech_frames
         options = {"top_c": self.top_c} if isinstance(self.scorer, SpeakerScorer) else {}
         scores = self.scorer.frame_scores(frames, **options)
+        weights = frames.weights
+        if weights is not None and not weights.any():
+            raise InsufficientDataError(
+                f"{utterance.path}: the weights of all {len(weights)} frames of speech are zero"
+            )
         return [
-            scores.mean(axis=0, keepdims=True)
-            if window is None
-            else window_averages(scores, length=window, shift=self.shift)
+            window_averages(scores, length=window, shift=self.shift, weights=weights)
+            if window is not None
+            else scores.mean(axis=0, keepdims=True)
+            if weights is None
+            else np.average(scores, axis=0, weights=weights)[None]
             for window in self.windows
         ]

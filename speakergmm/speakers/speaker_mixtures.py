@@ -10,12 +10,18 @@ from numpy.typing import NDArray
 from speakergmm.corpora import AnyPath, Corpus, CorpusLike, Split, Utterance
 from speakergmm.engine import ONE_WORKER, Engine, EngineLike
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError
-from speakergmm.features import FeatureStore, StoredFrames, StoredRecording, find_recordings
+from speakergmm.features import (
+    FeatureStore,
+    StoredFrames,
+    StoredRecording,
+    WeightedFrames,
+    find_recordings,
+)
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
 from speakergmm.run_context import RunContext, warn_of_skip
 from speakergmm.speakers.extraction import opened_store, whole_recordings
 from speakergmm.speakers.mixture_training_options import SpeakerMixtureOptions
-from speakergmm.speakers.speaker_scoring import average_over_frames
+from speakergmm.speakers.speaker_scoring import average_over_frames, values_and_weights
 from speakergmm.speakers.speech_store import speech_of
 
 
@@ -58,13 +64,13 @@ class LikelihoodScorer:
     def __len__(self) -> int:
         return len(self.names)
 
-    def frame_scores(self, X: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    def frame_scores(self, X: NDArray[np.floating[Any]] | WeightedFrames) -> NDArray[np.float64]:
         """Score each frame for each speaker.
 
         Parameters
         ----------
-        X : array, shape (T, D)
-            Frames of speech.
+        X : array, shape (T, D), or WeightedFrames
+            Frames of speech; the score of a frame does not depend on its weight.
 
         Returns
         -------
@@ -76,19 +82,23 @@ class LikelihoodScorer:
         InvalidInputError
             If `X` has another number of columns or is not finite.
         """
-        scores = np.empty((len(X), len(self.names)))
+        frames, _ = values_and_weights(X)
+        scores = np.empty((len(frames), len(self.names)))
         for column, model in enumerate(self.models.values()):
-            scores[:, column] = model.log_likelihood(X, precision=self.precision)
+            scores[:, column] = model.log_likelihood(frames, precision=self.precision)
         return scores
 
     def score(
-        self, X: NDArray[np.floating[Any]] | Iterable[NDArray[np.floating[Any]]]
+        self,
+        X: NDArray[np.floating[Any]]
+        | WeightedFrames
+        | Iterable[NDArray[np.floating[Any]] | WeightedFrames],
     ) -> NDArray[np.float64]:
-        """Average the log-likelihood over the frames, for each speaker.
+        """Average the log-likelihood over the frames by their weights, for each speaker.
 
         Parameters
         ----------
-        X : array, shape (T, D), or iterable of such
+        X : array, shape (T, D), WeightedFrames, or iterable of such
             Frames of speech; blocks are pooled.
 
         Returns
@@ -98,12 +108,16 @@ class LikelihoodScorer:
         Raises
         ------
         InsufficientDataError
-            If there are no frames.
+            If there are no frames, or their weights sum to nothing.
         """
-        blocks = [X] if isinstance(X, np.ndarray) else X
-        return average_over_frames(
-            lambda X: self.frame_scores(X).sum(axis=0), blocks, len(self.names)
-        )[0]
+        blocks = [X] if isinstance(X, (np.ndarray, WeightedFrames)) else X
+        return average_over_frames(self._summed_scores, blocks, len(self.names))[0]
+
+    def _summed_scores(
+        self, X: NDArray[np.floating[Any]], weights: NDArray[np.float64] | None
+    ) -> NDArray[np.float64]:
+        scores = self.frame_scores(X)
+        return scores.sum(axis=0) if weights is None else weights @ scores
 
 
 def train_speaker_mixtures(

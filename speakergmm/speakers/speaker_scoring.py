@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
+    InvalidInputError,
 )
 from speakergmm.features import Features, WeightedFrames
 from speakergmm.gaussians.choices import Precision
@@ -189,14 +190,14 @@ class SpeakerScorer:
         return self.from_terms(self.background, names, self._slopes[places], self._offsets[places])
 
     def frame_scores(
-        self, X: NDArray[np.floating[Any]], *, top_c: int | None = DEFAULT_TOP_C
+        self, X: NDArray[np.floating[Any]] | WeightedFrames, *, top_c: int | None = DEFAULT_TOP_C
     ) -> NDArray[np.float64]:
         """Score each frame for each speaker.
 
         Parameters
         ----------
-        X : array, shape (T, D)
-            Frames of speech.
+        X : array, shape (T, D), or WeightedFrames
+            Frames of speech; the score of a frame does not depend on its weight.
         top_c : int or None, default=None
             Background components that are evaluated per frame, the best ones; by default (and for
             K and more) all.
@@ -211,7 +212,9 @@ class SpeakerScorer:
         InvalidInputError
             If `X` has another number of columns or is not finite, or `top_c` is not positive.
         """
-        frames = check_finite_frames(X, n_features=self.background.n_features)
+        frames = check_finite_frames(
+            values_and_weights(X)[0], n_features=self.background.n_features
+        )
         scores = np.empty((len(frames), len(self.names)))
         for rows, speakers, found in self._blocks_of_scores(frames, top_c):
             scores[rows, speakers] = found
@@ -219,15 +222,17 @@ class SpeakerScorer:
 
     def score(
         self,
-        X: NDArray[np.floating[Any]] | Iterable[NDArray[np.floating[Any]] | WeightedFrames],
+        X: NDArray[np.floating[Any]]
+        | WeightedFrames
+        | Iterable[NDArray[np.floating[Any]] | WeightedFrames],
         *,
         top_c: int | None = DEFAULT_TOP_C,
     ) -> NDArray[np.float64]:
-        """Average the log-likelihood ratio over frames, for each speaker.
+        """Average the log-likelihood ratio over frames by their weights, for each speaker.
 
         Parameters
         ----------
-        X : array, shape (T, D), or iterable of such
+        X : array, shape (T, D), WeightedFrames, or iterable of such
             Frames of speech; blocks of one recording or of several recordings are pooled.
         top_c : int or None, default=None
             As for `frame_scores`.
@@ -239,26 +244,27 @@ class SpeakerScorer:
         Raises
         ------
         InsufficientDataError
-            If there are no frames.
+            If there are no frames, or their weights sum to nothing.
         InvalidInputError
-            As for `frame_scores`.
+            As for `frame_scores`; or if weights are not from 0 to 1, one for each frame.
         """
         refuse_path(X)
         if isinstance(X, Features):
             raise wrong_type(X, "features.speech_values, or features.values for all frames,")
-        return self.score_blocks([X] if isinstance(X, np.ndarray) else X, top_c=top_c)[0]
+        blocks = [X] if isinstance(X, (np.ndarray, WeightedFrames)) else X
+        return self.score_blocks(blocks, top_c=top_c)[0]
 
     def score_blocks(
         self,
         blocks: Iterable[NDArray[np.floating[Any]] | WeightedFrames],
         *,
         top_c: int | None = DEFAULT_TOP_C,
-    ) -> tuple[NDArray[np.float64], int]:
+    ) -> tuple[NDArray[np.float64], float]:
         """Average the log-likelihood ratio over frames, and count the frames.
 
         Parameters
         ----------
-        blocks : iterable of array, shape (T, D)
+        blocks : iterable of array, shape (T, D), or WeightedFrames
             Frames of speech.
         top_c : int or None, default=None
             As for `frame_scores`.
@@ -266,23 +272,26 @@ class SpeakerScorer:
         Returns
         -------
         scores : array, shape (S,)
-        n_frames : int
+        n_frames : float
+            Sum of the weights of the frames; their number, an int, if no block has weights.
 
         Raises
         ------
         InsufficientDataError, InvalidInputError
             As for `score`.
         """
-        return average_over_frames(lambda X: self._summed_scores(X, top_c), blocks, len(self.names))
+        return average_over_frames(
+            lambda X, weights: self._summed_scores(X, weights, top_c), blocks, len(self.names)
+        )
 
     def _summed_scores(
-        self, X: NDArray[np.floating[Any]], top_c: int | None
+        self, X: NDArray[np.floating[Any]], weights: NDArray[Any] | None, top_c: int | None
     ) -> NDArray[np.float64]:
-        """Sum the scores of some frames, which are never held together."""
+        """Sum the weighted scores of some frames, which are never held together."""
         frames = check_finite_frames(X, n_features=self.background.n_features)
         total = np.zeros(len(self.names))
-        for _, speakers, found in self._blocks_of_scores(frames, top_c):
-            total[speakers] += found.sum(axis=0)
+        for rows, speakers, found in self._blocks_of_scores(frames, top_c):
+            total[speakers] += found.sum(axis=0) if weights is None else weights[rows] @ found
         return total
 
     def _blocks_of_scores(
@@ -365,43 +374,83 @@ class SpeakerScorer:
             yield some, _log_average(log_posteriors, differences)
 
 
+def values_and_weights(
+    block: NDArray[np.floating[Any]] | WeightedFrames,
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.float64] | None]:
+    """Return the frames of a block, and their weights, None if all count fully.
+
+    Raises
+    ------
+    InvalidInputError
+        If the weights are not numbers from 0 to 1, one for each frame.
+    """
+    if not isinstance(block, WeightedFrames):
+        return block, None
+    if block.weights is None:
+        return block.values, None
+    weights = np.asarray(block.weights, dtype=np.float64)
+    if weights.shape != np.shape(block.values)[:1]:
+        raise InvalidInputError(
+            f"weights must have one entry for each of {len(block.values)} frames, found shape "
+            f"{weights.shape}"
+        )
+    bad = np.flatnonzero(~((weights >= 0) & (weights <= 1)))
+    if bad.size:
+        raise InvalidInputError(
+            f"weights of frames must be from 0 to 1, found {weights[bad[0]]:g} at frame {bad[0]}"
+        )
+    return block.values, weights
+
+
 def average_over_frames(
-    summed_scores: Callable[[NDArray[Any]], NDArray[np.float64]],
+    summed_scores: Callable[
+        [NDArray[np.floating[Any]], NDArray[np.float64] | None], NDArray[np.float64]
+    ],
     blocks: Iterable[NDArray[np.floating[Any]] | WeightedFrames],
     n_models: int,
-) -> tuple[NDArray[np.float64], int]:
-    """Average scores over the frames of all blocks, some thousand frames at a time.
+) -> tuple[NDArray[np.float64], float]:
+    """Average scores over the frames of all blocks by weight, some thousand frames at a time.
 
     Parameters
     ----------
     summed_scores : callable
-        Returns the sums of the scores of some frames, shape (S,).
-    blocks : iterable of array, shape (T, D)
+        Returns the sums of the weighted scores of some frames, shape (S,), from the frames and
+        their weights, None if all count fully.
+    blocks : iterable of array, shape (T, D), or WeightedFrames
     n_models : int
         Number of models S.
 
     Returns
     -------
     averages : array, shape (S,)
-    n_frames : int
-
+    n_frames : float
+        Sum of the weights of the frames; their number, an int, if no block has weights.
 
     Raises
     ------
     InsufficientDataError
-        If there are no frames.
+        If there are no frames, or their weights sum to nothing.
+    InvalidInputError
+        As for `values_and_weights`.
     """
-    total, n_frames = np.zeros(n_models), 0
+    total, n_frames, seen = np.zeros(n_models), 0.0, 0
+    is_weighted = False
     for block in blocks:
-        if isinstance(block, WeightedFrames):
-            block = block.values
-        for start in range(0, len(block), _SHORTLIST_FRAMES):
-            part = block[start : start + _SHORTLIST_FRAMES]
-            total += summed_scores(part)
-            n_frames += len(part)
-    if n_frames == 0:
+        frames, weights = values_and_weights(block)
+        for start in range(0, len(frames), _SHORTLIST_FRAMES):
+            rows = slice(start, start + _SHORTLIST_FRAMES)
+            part = None if weights is None else weights[rows]
+            total += summed_scores(frames[rows], part)
+            n_frames += len(frames[rows]) if part is None else float(part.sum())
+        seen += len(frames)
+        is_weighted |= weights is not None
+    if seen == 0:
         raise InsufficientDataError("there are no frames of speech to score")
-    return total / n_frames, n_frames
+    if not n_frames > 0:
+        raise InsufficientDataError(
+            f"the weights of all {seen} frames of speech are zero: nothing is left to score"
+        )
+    return total / n_frames, n_frames if is_weighted else seen
 
 
 def best_speakers(

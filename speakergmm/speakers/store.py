@@ -539,8 +539,8 @@ class SpeakerStore:
         paths: Sequence[Path],
         top_c: int | None,
         feature_store: FeatureStore | AnyPath | None,
-    ) -> tuple[NDArray[np.float64], int, float]:
-        """Return the scores, the number of frames and the seconds of speech."""
+    ) -> tuple[NDArray[np.float64], float, float]:
+        """Return the scores, the number of frames by their weights and the seconds of speech."""
         store = opened_store(feature_store, self.background.features)
         recordings = [recording_of(each) for each in whole_recordings(paths, store)]
         speech = SpeechStream(self.background.features, recordings)

@@ -74,8 +74,8 @@ class VerificationScore:
         natural logarithms.
     speech_seconds : float
         Seconds of speech that were scored.
-    n_frames : int
-        Number of frames of speech.
+    n_frames : float
+        Number of frames of speech; a sum of weights where frames have weights.
     threshold : float or None
         The decision threshold, if there was one.
     decision : bool or None
@@ -85,7 +85,7 @@ class VerificationScore:
     speaker: str
     score: float
     speech_seconds: float
-    n_frames: int
+    n_frames: float
     threshold: float | None = None
     decision: bool | None = None
 
@@ -106,8 +106,8 @@ class SpeakerRanking:
         Number of speakers that were compared.
     speech_seconds : float
         Seconds of speech that were scored, over all recordings.
-    n_frames : int
-        Number of frames of speech.
+    n_frames : float
+        Number of frames of speech; a sum of weights where frames have weights.
     threshold : float or None
         The decision threshold, if there was one.
     """
@@ -115,7 +115,7 @@ class SpeakerRanking:
     ranking: tuple[tuple[str, float], ...]
     n_speakers: int
     speech_seconds: float
-    n_frames: int
+    n_frames: float
     threshold: float | None = None
 
     @property

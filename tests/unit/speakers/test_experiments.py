@@ -23,6 +23,7 @@ from speakergmm.speakers import (
     collect_statistics,
     enroll_models,
     fit_speaker_mixtures,
+    identification_experiment,
     run_identification,
     run_identification_windows,
     run_protocol,
@@ -244,6 +245,38 @@ def test_the_shortlist_is_passed_to_the_scorer(protocol, background):
         matrix = run_identification(split, scorer, background.features, **options)
         expected = [scorer.score(frames_of(path), top_c=top_c) for path in split.test_paths()]
         np.testing.assert_allclose(matrix.scores, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_frames_count_by_their_weights(protocol, background, monkeypatch):
+    split = protocol.splits["eval"]
+    silent = split.test_paths()[1]
+
+    def weighted(utterance, config):
+        features = FeatureExtractor(config).extract(utterance.path)
+        weights = np.linspace(0, 1, len(features.speech), dtype=np.float32)
+        return replace(features, weights=weights * (utterance.path != silent))
+
+    # Whatever gives frames their weights is none of this experiment.
+    monkeypatch.setattr(identification_experiment, "speech_features", weighted)
+    scorer = SpeakerScorer(background.mixture, enroll_models(split, background))
+    with pytest.warns(SkippedRecordingWarning, match="frames of speech are zero"):
+        found = run_identification_windows(
+            split, scorer, background.features, windows=(None, 30), shift=9
+        )
+    tests = [path for path in split.test_paths() if path != silent]
+    assert found[None].paths == found[30].paths == tuple(tests)
+    whole, windows = [], []
+    for path in tests:
+        features = FeatureExtractor("speaker").extract(path)
+        weights = np.linspace(0, 1, len(features.speech), dtype=np.float32)[features.speech]
+        scores = scorer.frame_scores(features.speech_values)
+        whole.append(np.average(scores, axis=0, weights=weights))
+        windows += [
+            np.average(scores[first : first + 30], axis=0, weights=weights[first : first + 30])
+            for first in range(0, len(scores) - 29, 9)
+        ]
+    np.testing.assert_allclose(found[None].scores, whole, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(found[30].scores, windows, rtol=1e-9, atol=1e-9)
 
 
 def test_several_windows_at_once_equal_one_by_one(protocol, background):

@@ -5,6 +5,7 @@ import oracles.speakers as oracle
 import pytest
 
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
+from speakergmm.features import WeightedFrames
 from speakergmm.mixtures import DiagonalMixture
 
 # Blocks are cut small, and the logarithms of sums tried at their limits: neither is public.
@@ -171,6 +172,70 @@ def test_blocks_are_pooled_by_frames(rng):
     np.testing.assert_allclose(scores, scorer.score(frames, top_c=3), rtol=1e-12)
 
 
+@pytest.mark.parametrize("top_c", [None, 3])
+@pytest.mark.parametrize("n_speakers", [1, 5])
+def test_scores_are_averages_by_weight(rng, monkeypatch, top_c, n_speakers):
+    monkeypatch.setattr(speaker_scoring, "_BLOCK_NUMBERS", 60)
+    monkeypatch.setattr(speaker_scoring, "_SHORTLIST_FRAMES", 13)
+    background, models = make(rng, n_speakers=n_speakers)
+    frames = background.sample(40, rng)
+    weights = rng.choice([0.0, 0.25, 1.0, 0.7], 40).astype(np.float32)
+    scorer = SpeakerScorer(background, models, precision="float64")
+    ratios = naive(background, models, frames, top_c)
+    expected = sum(w * r for w, r in zip(weights.tolist(), ratios, strict=True))
+    expected = expected / sum(weights.tolist())
+    blocks = [
+        WeightedFrames(frames[:9], weights[:9]),
+        WeightedFrames(frames[9:9], weights[9:9]),
+        WeightedFrames(frames[9:], weights[9:]),
+    ]
+    scores, n_frames = scorer.score_blocks(blocks, top_c=top_c)
+    np.testing.assert_allclose(scores, expected, rtol=1e-9, atol=1e-9)
+    assert n_frames == pytest.approx(sum(weights.tolist()), rel=1e-12)
+    whole = WeightedFrames(frames, weights)
+    np.testing.assert_allclose(scorer.score(whole, top_c=top_c), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(
+        scorer.frame_scores(whole, top_c=top_c), scorer.frame_scores(frames, top_c=top_c)
+    )
+
+
+def test_frames_without_weights_count_fully(rng):
+    background, models = make(rng)
+    frames = background.sample(40, rng).astype(np.float32)
+    for scorer in (SpeakerScorer(background, models), LikelihoodScorer(models)):
+        plain = scorer.score(frames)
+        np.testing.assert_array_equal(scorer.score(WeightedFrames(frames, None)), plain)
+        np.testing.assert_array_equal(scorer.score([WeightedFrames(frames, None)]), plain)
+        ones = np.ones(len(frames), np.float32)
+        np.testing.assert_allclose(
+            scorer.score(WeightedFrames(frames, ones)), plain, rtol=1e-12, atol=1e-12
+        )
+        # A block without weights beside one with weights counts fully, too.
+        mixed = [frames[:10], WeightedFrames(frames[10:], 0 * ones[10:])]
+        np.testing.assert_allclose(scorer.score(mixed), scorer.score(frames[:10]), rtol=1e-12)
+    _, n_frames = SpeakerScorer(background, models).score_blocks([WeightedFrames(frames, None)])
+    assert n_frames == 40
+    assert isinstance(n_frames, int)
+
+
+@pytest.mark.parametrize(
+    ("weights", "error", "words"),
+    [
+        (np.zeros(4), InsufficientDataError, "the weights of all 4 frames of speech are zero"),
+        (np.ones(3), InvalidInputError, r"one entry for each of 4 frames, found shape \(3,\)"),
+        (np.array([1, 0, 1.5, 1]), InvalidInputError, "from 0 to 1, found 1.5 at frame 2"),
+        (np.array([1, -0.5, 1, 1]), InvalidInputError, "from 0 to 1, found -0.5 at frame 1"),
+        (np.array([1, 0, 1, np.nan]), InvalidInputError, "from 0 to 1, found nan at frame 3"),
+    ],
+)
+def test_wrong_weights_are_refused(rng, weights, error, words):
+    background, models = make(rng)
+    frames = WeightedFrames(np.zeros((4, 3)), weights)
+    for scorer in (SpeakerScorer(background, models), LikelihoodScorer(models)):
+        with pytest.raises(error, match=words):
+            scorer.score(frames)
+
+
 @pytest.mark.parametrize("top_c", [None, 2])
 def test_a_subset_scores_as_the_whole_does(rng, top_c):
     background, models = make(rng, n_speakers=8)
@@ -264,6 +329,24 @@ def test_window_averages(rng, length, shift):
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize(("length", "shift"), [(1, 1), (4, 1), (5, 3), (12, 1), (13, 2)])
+@pytest.mark.parametrize("scale", [1.0, 1e-20])
+def test_window_averages_by_weight(rng, length, shift, scale):
+    scores = rng.normal(size=(12, 3))
+    weights = np.array([1.0, 0.3, 0, 0, 0, 0, 0, 0.5, 1.0, 0.01, 1.0, 0.25])
+    weights[8:] *= scale
+    found = window_averages(scores, length=length, shift=shift, weights=weights)
+    rows = [slice(first, first + length) for first in range(0, 12 - length + 1, shift)]
+    expected = [
+        np.average(scores[row], axis=0, weights=weights[row]) for row in rows if weights[row].any()
+    ]
+    assert (len(expected) < len(rows)) == (length < 5)
+    np.testing.assert_allclose(found, np.reshape(expected, (-1, 3)), rtol=1e-12, atol=1e-14)
+    for wrong in (weights[1:], -weights, weights * np.nan):
+        with pytest.raises(InvalidInputError, match="weights must be finite and >= 0"):
+            window_averages(scores, length=length, shift=shift, weights=wrong)
+
+
 @pytest.mark.parametrize(
     "arguments", [{"length": 0}, {"length": 2, "shift": 0}], ids=["length", "shift"]
 )
@@ -285,6 +368,11 @@ def test_likelihood_scores_equal_the_formula(rng):
     assert scorer.names == tuple(models)
     np.testing.assert_allclose(scorer.score(frames), expected, rtol=1e-10)
     np.testing.assert_allclose(scorer.score([frames[:7], frames[7:]]), expected, rtol=1e-10)
+    weights = rng.uniform(size=25).astype(np.float32)
+    single = [[oracle.log_sum(oracle.log_joint(x, m)) for x in frames] for m in models.values()]
+    expected = [np.dot(weights.astype(float), each) / weights.sum(dtype=float) for each in single]
+    blocks = [WeightedFrames(frames[:7], weights[:7]), WeightedFrames(frames[7:], weights[7:])]
+    np.testing.assert_allclose(scorer.score(blocks), expected, rtol=1e-10)
 
 
 def test_likelihood_models_must_agree_in_width(rng):
