@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from speakergmm.features.normalisation import normalise_sliding as normalise_sliding
     from speakergmm.features.presets import PRESETS as PRESETS
     from speakergmm.features.rasta import RastaFilter as RastaFilter
+    from speakergmm.features.recording_level import EnergySample as EnergySample
+    from speakergmm.features.recording_level import RecordingLevel as RecordingLevel
+    from speakergmm.features.recording_level import neighbour_means as neighbour_means
     from speakergmm.features.recording_mapping import leave_out as leave_out
     from speakergmm.features.recording_mapping import map_recordings as map_recordings
     from speakergmm.features.slopes import deltas as deltas

@@ -4,6 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.features.config import FeatureConfig
+from speakergmm.features.recording_level import RecordingLevel
+
+# 20 nats, or 87 dB, below the peak: what is quieter is digital silence or the noise of last bits.
+_LEAST_RELATIVE_ENERGY = np.exp(-20.0)
 
 
 def cosine_transform(
@@ -78,14 +82,30 @@ class CepstralTransform:
             columns.insert(at, 0)
             self.names.insert(at, config.energy)
         self._matrix = np.ascontiguousarray(matrix[:, columns], dtype=np.float32)
-        self._energy_column = columns.index(0) if config.energy == "log_energy" else None
+        self._energy_column = columns.index(0) if config.energy.endswith("log_energy") else None
 
     def __call__(
-        self, log_filters: NDArray[np.float32], energy: NDArray[np.float32]
+        self,
+        log_filters: NDArray[np.float32],
+        energy: NDArray[np.float32],
+        *,
+        level: RecordingLevel | None = None,
     ) -> NDArray[np.float32]:
-        """Return the static features of T frames, shape (T, len(names))."""
+        """Return the static features of T frames, shape (T, len(names)).
+
+        Parameters
+        ----------
+        log_filters : array of float32, shape (T, n_filters)
+            Log filter energies.
+        energy : array of float32, shape (T,)
+            Sums of squares of the frames.
+        level : RecordingLevel, optional
+            Level of the recording, for its relative log energy.
+        """
         static = log_filters @ self._matrix
         if self._energy_column is not None:
-            floor = np.float32(self.config.log_floor)
-            static[:, self._energy_column] = np.log(np.maximum(energy, floor))
+            floor = self.config.log_floor
+            if self.config.energy == "relative_log_energy" and level is not None:
+                energy, floor = energy / np.float32(level.peak), _LEAST_RELATIVE_ENERGY
+            static[:, self._energy_column] = np.log(np.maximum(energy, np.float32(floor)))
         return static

@@ -5,7 +5,7 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
 from speakergmm.errors import InvalidTypeError
@@ -25,15 +25,25 @@ FilterSlopes = Literal["mel", "hertz"]
 FilterNormalisation = Literal["none", "area"]
 Logarithm = Literal["natural", "decibel"]
 CepstralScale = Literal["orthonormal", "htk"]
-Energy = Literal["none", "c0", "log_energy"]
+Energy = Literal["none", "c0", "log_energy", "relative_log_energy"]
 EnergyPosition = Literal["first", "last"]
 VoiceActivity = Literal["none", "energy", "two_gaussian"]
+FrameWeighting = Literal["none", "local_snr"]
 Normalisation = Literal[
     "none", "mean", "mean_variance", "sliding_mean", "sliding_mean_variance", "warping"
 ]
 
 # Part of the digest: to be raised when the same configuration begins to yield other numbers.
 _NUMBERS_VERSION = 1
+# Fields that are younger than digests in existing files, which leave them out at their defaults.
+_YOUNGER = (
+    "frequency_warp",
+    "vad_peak",
+    "vad_above_noise",
+    "frame_weights",
+    "snr_midpoint",
+    "snr_slope",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +108,11 @@ class FeatureConfig(Options):
         Scale of the cosine transform; the two differ in c0 only, by a factor of sqrt(2).
     lifter : int
         L of the cepstral weights 1 + L/2 sin(pi n / L); 0 for none.
-    energy : {"none", "c0", "log_energy"}
+    energy : {"none", "c0", "log_energy", "relative_log_energy"}
         Energy column beside the cepstra; log energy is the natural logarithm of the energy of the
-        frame before pre-emphasis and window.
+        frame before pre-emphasis and window. Relative log energy is counted from the peak of the
+        recording (the 98th percentile of energies averaged over three frames), whatever its gain;
+        it is at least -20 nats.
     energy_position : {"first", "last"}
         Place of that column among the static features.
     rasta : bool
@@ -125,11 +137,24 @@ class FeatureConfig(Options):
     vad_floor : float
         Root mean square, in 16-bit units, to which quieter frames are raised, so that digital
         silence does not lower the mean.
+    vad_peak : float or None
+        Log energy, in nats of 16-bit units, to which the peak of the recording is moved before the
+        rule is applied: frames are loud whatever the gain of the recording. None leaves the level
+        as it is; so does a peak below four times `vad_floor`, which is silence.
+    vad_above_noise : float or None
+        Nats by which a loud frame also exceeds the noise, the mean energy of the quietest quarter
+        of the frames: steady noise is not speech, nor is anything in a recording of nothing else.
     vad_posterior : float
         With ``two_gaussian``, probability of the louder Gaussian above which a frame is loud.
     vad_separation : float
         With ``two_gaussian``, least distance of the two means, in nats; if they are closer, they
         are taken for one Gaussian, and the rule ``energy`` decides.
+    frame_weights : {"none", "local_snr"}
+        Weights with which frames count in models and scores: all alike, or by their local
+        signal-to-noise ratio s as 1 / (1 + exp(-(s - midpoint) / slope)); see
+        `frame_weights.LocalSnr`.
+    snr_midpoint, snr_slope : float
+        Ratio at which a frame counts half, and slope, in nats.
     normalisation : {"none", "mean", "mean_variance", "sliding_mean", "sliding_mean_variance", \
 "warping"}
         Normalisation over the recording, or over a sliding window of `normalisation_window`
@@ -214,12 +239,25 @@ class FeatureConfig(Options):
     vad_floor: float = real(
         1.0, "Least root mean square of a frame, in 16-bit units.", least=1e-3, most=1e4
     )
+    vad_peak: float | None = real(
+        None, "Log energy to which the peak is moved.", least=0.0, most=40.0, optional=True
+    )
+    vad_above_noise: float | None = real(
+        None, "Least distance of speech from the noise, in nats.", most=40.0, optional=True
+    )
     vad_posterior: float = real(
         0.5, "Posterior probability above which a frame is loud.", least=0.01, most=0.99
     )
     vad_separation: float = real(
         2.0, "Least distance of the two Gaussians, in nats.", least=0.0, most=100.0
     )
+    frame_weights: FrameWeighting = one_of(
+        "none", get_args(FrameWeighting), "Weights with which frames count."
+    )
+    snr_midpoint: float = real(
+        1.0, "Ratio at which a frame counts half, in nats.", least=-40.0, most=40.0
+    )
+    snr_slope: float = real(0.5, "Slope of the weights, in nats.", least=0.01, most=100.0)
     normalisation: Normalisation = one_of(
         "none", get_args(Normalisation), "Normalisation of the features."
     )
@@ -248,7 +286,9 @@ class FeatureConfig(Options):
 
     @classmethod
     def preset(cls, name: str) -> Self:
-        """Return a named configuration: ``speaker``, ``hmm``, ``kaldi``, ``htk`` or ``librosa``.
+        """Return a configuration by its name.
+
+        It is ``speaker``, ``speaker-same-session``, ``hmm``, ``kaldi``, ``htk`` or ``librosa``.
 
         Raises
         ------
@@ -332,9 +372,9 @@ class FeatureConfig(Options):
         """SHA-256, in hexadecimal, of everything that changes the numbers."""
         values = self.to_dict()
         del values["name"]
-        # A field that is younger than digests in existing files is left out at its default.
-        if values["frequency_warp"] == 1.0:
-            del values["frequency_warp"]
+        for field in fields(self):
+            if field.name in _YOUNGER and values[field.name] == field.default:
+                del values[field.name]
         canonical = json.dumps({"version": _NUMBERS_VERSION, **values}, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -82,7 +82,7 @@ class FeatureExtractor:
         Returns
         -------
         Features
-            Features of all frames, with a mask of speech.
+            Features of all frames, with a mask of speech, and weights if the configuration has any.
 
         Raises
         ------
@@ -112,7 +112,10 @@ class FeatureExtractor:
         )
         values = np.concatenate([part.values for part in parts])
         speech = np.concatenate([part.speech for part in parts])
-        return Features(values, speech, self.config.grid(len(values)), self.feature_names)
+        grid = self.config.grid(len(values))
+        weights = [part.weights for part in parts if part.weights is not None]
+        weighted = np.concatenate(weights) if weights else None
+        return Features(values, speech, grid, self.feature_names, weighted)
 
     def stream(
         self,
@@ -129,7 +132,7 @@ class FeatureExtractor:
         ----------
         audio, sample_rate, start, end
             As in `extract`. If statistics of the whole recording are needed, a file of more than a
-            minute is read up to three times, and blocks of a generator are kept in a temporary
+            minute is read up to five times, and blocks of a generator are kept in a temporary
             file; otherwise features are computed as the blocks arrive.
         block_frames : int, default=4096
             Number of frames in each block but the last.
@@ -174,9 +177,10 @@ class FeatureExtractor:
     ) -> Iterator[Features]:
         """Yield blocks of features; raise an error if there are no frames, or no speech."""
         n_frames, n_speech = 0, 0
-        for values, speech in self._pipeline.run(spectra, energies, block_frames=block_frames):
+        for block in self._pipeline.run(spectra, energies, block_frames=block_frames):
+            values, speech, weights = block
             grid = self.config.grid(len(values), first=n_frames)
-            yield Features(values, speech, grid, self.feature_names)
+            yield Features(values, speech, grid, self.feature_names, weights)
             n_frames += len(values)
             n_speech += int(np.count_nonzero(speech))
         if n_frames == 0:

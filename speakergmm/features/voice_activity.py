@@ -6,6 +6,7 @@ hangover. Log energies are collected in a histogram, so that memory does not dep
 the recording.
 """
 
+import math
 from typing import Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.features.blocks import range_sums
 from speakergmm.features.config import FeatureConfig
+from speakergmm.features.recording_level import RecordingLevel
 
 # Range in nats of 16-bit units: from far below one step to beyond the loudest frame.
 _LOWEST, _HIGHEST, _BINS_PER_NAT = -20.0, 45.0, 20
@@ -21,6 +23,8 @@ _EM_ITERATIONS = 100
 _EM_TOLERANCE = 1e-6
 # The histogram cannot resolve a Gaussian that is narrower than one or two bins.
 _LEAST_VARIANCE = 0.01
+# A peak below this multiple of `vad_floor` is not moved: it is that of silence.
+_SILENT_PEAK = 4.0
 
 
 class EnergyHistogram:
@@ -181,21 +185,50 @@ class SpeechRule:
     def __init__(self, config: FeatureConfig) -> None:
         self.config = config
         self.hangover = config.grid(0).count(config.vad_hangover)
+        self._least = config.frame_samples * config.vad_floor**2
 
-    def log_energy(self, energy: NDArray[np.float32]) -> NDArray[np.float32]:
+    def log_energy(
+        self, energy: NDArray[np.float32], level: RecordingLevel | None = None
+    ) -> NDArray[np.float32]:
         """Return log energies of frames in nats of 16-bit units, whatever the scale of samples.
 
         Parameters
         ----------
         energy : array of float32, shape (T,)
             Sums of squares of the frames.
+        level : RecordingLevel, optional
+            Level of the recording, whose peak is moved to `vad_peak`, unless that is None.
         """
-        least = np.float32(self.config.frame_samples * self.config.vad_floor**2)
-        in_steps = energy * np.float32((32768.0 / self.config.sample_scale) ** 2)
-        return np.asarray(np.log(np.maximum(in_steps, least)))
+        moved = energy * np.float32(self._gain(level))
+        return np.asarray(np.log(np.maximum(moved, np.float32(self._least))))
+
+    def _gain(self, level: RecordingLevel | None) -> float:
+        """Return the factor from energies to those of 16-bit units, or of the moved recording."""
+        to_steps = (32768.0 / self.config.sample_scale) ** 2
+        if level is None or self.config.vad_peak is None:
+            return to_steps
+        is_silent = level.peak * to_steps < _SILENT_PEAK**2 * self._least
+        return to_steps if is_silent else math.exp(self.config.vad_peak) / level.peak
+
+    def loud_above(self, histogram: EnergyHistogram, level: RecordingLevel | None = None) -> float:
+        """Return the log energy above which frames of a recording are loud.
+
+        Parameters
+        ----------
+        histogram : EnergyHistogram
+            Log energies of the recording, from `log_energy`.
+        level : RecordingLevel, optional
+            Its level; needed for `vad_peak` and `vad_above_noise`.
+        """
+        threshold = self.threshold(histogram)
+        above_noise = self.config.vad_above_noise
+        if level is None or above_noise is None:
+            return threshold
+        noise = max(level.noise * self._gain(level), self._least)
+        return max(threshold, math.log(noise) + above_noise)
 
     def threshold(self, histogram: EnergyHistogram) -> float:
-        """Return the log energy in nats of 16-bit units above which frames are loud.
+        """Return the threshold of the rule, in nats of 16-bit units.
 
         Unless two Gaussians determine it, it is threshold + scale * mean of the recording [1]_.
 

@@ -167,3 +167,38 @@ def energy_decisions(log_energy, *, threshold, mean_scale, context, proportion, 
         loud = sum(log_energy[s] > limit for s in voters)
         voted.append(loud > len(voters) * proportion)
     return np.array([any(voted[max(0, t - hangover) : t + 1]) for t in range(len(voted))])
+
+
+def averaged(energies):
+    """Means over each frame and its neighbours."""
+    found = []
+    for t in range(len(energies)):
+        near = [energies[u] for u in (t - 1, t, t + 1) if 0 <= u < len(energies)]
+        found.append(sum(near) / len(near))
+    return found
+
+
+def peak(energies):
+    """The 98th percentile of averaged energies that are not 0: 2 % of them are above it."""
+    ordered = sorted(energy for energy in averaged(energies) if energy > 0)
+    return ordered[math.floor(0.98 * (len(ordered) - 1))]
+
+
+def quiet_frames(energies):
+    """The numbers of the frames of the quietest quarter, digital silence aside."""
+    means = averaged(energies)
+    ordered = sorted((mean, t) for t, mean in enumerate(means) if mean > 0)
+    return [t for _, t in ordered[: math.floor(0.25 * (len(ordered) - 1)) + 1]]
+
+
+def local_snr_weights(powers, energies, *, midpoint, slope):
+    """Soft decisions about frames, by filter powers (T, F) and energies of frames."""
+    gain = math.exp(25.0) / peak(energies)
+    n_filters = len(powers[0])
+    quiet = quiet_frames(energies)
+    noise = [sum(gain * powers[t][m] for t in quiet) / len(quiet) for m in range(n_filters)]
+    weights = []
+    for row in powers:
+        ratio = sum(math.log(gain * row[m] + 1) - math.log(noise[m] + 1) for m in range(n_filters))
+        weights.append(1 / (1 + math.exp(-(ratio / n_filters - midpoint) / slope)))
+    return weights
