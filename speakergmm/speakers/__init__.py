@@ -13,6 +13,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from speakergmm.speakers.background import BackgroundModel as BackgroundModel
     from speakergmm.speakers.background import BackgroundWarning as BackgroundWarning
+    from speakergmm.speakers.cohort_scores import CohortScores as CohortScores
+    from speakergmm.speakers.cohort_scores import check_cohort as check_cohort
+    from speakergmm.speakers.cohort_scores import normalise_cohort as normalise_cohort
+    from speakergmm.speakers.cohort_scores import normalise_scores as normalise_scores
     from speakergmm.speakers.compatibility import check_background as check_background
     from speakergmm.speakers.compatibility import check_features as check_features
     from speakergmm.speakers.database import StoreExistsError as StoreExistsError
@@ -39,18 +43,27 @@ if TYPE_CHECKING:
     from speakergmm.speakers.mixture_training_options import (
         SpeakerMixtureOptions as SpeakerMixtureOptions,
     )
+    from speakergmm.speakers.score_normalisation import CohortMoments as CohortMoments
+    from speakergmm.speakers.score_normalisation import adaptive_s_norm as adaptive_s_norm
+    from speakergmm.speakers.score_normalisation import cohort_moments as cohort_moments
+    from speakergmm.speakers.score_normalisation import s_norm as s_norm
+    from speakergmm.speakers.score_normalisation import t_norm as t_norm
+    from speakergmm.speakers.score_normalisation import z_norm as z_norm
+    from speakergmm.speakers.score_normalisation import zt_norm as zt_norm
     from speakergmm.speakers.speaker_mixtures import LikelihoodScorer as LikelihoodScorer
     from speakergmm.speakers.speaker_mixtures import fit_speaker_mixtures as fit_speaker_mixtures
     from speakergmm.speakers.speaker_mixtures import (
         train_speaker_mixtures as train_speaker_mixtures,
     )
     from speakergmm.speakers.speaker_mixtures import train_split_mixtures as train_split_mixtures
+    from speakergmm.speakers.speaker_options import DEFAULT_COHORT_TOP as DEFAULT_COHORT_TOP
     from speakergmm.speakers.speaker_options import (
         DEFAULT_RELEVANCE_FACTOR as DEFAULT_RELEVANCE_FACTOR,
     )
     from speakergmm.speakers.speaker_options import DEFAULT_TOP_C as DEFAULT_TOP_C
     from speakergmm.speakers.speaker_options import AdaptationOptions as AdaptationOptions
     from speakergmm.speakers.speaker_options import IdentificationOptions as IdentificationOptions
+    from speakergmm.speakers.speaker_options import NormalisationOptions as NormalisationOptions
     from speakergmm.speakers.speaker_options import ProtocolOptions as ProtocolOptions
     from speakergmm.speakers.speaker_options import ScoringOptions as ScoringOptions
     from speakergmm.speakers.speaker_options import VerificationOptions as VerificationOptions

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from speakergmm.options import Options, anything, nested, real, text, whole
+from speakergmm.options import Options, anything, nested, one_of, real, text, whole
 from speakergmm.ranges import refused
 
 Parameter = Literal["means", "weights", "variances"]
@@ -18,6 +18,11 @@ PARAMETERS: tuple[Parameter, ...] = ("means", "weights", "variances")
 
 DEFAULT_TOP_C: int | None = None
 """Components scored per frame by default: all, so that scores are exact."""
+
+ScoreNormalisation = Literal["none", "z", "t", "zt", "s", "adaptive_s"]
+
+DEFAULT_COHORT_TOP = 40
+"""Members of the cohort that adaptive S-norm chooses for each trial by default."""
 
 # Chosen on the dev lists of recipes/verification, where words are short: the optimum is flat from
 # 0.5 to 3. Long recordings are hardly affected.
@@ -97,6 +102,48 @@ class ScoringOptions(Options):
         "all). 10 are several times faster for many speakers or large models.",
         optional=True,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormalisationOptions(Options):
+    """Options of the normalisation of scores by those of a cohort.
+
+    Parameters
+    ----------
+    normalisation : {"none", "z", "t", "zt", "s", "adaptive_s"}, default="none"
+        Z-norm makes models alike, T-norm tests, ZT-norm both one after the other; S-norm is the
+        mean of Z- and T-norm, and adaptive S-norm that over the cohort nearest to the other side.
+    cohort_top : int, optional
+        Members of the cohort that count: T- and ZT-norm take the highest cohort scores of each
+        test (by default all), adaptive S-norm the members nearest to the other side (by default
+        40). At least 2; none of the others takes it.
+
+    Raises
+    ------
+    InvalidInputError
+        If an option is out of range, or `cohort_top` is given for Z-norm, S-norm or none.
+    """
+
+    normalisation: ScoreNormalisation = one_of(
+        "none",
+        get_args(ScoreNormalisation),
+        "Normalisation of scores by those of the cohort.",
+        flags=("--score-norm",),
+    )
+    cohort_top: int | None = whole(
+        None,
+        "Highest cohort scores that T-, ZT- and adaptive S-norm use (default: all, in adaptive "
+        f"S-norm {DEFAULT_COHORT_TOP}).",
+        least=2,
+        optional=True,
+    )
+
+    def __post_init__(self) -> None:
+        """Check the options, and that the normalisation takes a number of members."""
+        self.check_fields()
+        if self.cohort_top is not None and self.normalisation in ("none", "z", "s"):
+            kinds = "left out unless normalisation is t, zt or adaptive_s"
+            raise refused("cohort_top", kinds, self.cohort_top)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
