@@ -51,9 +51,10 @@ if TYPE_CHECKING:
     from speakergmm.metrics.resampling import percentile_interval as percentile_interval
     from speakergmm.metrics.resampling import ratio_interval as ratio_interval
     from speakergmm.metrics.resampling import wilson_interval as wilson_interval
+    from speakergmm.metrics.score_files import export_lir as export_lir
+    from speakergmm.metrics.score_files import read_scores as read_scores
+    from speakergmm.metrics.score_files import write_scores as write_scores
     from speakergmm.metrics.scores import Scores as Scores
-    from speakergmm.metrics.scores import read_scores as read_scores
-    from speakergmm.metrics.scores import write_scores as write_scores
     from speakergmm.metrics.sorted_trials import DetCurve as DetCurve
     from speakergmm.metrics.sorted_trials import OperatingPoint as OperatingPoint
     from speakergmm.metrics.sorted_trials import SortedTrials as SortedTrials

@@ -1,29 +1,21 @@
-"""Scored trials, and the tab-separated files that contain them."""
+"""Scored trials with their labels and conditions."""
 
-import contextlib
-import io
-import math
-import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speakergmm.errors import InvalidInputError, InvalidTypeError, SpeakerGmmError
-from speakergmm.file_kinds import describe_file
-from speakergmm.files import UnreadableFileError, atomic_text_writer
+from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.ranges import refused
-from speakergmm.text_files import open_text, stated_number
 
 TARGET = "target"
 NONTARGET = "nontarget"
 UNKNOWN = "unknown"
-_LABELS = {TARGET: TARGET, NONTARGET: NONTARGET, UNKNOWN: UNKNOWN, None: UNKNOWN, "": UNKNOWN}
-_COLUMNS = ("model", "path", "score", "label")
+LABEL_OF = {TARGET: TARGET, NONTARGET: NONTARGET, UNKNOWN: UNKNOWN, None: UNKNOWN, "": UNKNOWN}
+TRIAL_COLUMNS = ("model", "path", "score", "label")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +32,15 @@ class Scores:
         Real numbers or plus or minus infinity; NaN is refused.
     labels : array of str, shape (N,)
         ``"target"``, ``"nontarget"`` or ``"unknown"`` (for which ``None`` and ``""`` also stand).
+    conditions : mapping of str to array of str, shape (N,), optional
+        Further columns by name, such as sex, device or seconds of speech: what metrics are split
+        by. Values are kept as text.
 
     Raises
     ------
     InvalidInputError
-        If lengths disagree, a score is NaN, or a label is not one of the three; the message names
-        the row, counted from 0.
+        If lengths disagree, a score is NaN, a label is not one of the three, or the name of a
+        condition is empty or that of another column; the message names the row, counted from 0.
 
     Notes
     -----
@@ -63,6 +58,7 @@ class Scores:
     paths: NDArray[Any]
     scores: NDArray[np.float64]
     labels: NDArray[Any]
+    conditions: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         models, paths = _names(self.models, "models"), _names(self.paths, "paths")
@@ -71,20 +67,47 @@ class Scores:
         if len(set(lengths)) != 1:
             raise refused("scores: models, paths, scores and labels", "equally long", lengths)
         try:
-            labels = np.array([_LABELS[label] for label in named], dtype=object)
+            labels = np.array([LABEL_OF[label] for label in named], dtype=object)
         except (KeyError, TypeError):
-            good = [isinstance(label, str | None) and label in _LABELS for label in named]
+            good = [isinstance(label, str | None) and label in LABEL_OF for label in named]
             row = good.index(False)
             allowed = "'target', 'nontarget' or 'unknown'"
             raise refused(f"scores: the label of row {row}", allowed, named[row]) from None
         arrays = {"models": models, "paths": paths, "scores": scores, "labels": labels}
-        for name, array in arrays.items():
+        conditions = _conditions(self.conditions, len(scores))
+        for array in (*arrays.values(), *conditions.values()):
             array.flags.writeable = False
-            object.__setattr__(self, name, array)
+        for name, value in {**arrays, "conditions": conditions}.items():
+            object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
         """Return the number of trials."""
         return len(self.scores)
+
+    def select(self, rows: NDArray[Any]) -> Self:
+        """Return some of the trials.
+
+        Parameters
+        ----------
+        rows : array of bool, shape (N,), or of int
+            Mask or numbers of the rows.
+        """
+        conditions = {name: values[rows] for name, values in self.conditions.items()}
+        models, paths = self.models[rows], self.paths[rows]
+        return type(self)(models, paths, self.scores[rows], self.labels[rows], conditions)
+
+    def condition(self, name: str) -> NDArray[Any]:
+        """Return the values of a condition, shape (N,).
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no such condition; the message names the known ones.
+        """
+        if name not in self.conditions:
+            known = ", ".join(self.conditions) or "none: there is no further column"
+            raise InvalidInputError(f"there is no condition {name!r}; conditions are {known}")
+        return self.conditions[name]
 
     @cached_property
     def is_target(self) -> NDArray[np.bool_]:
@@ -185,116 +208,6 @@ def check_scores(scores: object, function: str) -> None:
         )
 
 
-def read_scores(path: str | Path) -> Scores:
-    """Read a score file.
-
-    Parameters
-    ----------
-    path : str or Path
-        Tab-separated UTF-8 text whose first line is the header ``model path score label``; the
-        column ``label`` may be missing. Empty lines are skipped.
-
-    Returns
-    -------
-    Scores
-        In the order of the lines.
-
-    Raises
-    ------
-    InvalidInputError
-        If the file cannot be read or a line is wrong; the message begins with ``file:line``.
-    """
-    try:
-        with io.TextIOWrapper(
-            open_text(path), encoding="utf-8", errors="surrogateescape", newline=None
-        ) as stream:
-            columns = _read_columns(stream, path)
-    except UnreadableFileError as error:
-        raise InvalidInputError(
-            f"{error.shown_path}: cannot be read as a score file: {error.reason}"
-        ) from None
-    return Scores(*map(np.array, columns, (object, object, np.float64, object)))
-
-
-def _read_columns(stream: TextIO, path: str | Path) -> tuple[list[Any], ...]:
-    """Read models, paths, scores and labels; equal names are one object."""
-    header = stream.readline().rstrip("\n").removeprefix("\ufeff").split("\t")
-
-    def wrong(line: int, what: str) -> InvalidInputError:
-        return InvalidInputError(f"{path}:{line}: {what}")
-
-    if tuple(header) not in (_COLUMNS, _COLUMNS[:3]):
-        begins = f"a score file begins with the tab-separated columns {' | '.join(_COLUMNS)}"
-        raise wrong(1, f"{_describe_header(path, header)}; {begins}")
-    columns: tuple[list[Any], ...] = ([], [], [], [])
-    models, paths, values, labels = columns
-    names: dict[str, str] = {}
-    share = names.setdefault
-    number = 1
-    for number, line in enumerate(stream, start=2):
-        fields = line.rstrip("\n").split("\t")
-        if len(fields) != len(header):
-            if not line.strip():
-                continue
-            wanted = f"{len(header)} ({', '.join(header)})"
-            raise wrong(number, f"{len(fields)} tab-separated columns; must be {wanted}")
-        model, recording, score, label = fields if len(fields) == 4 else (*fields, UNKNOWN)
-        try:
-            value = stated_number(score)
-        except ValueError:
-            value = math.nan
-        if value != value:
-            raise wrong(number, f"score {score[:40]!r}; must be a number, not NaN")
-        if label not in _LABELS:
-            raise wrong(number, f"label {label[:40]!r}; must be target or nontarget")
-        if not model or not recording:
-            raise wrong(number, f"the {'path' if model else 'model'} is empty; must be named")
-        models.append(share(model, model))
-        paths.append(share(recording, recording))
-        values.append(value)
-        labels.append(label)
-    if not values:
-        only = "empty lines" if number > 1 else "a header"
-        raise InvalidInputError(f"{path}: contains no trials, only {only}")
-    return columns
-
-
-def write_scores(path: str | Path, scores: Scores) -> None:
-    """Write a score file, completely or not at all.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file, in the format of :func:`read_scores`; an existing one is replaced in one step.
-        Scores are written with the digits that restore the same float64.
-    scores : Scores
-
-    Raises
-    ------
-    InvalidInputError
-        If the name of a model or recording is empty or contains a tab or a line break.
-    SpeakerGmmError
-        If the file cannot be written (no such folder, disk full).
-    """
-    check_scores(scores, "write_scores")
-    for kind, known in (("model", scores.model_names), ("path", scores.path_names)):
-        for name in known:
-            if not name or any(mark in name for mark in "\t\n\r"):
-                raise InvalidInputError(
-                    f"{kind} {name!r}: a name in a score file must not be empty or contain a tab "
-                    "or a line break"
-                )
-    with atomic_text_writer(path, errors="surrogateescape") as file:
-        file.writelines(_lines(scores))
-
-
-def _lines(scores: Scores) -> Iterator[str]:
-    yield "\t".join(_COLUMNS) + "\n"
-    rows = zip(scores.models, scores.paths, scores.scores.tolist(), scores.labels, strict=True)
-    for model, path, score, label in rows:
-        yield f"{model}\t{path}\t{score!r}\t{label}\n"
-
-
 def _plain(values: Iterable[Any]) -> Iterable[Any]:
     return list(values.tolist()) if isinstance(values, np.ndarray) else values
 
@@ -308,15 +221,21 @@ def _names(values: Any, what: str) -> NDArray[Any]:
     return np.array([shared.setdefault(name, name) for name in names], dtype=object)
 
 
+def _conditions(given: Mapping[str, Any], n_trials: int) -> dict[str, NDArray[Any]]:
+    """Return conditions as arrays of objects, in the order of the columns."""
+    if not isinstance(given, Mapping):
+        raise refused("scores: conditions", "a mapping of names to arrays", given)
+    found = {}
+    for name, values in given.items():
+        if not isinstance(name, str) or not name or name in TRIAL_COLUMNS:
+            raise refused("scores: the name of a condition", "new and not empty", name)
+        found[name] = _names(values, f"condition {name!r}")
+        if len(found[name]) != n_trials:
+            wanted = f"as long as the scores ({n_trials})"
+            raise refused(f"scores: condition {name!r}", wanted, len(found[name]))
+    return found
+
+
 def _places(values: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.int32]:
     place = {name: index for index, name in enumerate(names)}
     return np.fromiter(map(place.__getitem__, values), dtype=np.int32, count=len(values))
-
-
-def _describe_header(path: str | os.PathLike[str], header: list[str]) -> str:
-    """Describe what was found in place of the header: another kind of file, or another line."""
-    with contextlib.suppress(OSError, SpeakerGmmError):
-        kind = describe_file(path)
-        if kind not in ("text", "empty") and not kind.startswith("of an unknown"):
-            return f"is {kind}"
-    return f"the header is {' | '.join(header)[:80]!r}"

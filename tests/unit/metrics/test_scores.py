@@ -1,5 +1,6 @@
 """Score files: reading, refusals with their lines, and atomic writing."""
 
+import csv
 import math
 import os
 import stat
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.metrics import Scores, read_scores, write_scores
+from speakergmm.metrics import Scores, export_lir, read_scores, write_scores
 
 HEADER = "model\tpath\tscore\tlabel\n"
 
@@ -49,6 +50,11 @@ def test_the_label_column_may_be_absent(tmp_path):
         (HEADER + "ann\t\t1\ttarget\n", ":2: the path is empty"),
         (HEADER, ": contains no trials"),
         ("", ":1: the header is ''"),
+        (
+            "model\tpath\tscore\tlabel\tx\tx\n",
+            ":1: the header is 'model | path | score | label | x",
+        ),
+        ("model\tpath\tscore\tlabel\t\n", ":1: the header is 'model | path | score | label | '; a"),
         ("ann\ta.wav\t1\ttarget\n", ":1: the header is 'ann | a.wav | 1 | target'"),
         (
             "model path score label\n",
@@ -64,6 +70,84 @@ def test_bad_lines_are_refused_by_number(tmp_path, text, message):
         read_scores(path)
     assert str(caught.value).startswith(f"{path}{message}")
     assert "\n" not in str(caught.value)
+
+
+CONDITIONS = {"sex": ["female", "male"], "seconds": ["1.5", ""]}
+
+
+def with_conditions():
+    columns = ["ann", "bob, jr"], ["a.wav", 'a "b".wav'], [0.1, -math.inf], ["target", "nontarget"]
+    return Scores(*columns, CONDITIONS)
+
+
+@pytest.mark.parametrize("name", ["scores.tsv", "scores.csv", "scores.txt"])
+def test_further_columns_are_conditions(tmp_path, name):
+    path = tmp_path / name
+    write_scores(path, with_conditions())
+    lines = path.read_text().splitlines()
+    separator = "," if name.endswith(".csv") else "\t"
+    assert lines[0] == separator.join(("model", "path", "score", "label", "sex", "seconds"))
+    back = read_scores(path)
+    assert back.models.tolist() == ["ann", "bob, jr"]
+    assert back.paths.tolist() == ["a.wav", 'a "b".wav']
+    assert back.scores.tolist() == [0.1, -math.inf]
+    assert {name: values.tolist() for name, values in back.conditions.items()} == CONDITIONS
+    assert back.condition("sex").tolist() == ["female", "male"]
+    kept = back.select(np.array([False, True]))
+    assert (kept.models.tolist(), kept.condition("sex").tolist()) == (["bob, jr"], ["male"])
+    with pytest.raises(InvalidInputError, match="no condition 'age'; conditions are sex, seconds"):
+        back.condition("age")
+
+
+def test_conditions_without_labels(tmp_path):
+    path = tmp_path / "scores.tsv"
+    path.write_text("model\tpath\tscore\tsex\nann\ta.wav\t1\tfemale\n")
+    scores = read_scores(path)
+    assert scores.labels.tolist() == ["unknown"]
+    assert scores.condition("sex").tolist() == ["female"]
+
+
+def test_csv_is_what_the_csv_module_reads(tmp_path):
+    path = tmp_path / "scores.csv"
+    write_scores(path, with_conditions())
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[1]["model"] == "bob, jr"
+    assert float(rows[1]["score"]) == -math.inf
+    path.write_text("model,path,score,label\nann,a.wav,1,target\n\nann,b.wav,1\n")
+    with pytest.raises(InvalidInputError, match=":4: 3 comma-separated columns; must be 4"):
+        read_scores(path)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        ({"sex": ["f"]}, r"condition 'sex' must be as long as the scores \(2\), found 1"),
+        ({"score": ["f", "m"]}, "name of a condition must be new and not empty, found 'score'"),
+        ({"": ["f", "m"]}, "name of a condition must be new and not empty, found ''"),
+        ({"sex": "fm"}, "condition 'sex' must be a sequence of names"),
+        (["f", "m"], "conditions must be a mapping"),
+    ],
+)
+def test_conditions_refused(conditions, message):
+    with pytest.raises(InvalidInputError, match=message):
+        Scores(["a", "b"], ["x", "y"], [0.0, 1.0], ["target", "target"], conditions)
+
+
+def test_lir_reads_labels_of_numbers_and_llrs_to_base_ten(tmp_path):
+    path = tmp_path / "lir.txt"
+    export_lir(path, with_conditions(), llr=True)
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["instance_id", "label", "log10_llr"]
+    assert [row["label"] for row in rows] == ["1", "0"]
+    assert float(rows[0]["log10_llr"]) == pytest.approx(math.log10(math.exp(0.1)))
+    assert float(rows[1]["log10_llr"]) == -math.inf
+    assert rows[1]["instance_id"] == 'bob, jr a "b".wav'
+    export_lir(path, with_conditions())
+    assert path.read_text().splitlines()[:2] == ["instance_id,label,score", "ann a.wav,1,0.1"]
+    with pytest.raises(InvalidInputError, match="1 of 1 trials have no label"):
+        export_lir(path, Scores(["a"], ["x"], [0.0], [None]))
 
 
 def test_unreadable_files_are_refused_in_one_line(tmp_path):
