@@ -11,9 +11,13 @@ from speakergmm.lazy import lazy_names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from speakergmm.audio.audio_sources import AudioSource as AudioSource
+    from speakergmm.audio.coding import Coding as Coding
+    from speakergmm.audio.coding import can_code as can_code
+    from speakergmm.audio.coding import recode as recode
     from speakergmm.audio.probing import AudioInfo as AudioInfo
     from speakergmm.audio.probing import probe as probe
     from speakergmm.audio.reading import AudioWarning as AudioWarning
+    from speakergmm.audio.reading import convert_rate as convert_rate
     from speakergmm.audio.reading import iter_audio as iter_audio
     from speakergmm.audio.reading import read_audio as read_audio
     from speakergmm.audio.reading import resample_blocks as resample_blocks

@@ -173,6 +173,22 @@ def resample_blocks(
             AudioWarning,
             stacklevel=1,
         )
+    yield from convert_rate(blocks, from_rate, to_rate)
+
+
+def convert_rate(
+    blocks: Iterator[NDArray[np.float32]], from_rate: int, to_rate: int
+) -> Iterator[NDArray[np.float32]]:
+    """Convert consecutive blocks of samples as `resample_blocks` does, without its warning.
+
+    Yields
+    ------
+    array of float32, shape (n,)
+        n > 0, unless the rates are equal.
+    """
+    if from_rate == to_rate:
+        yield from blocks
+        return
     # Imported here because most recordings need no conversion; soxr has no type information.
     import soxr  # type: ignore[import-untyped]
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.audio import AudioSource, AudioWarning, iter_audio, resample_blocks
-from speakergmm.audio.reading import check_rate, find_stretch, sample_fault
+from speakergmm.audio.reading import check_rate, find_stretch
+from speakergmm.audio.sample_arrays import as_float_samples, as_samples, checked_samples
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.ranges import wrong_type
 
@@ -97,13 +98,13 @@ class SampleBlocks:
         given = _given_rate(sample_rate, rate)
         if blocks is None:
             self.name = "the array of samples"
-            samples = _as_samples(audio)
+            samples = as_samples(audio)
             first, last = find_stretch(self.name, len(samples), given, start, end)
-            samples = _checked(samples[first:last])
+            samples = checked_samples(samples[first:last])
             size = max(1, round(_BLOCK_SECONDS * given))
             starts = range(0, len(samples), size)
             self._blocks = lambda: resample_blocks(
-                (_as_float(samples[at : at + size]) for at in starts), given, rate
+                (as_float_samples(samples[at : at + size]) for at in starts), given, rate
             )
             return
         self.name = "the blocks of samples"
@@ -111,7 +112,7 @@ class SampleBlocks:
             raise InvalidInputError(
                 "start and end are for recordings and arrays; omit blocks instead"
             )
-        once = (_as_float(_checked(_as_samples(block))) for block in blocks)
+        once = (as_float_samples(checked_samples(as_samples(block))) for block in blocks)
         self._blocks = lambda: resample_blocks(
             once if n_passes == 1 else self._replayed(once), given, rate
         )
@@ -199,31 +200,3 @@ def _given_rate(sample_rate: int | None, rate: int) -> int:
         return rate
     check_rate(sample_rate)
     return int(sample_rate)
-
-
-def _as_samples(value: Any) -> NDArray[Any]:
-    """Return samples as an array; raise an error if shape or type are wrong."""
-    try:
-        samples = np.asarray(value)
-    except ValueError:  # lists of different lengths
-        samples = np.array(None)
-    if samples.ndim != 1 or not (samples.dtype.kind == "f" or samples.dtype == np.int16):
-        raise InvalidInputError(
-            "samples must be a one-dimensional array of floating point or int16, found "
-            f"shape {samples.shape} and type {samples.dtype}"
-        )
-    return samples
-
-
-def _checked(samples: NDArray[Any]) -> NDArray[Any]:
-    """Raise an error if samples are not finite, or not in units of full scale."""
-    if samples.dtype.kind == "f" and (fault := sample_fault(samples)):
-        raise InvalidInputError(f"found {fault}")
-    return samples
-
-
-def _as_float(samples: NDArray[Any]) -> NDArray[np.float32]:
-    """Return samples in float32 with full scale at 1."""
-    if samples.dtype == np.int16:
-        return samples.astype(np.float32) * np.float32(1 / 32768)
-    return samples.astype(np.float32, copy=False)
