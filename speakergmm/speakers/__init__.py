@@ -39,6 +39,8 @@ if TYPE_CHECKING:
         run_identification_windows as run_identification_windows,
     )
     from speakergmm.speakers.integrity import Ledger as Ledger
+    from speakergmm.speakers.linear_scoring import LinearScorer as LinearScorer
+    from speakergmm.speakers.linear_scoring import linear_scores as linear_scores
     from speakergmm.speakers.mixture_training_options import BackgroundOptions as BackgroundOptions
     from speakergmm.speakers.mixture_training_options import (
         SpeakerMixtureOptions as SpeakerMixtureOptions,

@@ -6,13 +6,18 @@ in ``[x, x^2]`` otherwise. Features are centred on the mean of the background mo
 an offset costs no accuracy in single precision.
 """
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Self, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from speakergmm.errors import IncompatibleModelError
+from speakergmm.gaussians.choices import Precision
 from speakergmm.mixtures import DiagonalMixture
+from speakergmm.mixtures.mixture import mixture_of
+from speakergmm.ranges import choice, wrong_type
+from speakergmm.speakers.speaker_options import PARAMETERS
 
 
 def ratio_terms(
@@ -81,3 +86,133 @@ def unpack_ratio(
     slopes[...] = values[: slopes.size].reshape(slopes.shape)
     offsets[...] = values[slopes.size :]
     return True
+
+
+class RatioScorer:
+    """Base of scorers of speakers by the terms of their likelihood ratios.
+
+    Parameters
+    ----------
+    background : DiagonalMixture or BackgroundModel
+        The background model, of K components and D features.
+    models : mapping of str to DiagonalMixture or SpeakerModel
+        The speaker models by name, adapted from the background model, of the same shape.
+    precision : {"float32", "float64"}
+        Precision of the terms, and of matrix products with them.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the speakers, in the order of all scores.
+    background : DiagonalMixture
+    precision : str
+
+    Raises
+    ------
+    IncompatibleModelError
+        If a model and the background model differ in the number of components or features.
+    """
+
+    def __init__(
+        self,
+        background: DiagonalMixture,
+        models: Mapping[str, DiagonalMixture],
+        *,
+        precision: Precision = "float32",
+    ) -> None:
+        choice("precision", precision, get_args(Precision))
+        background = mixture_of(background, kind=DiagonalMixture)
+        if not isinstance(models, Mapping):
+            way = "; a store scores its own speakers: SpeakerStore(path).identify(wav)"
+            raise wrong_type(models, "a mapping {name: model}", way)
+        models = {name: mixture_of(model, kind=DiagonalMixture) for name, model in models.items()}
+        for name, model in models.items():
+            if model.means.shape != background.means.shape:
+                raise IncompatibleModelError(
+                    f"model of {name!r} has {model.n_components} components of "
+                    f"{model.n_features} features, the background model "
+                    f"{background.n_components} of {background.n_features}"
+                )
+        same_variances = all(
+            np.array_equal(model.variances, background.variances) for model in models.values()
+        )
+        parameters = ("means", "weights") if same_variances else PARAMETERS
+        width = background.n_features * (1 if same_variances else 2)
+        # The terms of the ratio of each model, slopes and offsets of d_k in the notes above.
+        slopes = np.empty((len(models), background.n_components, width), precision)
+        offsets = np.empty((len(models), background.n_components), precision)
+        for place, model in enumerate(models.values()):
+            slopes[place], offsets[place] = ratio_terms(
+                background, model, parameters, dtype=precision
+            )
+        self._set_terms(background, tuple(models), slopes, offsets)
+
+    @classmethod
+    def from_terms(
+        cls,
+        background: DiagonalMixture,
+        names: Sequence[str],
+        slopes: NDArray[Any],
+        offsets: NDArray[Any],
+    ) -> Self:
+        """Return a scorer of speakers whose terms have been computed.
+
+        Parameters
+        ----------
+        background : DiagonalMixture
+        names : sequence of str
+        slopes : array, shape (S, K, D) or (S, K, 2 D)
+        offsets : array, shape (S, K)
+            As returned by `ratio_terms`; both float32 or both float64.
+        """
+        scorer = object.__new__(cls)
+        scorer._set_terms(background, tuple(names), slopes, offsets)
+        return scorer
+
+    def _set_terms(
+        self,
+        background: DiagonalMixture,
+        names: tuple[str, ...],
+        slopes: NDArray[Any],
+        offsets: NDArray[Any],
+    ) -> None:
+        self.names = names
+        self.background = background
+        self.precision: Precision = "float64" if slopes.dtype == np.float64 else "float32"
+        self._centre = background.weights @ background.means
+        self._slopes, self._offsets = slopes, offsets
+        self._place = {name: place for place, name in enumerate(names)}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def terms(self, place: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the terms of one speaker.
+
+        Parameters
+        ----------
+        place : int
+            Place of the speaker in `names`.
+
+        Returns
+        -------
+        slopes : array, shape (K, D) or (K, 2 D)
+        offsets : array, shape (K,)
+        """
+        return self._slopes[place], self._offsets[place]
+
+    def subset(self, names: Sequence[str]) -> Self:
+        """Return a scorer of some of the speakers.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of the speakers, in the order of the new scorer.
+
+        Returns
+        -------
+        scorer
+            Of the same kind.
+        """
+        places = [self._place[name] for name in names]
+        return self.from_terms(self.background, names, self._slopes[places], self._offsets[places])

@@ -20,8 +20,8 @@ from speakergmm.features import (
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
 from speakergmm.run_context import RunContext, warn_of_skip
 from speakergmm.speakers.extraction import opened_store, whole_recordings
+from speakergmm.speakers.frame_averages import average_over_frames, values_and_weights
 from speakergmm.speakers.mixture_training_options import SpeakerMixtureOptions
-from speakergmm.speakers.speaker_scoring import average_over_frames, values_and_weights
 from speakergmm.speakers.speech_store import speech_of
 
 

@@ -1,24 +1,17 @@
 """Log-likelihood ratios of many speakers at once: exact, or over the best C components."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import (
-    IncompatibleModelError,
-    InsufficientDataError,
-    InvalidInputError,
-)
 from speakergmm.features import Features, WeightedFrames
-from speakergmm.gaussians.choices import Precision
 from speakergmm.gaussians.frame_sources import check_finite_frames, refuse_path
-from speakergmm.mixtures import DiagonalMixture
-from speakergmm.mixtures.mixture import mixture_of
-from speakergmm.ranges import choice, wrong_type
-from speakergmm.speakers.ratios import ratio_terms
-from speakergmm.speakers.speaker_options import DEFAULT_TOP_C, PARAMETERS, ScoringOptions
+from speakergmm.ranges import wrong_type
+from speakergmm.speakers.frame_averages import average_over_frames, values_and_weights
+from speakergmm.speakers.ratios import RatioScorer
+from speakergmm.speakers.speaker_options import DEFAULT_TOP_C, ScoringOptions
 
 # Frames times numbers per frame of a block: a few megabytes, about the size of a cache.
 _BLOCK_NUMBERS = 1 << 19
@@ -29,7 +22,7 @@ _GROUP_FROM = 4
 _FEWEST_SPEAKERS = 64
 
 
-class SpeakerScorer:
+class SpeakerScorer(RatioScorer):
     """Scorer of frames by ``log p(x | speaker) - log p(x | background)``.
 
     Each speaker model must have been adapted from the background model: component k of one
@@ -85,109 +78,6 @@ class SpeakerScorer:
     >>> scorer.score(np.array([[2.0], [3.0]])).round(2)
     array([1.])
     """
-
-    def __init__(
-        self,
-        background: DiagonalMixture,
-        models: Mapping[str, DiagonalMixture],
-        *,
-        precision: Precision = "float32",
-    ) -> None:
-        choice("precision", precision, get_args(Precision))
-        background = mixture_of(background, kind=DiagonalMixture)
-        if not isinstance(models, Mapping):
-            way = "; a store scores its own speakers: SpeakerStore(path).identify(wav)"
-            raise wrong_type(models, "a mapping {name: model}", way)
-        models = {name: mixture_of(model, kind=DiagonalMixture) for name, model in models.items()}
-        for name, model in models.items():
-            if model.means.shape != background.means.shape:
-                raise IncompatibleModelError(
-                    f"model of {name!r} has {model.n_components} components of "
-                    f"{model.n_features} features, the background model "
-                    f"{background.n_components} of {background.n_features}"
-                )
-        same_variances = all(
-            np.array_equal(model.variances, background.variances) for model in models.values()
-        )
-        parameters = ("means", "weights") if same_variances else PARAMETERS
-        width = background.n_features * (1 if same_variances else 2)
-        # The terms of the ratio of each model, slopes and offsets of d_k in the notes above.
-        slopes = np.empty((len(models), background.n_components, width), precision)
-        offsets = np.empty((len(models), background.n_components), precision)
-        for place, model in enumerate(models.values()):
-            slopes[place], offsets[place] = ratio_terms(
-                background, model, parameters, dtype=precision
-            )
-        self._set_terms(background, tuple(models), slopes, offsets)
-
-    @classmethod
-    def from_terms(
-        cls,
-        background: DiagonalMixture,
-        names: Sequence[str],
-        slopes: NDArray[Any],
-        offsets: NDArray[Any],
-    ) -> "SpeakerScorer":
-        """Return a scorer of models whose terms have been computed.
-
-        Parameters
-        ----------
-        background : DiagonalMixture
-        names : sequence of str
-        slopes : array, shape (S, K, D) or (S, K, 2 D)
-        offsets : array, shape (S, K)
-            As returned by `speakergmm.speakers.ratios.ratio_terms`; both float32 or both float64.
-        """
-        scorer = object.__new__(cls)
-        scorer._set_terms(background, tuple(names), slopes, offsets)
-        return scorer
-
-    def _set_terms(
-        self,
-        background: DiagonalMixture,
-        names: tuple[str, ...],
-        slopes: NDArray[Any],
-        offsets: NDArray[Any],
-    ) -> None:
-        self.names = names
-        self.background = background
-        self.precision: Precision = "float64" if slopes.dtype == np.float64 else "float32"
-        self._centre = background.weights @ background.means
-        self._slopes, self._offsets = slopes, offsets
-        self._place = {name: place for place, name in enumerate(names)}
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def terms(self, place: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the terms of one speaker.
-
-        Parameters
-        ----------
-        place : int
-            Place of the speaker in `names`.
-
-        Returns
-        -------
-        slopes : array, shape (K, D) or (K, 2 D)
-        offsets : array, shape (K,)
-        """
-        return self._slopes[place], self._offsets[place]
-
-    def subset(self, names: Sequence[str]) -> "SpeakerScorer":
-        """Return a scorer of some of the speakers.
-
-        Parameters
-        ----------
-        names : sequence of str
-            Names of the speakers, in the order of the new scorer.
-
-        Returns
-        -------
-        SpeakerScorer
-        """
-        places = [self._place[name] for name in names]
-        return self.from_terms(self.background, names, self._slopes[places], self._offsets[places])
 
     def frame_scores(
         self, X: NDArray[np.floating[Any]] | WeightedFrames, *, top_c: int | None = DEFAULT_TOP_C
@@ -372,85 +262,6 @@ class SpeakerScorer:
             # Back into the order of the frames.
             differences = results[place].reshape(len(frames), top_c, -1).transpose(0, 2, 1)
             yield some, _log_average(log_posteriors, differences)
-
-
-def values_and_weights(
-    block: NDArray[np.floating[Any]] | WeightedFrames,
-) -> tuple[NDArray[np.floating[Any]], NDArray[np.float64] | None]:
-    """Return the frames of a block, and their weights, None if all count fully.
-
-    Raises
-    ------
-    InvalidInputError
-        If the weights are not numbers from 0 to 1, one for each frame.
-    """
-    if not isinstance(block, WeightedFrames):
-        return block, None
-    if block.weights is None:
-        return block.values, None
-    weights = np.asarray(block.weights, dtype=np.float64)
-    if weights.shape != np.shape(block.values)[:1]:
-        raise InvalidInputError(
-            f"weights must have one entry for each of {len(block.values)} frames, found shape "
-            f"{weights.shape}"
-        )
-    bad = np.flatnonzero(~((weights >= 0) & (weights <= 1)))
-    if bad.size:
-        raise InvalidInputError(
-            f"weights of frames must be from 0 to 1, found {weights[bad[0]]:g} at frame {bad[0]}"
-        )
-    return block.values, weights
-
-
-def average_over_frames(
-    summed_scores: Callable[
-        [NDArray[np.floating[Any]], NDArray[np.float64] | None], NDArray[np.float64]
-    ],
-    blocks: Iterable[NDArray[np.floating[Any]] | WeightedFrames],
-    n_models: int,
-) -> tuple[NDArray[np.float64], float]:
-    """Average scores over the frames of all blocks by weight, some thousand frames at a time.
-
-    Parameters
-    ----------
-    summed_scores : callable
-        Returns the sums of the weighted scores of some frames, shape (S,), from the frames and
-        their weights, None if all count fully.
-    blocks : iterable of array, shape (T, D), or WeightedFrames
-    n_models : int
-        Number of models S.
-
-    Returns
-    -------
-    averages : array, shape (S,)
-    n_frames : float
-        Sum of the weights of the frames; their number, an int, if no block has weights.
-
-    Raises
-    ------
-    InsufficientDataError
-        If there are no frames, or their weights sum to nothing.
-    InvalidInputError
-        As for `values_and_weights`.
-    """
-    total, n_frames, seen = np.zeros(n_models), 0.0, 0
-    is_weighted = False
-    for block in blocks:
-        frames, weights = values_and_weights(block)
-        for start in range(0, len(frames), _SHORTLIST_FRAMES):
-            rows = slice(start, start + _SHORTLIST_FRAMES)
-            part = None if weights is None else weights[rows]
-            total += summed_scores(frames[rows], part)
-            n_frames += len(frames[rows]) if part is None else float(part.sum())
-        seen += len(frames)
-        is_weighted |= weights is not None
-    if seen == 0:
-        raise InsufficientDataError("there are no frames of speech to score")
-    if not n_frames > 0:
-        raise InsufficientDataError(
-            f"the weights of all {seen} frames of speech are zero: nothing is left to score"
-        )
-    return total / n_frames, n_frames if is_weighted else seen
 
 
 def best_speakers(
