@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from speakergmm.metrics.boundaries import boundaries_by_class as boundaries_by_class
     from speakergmm.metrics.boundaries import boundary_errors as boundary_errors
     from speakergmm.metrics.boundaries import summarise_boundaries as summarise_boundaries
+    from speakergmm.metrics.det_bands import DetBand as DetBand
+    from speakergmm.metrics.det_bands import det_band as det_band
     from speakergmm.metrics.detection import actual_dcf as actual_dcf
     from speakergmm.metrics.detection import det_curve as det_curve
     from speakergmm.metrics.detection import equal_error_rate as equal_error_rate

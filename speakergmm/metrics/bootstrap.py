@@ -174,7 +174,7 @@ def bootstrap_replicates(
             "eer_rocch": hull_eer_of_curves(p_miss, p_fa),
             **{n: np.min(miss * p_miss + fa * p_fa, axis=0) for n, (miss, fa) in weights.items()},
         }
-        for p_miss, p_fa in _replicate_curves(scores, clusters, drawn)
+        for p_miss, p_fa in replicate_curves(scores, clusters, drawn)
     ]
     result = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     # Identification: a test counts as often as its speaker is drawn.
@@ -259,7 +259,7 @@ def _crossing(
         return np.asarray((first * above - last * below) / (above - below))
 
 
-def _replicate_curves(
+def replicate_curves(
     scores: Scores, clusters: SpeakerClusters, drawn: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Yield P_miss and P_fa, of shape (C, R'), for some of the replicates at a time.

@@ -1,4 +1,4 @@
-"""Speakers who are confused with one another: the rows of the tables of the report."""
+"""Speakers who are confused or hard to recognise: the rows of the tables of the report."""
 
 from dataclasses import dataclass
 
@@ -46,6 +46,48 @@ class FalseAcceptance:
     speaker: str
     accepted: int
     n_trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerErrors:
+    """The errors of one kind of a speaker.
+
+    Attributes
+    ----------
+    speaker : str
+        Name of a model of the speaker or, without one, of a recording.
+    errors, n_trials : int
+        Number of errors, and of trials of their kind.
+    """
+
+    speaker: str
+    errors: int
+    n_trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class Menagerie:
+    """Speakers with the most errors, by the names of Doddington and others [1]_.
+
+    Attributes
+    ----------
+    goats : tuple of SpeakerErrors
+        Speakers who are hard to accept: misses of their target trials.
+    lambs : tuple of SpeakerErrors
+        Speakers who are easy to imitate: false alarms of their models.
+    wolves : tuple of SpeakerErrors
+        Speakers who imitate well: false alarms of their recordings.
+
+    References
+    ----------
+    .. [1] Doddington, Liggett, Martin, Przybocki, Reynolds, "Sheep, Goats, Lambs and Wolves: A
+       Statistical Analysis of Speaker Performance in the NIST 1998 Speaker Recognition
+       Evaluation", ICSLP 1998.
+    """
+
+    goats: tuple[SpeakerErrors, ...]
+    lambs: tuple[SpeakerErrors, ...]
+    wolves: tuple[SpeakerErrors, ...]
 
 
 def most_confused(
@@ -122,6 +164,48 @@ def most_falsely_accepted(
         )
         for pair in best
         if accepted[pair]
+    )
+
+
+def find_menagerie(scores: Scores, *, threshold: float, n_speakers: int = 10) -> Menagerie:
+    """Return the speakers with the most misses and with the most false alarms.
+
+    Parameters
+    ----------
+    scores : Scores
+        Labelled trials.
+    threshold : float
+        Trials with ``score >= threshold`` are accepted.
+    n_speakers : int, default=10
+        Largest number of entries of each kind.
+
+    Returns
+    -------
+    Menagerie
+        Speakers in the order of errors, then of their share, then of names; none without errors.
+    """
+    clusters = speaker_clusters(scores)
+    names = _speaker_names(scores, clusters)
+    accepted = scores.scores >= threshold
+    model = clusters.models[scores.model_index]
+    path = clusters.paths[scores.path_index]
+
+    def worst(
+        speaker: NDArray[np.int64], rows: NDArray[np.bool_], wrong: NDArray[np.bool_]
+    ) -> tuple[SpeakerErrors, ...]:
+        trials = np.bincount(speaker[rows], minlength=len(names))
+        errors = np.bincount(speaker[rows & wrong], minlength=len(names))
+        found = np.flatnonzero(errors).tolist()
+        found.sort(key=lambda each: (-errors[each], trials[each], names[each]))
+        return tuple(
+            SpeakerErrors(names[each], int(errors[each]), int(trials[each]))
+            for each in found[:n_speakers]
+        )
+
+    return Menagerie(
+        goats=worst(path, scores.is_target, ~accepted),
+        lambs=worst(model, scores.is_nontarget, accepted),
+        wolves=worst(path, scores.is_nontarget, accepted),
     )
 
 

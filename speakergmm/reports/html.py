@@ -9,8 +9,11 @@ import numpy as np
 
 from speakergmm.files import atomic_text_writer
 from speakergmm.metrics import Evaluation, Scores
-from speakergmm.reports.confusions import most_confused, most_falsely_accepted
-from speakergmm.reports.figures import draw_det_curve, draw_histograms
+from speakergmm.reports.confusions import find_menagerie, most_confused, most_falsely_accepted
+from speakergmm.reports.evaluation_plots import draw_evaluation
+from speakergmm.reports.plots import page_svg
+from speakergmm.reports.trial_errors import worst_false_alarms, worst_misses
+from speakergmm.reports.verdict import evaluation_verdict
 
 # Invalid in HTML: control characters and lone surrogates (from file names that are not UTF-8).
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -23,6 +26,7 @@ def write_report(
     *,
     configuration: Mapping[str, Any] | None = None,
     title: str = "Speaker recognition",
+    llr: bool = False,
 ) -> None:
     """Write the report of an evaluation, completely or not at all.
 
@@ -39,13 +43,16 @@ def write_report(
         hashes, date.
     title : str
         Heading of the report.
+    llr : bool, default=False
+        Whether the scores are stated as log-likelihood ratios, natural logarithm: the report then
+        judges and draws their calibration.
 
     Raises
     ------
     SpeakerGmmError
         If the file cannot be written (no such folder, disk full).
     """
-    text = render_report(evaluation, scores, configuration=configuration, title=title)
+    text = render_report(evaluation, scores, configuration=configuration, title=title, llr=llr)
     with atomic_text_writer(path) as file:
         file.write(text)
 
@@ -56,12 +63,13 @@ def render_report(
     *,
     configuration: Mapping[str, Any] | None = None,
     title: str = "Speaker recognition",
+    llr: bool = False,
 ) -> str:
     """Return the report of an evaluation as an HTML page.
 
     Parameters
     ----------
-    evaluation, scores, configuration, title
+    evaluation, scores, configuration, title, llr
         As for :func:`write_report`.
 
     Returns
@@ -83,18 +91,24 @@ def render_report(
     environment.filters["rows"] = configuration_rows
     eer = evaluation["eer_linear"].point
     assert eer is not None
-    histogram = draw_histograms(scores.target, scores.nontarget, threshold=eer.threshold)
+    threshold = eer.threshold
     found = evaluation.identification
     return environment.get_template("report.html.j2").render(
         title=title,
         evaluation=evaluation,
         eer=eer,
-        det=Markup(draw_det_curve(evaluation)),
-        histogram=None if histogram is None else Markup(histogram),
+        verdict=evaluation_verdict(evaluation, scores, llr=llr),
+        plots={
+            name: Markup(page_svg(figure, prefix=name))
+            for name, figure in draw_evaluation(evaluation, scores, llr=llr).items()
+        },
         histogram_text=_describe_scores(scores),
+        false_alarms=worst_false_alarms(scores, threshold=threshold),
+        misses=worst_misses(scores, threshold=threshold),
+        menagerie=find_menagerie(scores, threshold=threshold),
         confusion=None if found is None else most_confused(found),
         pairs=() if found is None else found.confusions()[:10],
-        false_acceptances=most_falsely_accepted(scores, threshold=eer.threshold),
+        false_acceptances=most_falsely_accepted(scores, threshold=threshold),
         no_width=any(
             measure.interval is not None and measure.interval.low == measure.interval.high
             for measure in evaluation.metrics

@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.mixture import Mixture, mixture_of
+from speakergmm.reports.plots import PALETTE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# The palette of Okabe and Ito, whose colours differ for colour-blind people, too.
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#b8a800")
 
 
 def ellipse_outline(

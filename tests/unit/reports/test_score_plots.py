@@ -1,0 +1,54 @@
+"""Histograms: bins, and what is drawn of them."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from speakergmm.reports import draw_histograms, histogram_counts, histogram_edges, page_svg
+
+
+def test_bins_hold_every_score():
+    rng = np.random.default_rng(0)
+    target, nontarget = rng.normal(3, 1, 500), rng.standard_t(2, 20_000)
+    nontarget[:2] = np.inf, -np.inf
+    edges = histogram_edges(target, nontarget)
+    assert 10 <= len(edges) - 1 <= 80
+    np.testing.assert_allclose(np.diff(edges), np.diff(edges)[0])
+    for values in (target, nontarget):
+        counts = histogram_counts(values, edges)
+        assert counts.sum() == len(values)
+        inside = (values >= edges[1]) & (values < edges[-2])
+        assert counts[1:-1].sum() == inside.sum()
+    # A few stragglers don't squeeze the rest into one bin.
+    assert edges[-1] - edges[0] < 100
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -3e99, 1e-320])
+def test_equal_scores_get_a_bar(value):
+    edges = histogram_edges(np.array([value]), np.array([value, value]))
+    assert (np.diff(edges) > 0).all()
+    assert histogram_counts(np.array([value]), edges).max() == 1
+
+
+def test_what_cannot_be_drawn_is_none():
+    assert histogram_edges(np.array([np.inf]), np.array([-np.inf])) is None
+    assert histogram_edges(np.array([1e300]), np.array([0.0])) is None
+
+
+def test_importing_reports_does_not_import_matplotlib_or_jinja2():
+    code = (
+        "import sys, speakergmm.reports; "
+        "print([name for name in ('matplotlib', 'jinja2', 'scipy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_legend_lies_below_the_axes():
+    rng = np.random.default_rng(0)
+    figure = draw_histograms(rng.normal(3, 1, 300), rng.normal(0, 1, 900), threshold=1.5)
+    (axes,), (legend,) = figure.axes, figure.legends
+    assert legend.get_window_extent().y1 <= axes.get_window_extent().y0
+    assert "EER threshold 1.5" in page_svg(figure, prefix="h")
