@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from speakergmm.reports.evaluation_plots import draw_evaluation
 from speakergmm.reports.plots import page_svg
 from speakergmm.reports.trial_errors import worst_false_alarms, worst_misses
 from speakergmm.reports.verdict import evaluation_verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Invalid in HTML: control characters and lone surrogates (from file names that are not UTF-8).
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -27,6 +30,7 @@ def write_report(
     configuration: Mapping[str, Any] | None = None,
     title: str = "Speaker recognition",
     llr: bool = False,
+    plots: "Mapping[str, Figure] | None" = None,
 ) -> None:
     """Write the report of an evaluation, completely or not at all.
 
@@ -46,13 +50,17 @@ def write_report(
     llr : bool, default=False
         Whether the scores are stated as log-likelihood ratios, natural logarithm: the report then
         judges and draws their calibration.
+    plots : mapping of str to matplotlib.figure.Figure, optional
+        The plots of `draw_evaluation`, if they are already drawn.
 
     Raises
     ------
     SpeakerGmmError
         If the file cannot be written (no such folder, disk full).
     """
-    text = render_report(evaluation, scores, configuration=configuration, title=title, llr=llr)
+    text = render_report(
+        evaluation, scores, configuration=configuration, title=title, llr=llr, plots=plots
+    )
     with atomic_text_writer(path) as file:
         file.write(text)
 
@@ -64,12 +72,13 @@ def render_report(
     configuration: Mapping[str, Any] | None = None,
     title: str = "Speaker recognition",
     llr: bool = False,
+    plots: "Mapping[str, Figure] | None" = None,
 ) -> str:
     """Return the report of an evaluation as an HTML page.
 
     Parameters
     ----------
-    evaluation, scores, configuration, title, llr
+    evaluation, scores, configuration, title, llr, plots
         As for :func:`write_report`.
 
     Returns
@@ -92,16 +101,14 @@ def render_report(
     eer = evaluation["eer_linear"].point
     assert eer is not None
     threshold = eer.threshold
+    drawn = draw_evaluation(evaluation, scores, llr=llr) if plots is None else plots
     found = evaluation.identification
     return environment.get_template("report.html.j2").render(
         title=title,
         evaluation=evaluation,
         eer=eer,
         verdict=evaluation_verdict(evaluation, scores, llr=llr),
-        plots={
-            name: Markup(page_svg(figure, prefix=name))
-            for name, figure in draw_evaluation(evaluation, scores, llr=llr).items()
-        },
+        plots={name: Markup(page_svg(figure, prefix=name)) for name, figure in drawn.items()},
         histogram_text=_describe_scores(scores),
         false_alarms=worst_false_alarms(scores, threshold=threshold),
         misses=worst_misses(scores, threshold=threshold),

@@ -73,13 +73,12 @@ def _first(
     scores: Scores, rows: NDArray[np.int64], order: NDArray[np.float64], n_trials: int
 ) -> tuple[TrialError, ...]:
     chosen = rows[np.argsort(order, kind="stable")[:n_trials]].tolist()
-    columns: Mapping[str, NDArray[np.object_]] = getattr(scores, "conditions", {})
     return tuple(
         TrialError(
             scores.models[row],
             scores.paths[row],
             float(scores.scores[row]),
-            {name: str(values[row]) for name, values in columns.items()},
+            {name: str(values[row]) for name, values in scores.conditions.items()},
         )
         for row in chosen
     )

@@ -2,10 +2,17 @@
 
 import math
 
-from speakergmm.metrics import Evaluation, Scores, cllr, min_cllr
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.metrics import Evaluation, Scores, calibration_loss, cllr, min_cllr
 
 # Calibration loss, in bits, up to which LLRs count as calibrated.
 _SMALL_LOSS = 0.05
+# With as many trials of both kinds, hindsight gains less than that. With fewer, a loss is taken for
+# an accident if more than a part of so many draws of the labels show it, too.
+_ENOUGH = 1000
+_N_DRAWS, _MOST_DRAWN, _RARE = 200, 10_000_000, 0.05
 # Errors that a rate within 30 % of the truth needs, at 90 % confidence.
 _RULE_OF_THIRTY = 30
 # With fewer speakers, percentile intervals are clearly too narrow.
@@ -46,7 +53,7 @@ def evaluation_verdict(
         f"{_counted(evaluation.n_paths, 'test recording')} by "
         f"{_counted(evaluation.n_speakers, 'speaker')}."
     )
-    calibration = _calibration(scores) if llr else _UNCALIBRATED
+    calibration = _calibration(evaluation, scores) if llr else _UNCALIBRATED
     return (measured, _error_rates(evaluation), calibration, *_limits(evaluation))
 
 
@@ -87,16 +94,23 @@ def _error_rates(evaluation: Evaluation) -> str:
     return found
 
 
-def _calibration(scores: Scores) -> str:
-    cost, least = cllr(scores.target, scores.nontarget), min_cllr(scores.target, scores.nontarget)
+def _calibration(evaluation: Evaluation, scores: Scores) -> str:
+    target, nontarget = scores.target, scores.nontarget
+    cost, least = cllr(target, nontarget), min_cllr(target, nontarget)
     if math.isinf(cost):
         return (
             "The log-likelihood ratios are not calibrated: an infinite one is wrong, so that Cllr "
             f"is infinite (minCllr {least:.3f})."
         )
-    figures = f"Cllr {cost:.3f} bits, of which {cost - least:.3f} are calibration loss"
-    if cost - least <= _SMALL_LOSS:
+    loss = cost - least
+    figures = f"Cllr {cost:.3f} bits, of which {loss:.3f} are calibration loss"
+    if loss <= _SMALL_LOSS:
         return f"The log-likelihood ratios are calibrated on these trials: {figures}."
+    if _is_usual_loss(target, nontarget, loss, seed=evaluation.seed):
+        return (
+            "These trials are too few to tell whether the log-likelihood ratios are calibrated: "
+            f"{figures}, as much as calibrated ones often show on so few trials."
+        )
     harm = (
         "they are worse than no evidence at even odds, and"
         if cost > 1
@@ -106,6 +120,27 @@ def _calibration(scores: Scores) -> str:
         f"The log-likelihood ratios are not calibrated: {figures}; {harm} a decision from a prior "
         "and costs would be misled."
     )
+
+
+def _is_usual_loss(
+    target: NDArray[np.float64], nontarget: NDArray[np.float64], loss: float, *, seed: int
+) -> bool:
+    """Return whether calibrated LLRs often lose as much, because hindsight flatters minCllr.
+
+    If the LLRs are right, they and the proportion of targets give the probability that a trial is a
+    target trial: labels are drawn from it, and their losses compared with that of the true labels.
+    """
+    if min(len(target), len(nontarget)) >= _ENOUGH:
+        return False
+    llrs, odds = np.concatenate([target, nontarget]), np.log(len(target) / len(nontarget))
+    probability = np.exp(-np.logaddexp(0, -(llrs + odds)))
+    rng = np.random.default_rng(seed)
+    losses = []
+    for _ in range(int(np.clip(_MOST_DRAWN / len(llrs), 20, _N_DRAWS))):
+        drawn = rng.random(len(llrs)) < probability
+        if 0 < drawn.sum() < len(llrs):
+            losses.append(calibration_loss(llrs[drawn], llrs[~drawn]))
+    return bool(np.mean(np.array(losses) >= loss) > _RARE) if losses else True
 
 
 def _limits(evaluation: Evaluation) -> tuple[str, ...]:

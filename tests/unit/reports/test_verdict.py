@@ -45,6 +45,14 @@ def test_uncalibrated_llrs():
     assert "at some priors" in text
 
 
+def test_few_trials_do_not_condemn_calibrated_llrs():
+    verdicts = [said(crossed(4, 4, 1.5, seed=seed), n_bootstrap=0) for seed in range(20)]
+    condemned = sum("are not calibrated" in text for text in verdicts)
+    assert condemned <= 3
+    assert sum("too few to tell" in text for text in verdicts) >= 10
+    assert "are not calibrated" in said(crossed(4, 4, 1.5, scale=8.0))
+
+
 def test_raw_scores_are_not_judged_as_llrs():
     text = said(crossed(20, 10, 2.0, scale=6.0), llr=False)
     assert "Cllr" not in text

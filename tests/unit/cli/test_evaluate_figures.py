@@ -1,0 +1,47 @@
+"""``evaluate``: plots as files, and scores that are log-likelihood ratios."""
+
+import numpy as np
+import pytest
+
+from speakergmm.metrics import Scores, write_scores
+
+
+@pytest.fixture(scope="module")
+def llrs(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    test, model = np.repeat(np.arange(24), 6) // 4, np.tile(np.arange(6), 24)
+    own = test == model
+    values = 2 * (rng.normal(size=len(own)) + 2 * own) - 2
+    labels = np.where(own, "target", "nontarget")
+    path = tmp_path_factory.mktemp("llrs") / "llrs.tsv"
+    sex = np.where(test % 2, "f", "m")
+    paths = [f"wav/{number}.wav" for number in np.repeat(np.arange(24), 6)]
+    write_scores(path, Scores(model, paths, values, labels, {"sex": sex}))
+    return path
+
+
+def test_figures_are_those_of_the_report(speakergmm, llrs, tmp_path):
+    report, folder = tmp_path / "report.html", tmp_path / "deep" / "figures"
+    done = speakergmm(
+        "evaluate", llrs, "--llr", "--bootstrap", 20, "--report", report, "--figures", folder
+    )
+    assert done.code == 0
+    names = {"det", "scores", "tippett", "cross-entropy", "bayes-error", "reliability"}
+    assert {path.name for path in folder.iterdir()} == {
+        f"{name}{suffix}" for name in names for suffix in (".svg", ".pdf", ".png")
+    }
+    page = report.read_text(encoding="utf-8")
+    assert page.count("<svg") == len(names)
+    assert " bits, of which " in page
+    assert "wav/" in page
+    assert '<th scope="col">sex</th>' in page
+    assert f"figures: {folder}" in done.out
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_the_work(speakergmm, llrs, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    done = speakergmm("evaluate", llrs, "--figures", file / "figures")
+    assert done.code == 2
+    assert "file" in done.err
+    assert len(done.err.splitlines()) == 1
