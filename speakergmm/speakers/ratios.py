@@ -2,11 +2,14 @@
 
 With ``d_k(x) = log w_k N(x | speaker) - log w'_k N(x | background)``, ``d_k`` is linear in x where
 only means (and weights) were adapted, since the quadratic terms are shared and cancel, and linear
-in ``[x, x^2]`` otherwise. Features are centred on the mean of the background model first, so that
-an offset costs no accuracy in single precision.
+in ``[x, x^2]`` otherwise. Terms are those of ``x`` minus the mean of component k of the background
+model, where they are small and lose no digits in single precision, however narrow the component is
+and however far from the others. One matrix product for all components needs ``x`` about one point,
+the mean of the background model: `about_point` moves them there.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Self, get_args
 
 import numpy as np
@@ -27,7 +30,7 @@ def ratio_terms(
     *,
     dtype: DTypeLike = np.float32,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the slopes and offsets of all ``d_k``.
+    """Return the slopes and offsets of all ``d_k``, as functions of x minus the background's means.
 
     Parameters
     ----------
@@ -42,27 +45,51 @@ def ratio_terms(
     slopes : array, shape (K, D) or (K, 2 D)
     offsets : array, shape (K,)
     """
-    centre = background.weights @ background.means
-    means, background_means = model.means - centre, background.means - centre
+    moved = model.means - background.means
     if "variances" not in parameters:
-        # (a + b)(a - b) instead of a^2 - b^2 avoids cancellation.
-        slopes = (means - background_means) / background.variances
-        quadratic = (means + background_means) * (means - background_means)
-        constant = -0.5 * (quadratic / background.variances).sum(axis=1)
+        slopes = moved / background.variances
+        constant = -0.5 * (moved * slopes).sum(axis=1)
     else:
-        linear = means / model.variances - background_means / background.variances
+        linear = moved / model.variances
         square = -0.5 * (1 / model.variances - 1 / background.variances)
         slopes = np.hstack([linear, square])
-        constant = -0.5 * (
-            means**2 / model.variances
-            - background_means**2 / background.variances
-            + np.log(model.variances / background.variances)
-        ).sum(axis=1)
+        change = np.log(model.variances / background.variances)
+        constant = -0.5 * (moved * linear + change).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         gain = np.log(model.weights) - np.log(background.weights)
     # A component without weight in the background model cannot have been adapted.
     offsets = constant + np.where(background.weights > 0, gain, 0.0)
     return slopes.astype(dtype), offsets.astype(dtype)
+
+
+def about_point(
+    slopes: NDArray[Any], offsets: NDArray[Any], moves: NDArray[np.float64], dtype: DTypeLike
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the terms of S speakers as functions of x minus one point, the same for all k.
+
+    Parameters
+    ----------
+    slopes : array, shape (S, K, D) or (S, K, 2 D)
+    offsets : array, shape (S, K)
+        As returned by `ratio_terms`.
+    moves : array, shape (K, D)
+        Means of the background model minus the point.
+    dtype : dtype
+        Type of the results; the sums are float64.
+
+    Returns
+    -------
+    slopes : array, shape (S, K, D) or (S, K, 2 D)
+        The slopes that were given, if there are none of ``x^2`` and the type is theirs.
+    offsets : array, shape (S, K)
+    """
+    width = moves.shape[1]
+    linear, square = slopes[..., :width], slopes[..., width:]
+    offsets = offsets - np.einsum("skd,kd->sk", linear, moves)
+    if square.shape[2]:
+        offsets = offsets + np.einsum("skd,kd->sk", square, moves**2)
+        slopes = np.concatenate([linear - 2 * square * moves, square], axis=2)
+    return slopes.astype(dtype, copy=False), offsets.astype(dtype)
 
 
 def pack_ratio(slopes: NDArray[Any], offsets: NDArray[Any]) -> bytes:
@@ -138,7 +165,6 @@ class RatioScorer:
         )
         parameters = ("means", "weights") if same_variances else PARAMETERS
         width = background.n_features * (1 if same_variances else 2)
-        # The terms of the ratio of each model, slopes and offsets of d_k in the notes above.
         slopes = np.empty((len(models), background.n_components, width), precision)
         offsets = np.empty((len(models), background.n_components), precision)
         for place, model in enumerate(models.values()):
@@ -182,6 +208,22 @@ class RatioScorer:
         self._centre = background.weights @ background.means
         self._slopes, self._offsets = slopes, offsets
         self._place = {name: place for place, name in enumerate(names)}
+
+    @cached_property
+    def _about_centre(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        moves = self.background.means - self._centre
+        return about_point(self._slopes, self._offsets, moves, self.precision)
+
+    def _centred_terms(
+        self, some: slice, precision: Precision
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the terms of some speakers, of x minus the mean of the background model."""
+        if precision == self.precision:
+            slopes, offsets = self._about_centre
+            return slopes[some], offsets[some]
+        moves = self.background.means - self._centre
+        slopes = self._slopes[some].astype(precision)
+        return about_point(slopes, self._offsets[some], moves, precision)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -1,12 +1,14 @@
 """Log-likelihood ratios of many speakers at once: exact, or over the best C components."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.features import Features, WeightedFrames
+from speakergmm.gaussians.choices import Precision
 from speakergmm.gaussians.frame_sources import check_finite_frames, refuse_path
 from speakergmm.ranges import wrong_type
 from speakergmm.speakers.frame_averages import average_over_frames, values_and_weights
@@ -16,10 +18,16 @@ from speakergmm.speakers.speaker_options import DEFAULT_TOP_C, ScoringOptions
 # Frames times numbers per frame of a block: a few megabytes, about the size of a cache.
 _BLOCK_NUMBERS = 1 << 19
 _SHORTLIST_FRAMES = 8192
+# Largest rounding of the score of a frame in single precision, in the worst case; that of most
+# frames is ten times smaller than the bound of their worst case.
+_ROUNDING = 3e-4
 # Number of speakers from which one matrix product per component beats gathering rows, and the
 # smallest number of them in a product.
 _GROUP_FROM = 4
 _FEWEST_SPEAKERS = 64
+
+
+Rows = slice | NDArray[np.intp]
 
 
 class SpeakerScorer(RatioScorer):
@@ -54,7 +62,9 @@ class SpeakerScorer(RatioScorer):
     linear in x where only means were adapted (the quadratic terms are shared and cancel), and
     linear in ``[x, x^2]`` otherwise, so that it is one matrix product for all speakers and
     components. Features are centred on the mean of the background model first, so that an offset
-    costs no accuracy in single precision.
+    costs no accuracy in single precision; frames for which rounding could reach 3e-4 all the same,
+    as it could far from every component or if components are very narrow, are scored in double
+    precision.
 
     Top-C scoring [1]_ evaluates both likelihoods with only the C components that are most probable
     under the background model. Frames are grouped by component, so that each component takes one
@@ -186,57 +196,105 @@ class SpeakerScorer(RatioScorer):
 
     def _blocks_of_scores(
         self, frames: NDArray[np.floating[Any]], top_c: int | None
-    ) -> Iterator[tuple[slice, slice, NDArray[np.float64]]]:
-        """Yield slices of frames and of speakers, and their scores, shape (T, S)."""
+    ) -> Iterator[tuple[Rows, slice, NDArray[np.float64]]]:
+        """Yield places of frames, slices of speakers, and their scores, shape (T, S)."""
         n_components = self.background.n_components
         top_c = ScoringOptions(top_c=top_c).top_c or n_components
-        exact = top_c >= n_components
-        step = max(1, _BLOCK_NUMBERS // n_components) if exact else _SHORTLIST_FRAMES
+        shortlist = None if top_c >= n_components else top_c
+        step = _SHORTLIST_FRAMES if shortlist else max(1, _BLOCK_NUMBERS // n_components)
         for start in range(0, len(frames), step):
-            rows = slice(start, start + step)
-            block = frames[rows]
-            found = self._exact(block) if exact else self._shortlisted(block, top_c)
-            for speakers, scores in found:
-                yield rows, speakers, scores
+            block = frames[start : start + step]
+            best, joint = self._components(block, shortlist, self.precision)
+            doubtful = self._doubtful(block, joint)
+            if not doubtful.size:
+                rows = slice(start, start + len(block))
+                for speakers, found in self._ratios(block, best, joint, self.precision):
+                    yield rows, speakers, found
+                continue
+            near = np.delete(np.arange(len(block)), doubtful)
+            if near.size:
+                best = None if best is None else best[near]
+                for speakers, found in self._ratios(block[near], best, joint[near], self.precision):
+                    yield start + near, speakers, found
+            far = block[doubtful]
+            best, joint = self._components(far, shortlist, "float64")
+            for speakers, found in self._ratios(far, best, joint, "float64"):
+                yield start + doubtful, speakers, found
 
-    def _inputs(self, frames: NDArray[np.floating[Any]]) -> NDArray[Any]:
+    def _components(
+        self, frames: NDArray[np.floating[Any]], shortlist: int | None, precision: Precision
+    ) -> tuple[NDArray[np.intp] | None, NDArray[Any]]:
+        """Return the best components of each frame, None for all, and their joint log-densities."""
+        if shortlist is None:
+            return None, self.background.log_density(frames, precision=precision)
+        return self.background.select_top(frames, shortlist, precision=precision)
+
+    def _doubtful(self, frames: NDArray[np.floating[Any]], joint: NDArray[Any]) -> NDArray[np.intp]:
+        """Return the places of frames for whose ratios single precision may be too coarse."""
+        if self.precision == "float64":
+            return np.empty(0, np.intp)
+        # Numbers whose sums are rounded: slopes times features, and distances from components.
+        products = np.abs(self._inputs(frames, self.precision)) @ self._largest_slopes
+        distances = -2.0 * joint.max(axis=1)
+        return np.flatnonzero(np.maximum(products, distances) > _ROUNDING * 2.0**23)
+
+    def _ratios(
+        self,
+        frames: NDArray[np.floating[Any]],
+        best: NDArray[np.intp] | None,
+        joint: NDArray[Any],
+        precision: Precision,
+    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Yield slices of speakers, and the scores of all frames for them."""
+        # Posteriors g_k(x) under the background model, over the components that are evaluated.
+        log_posteriors = joint - _log_sum_exp(joint)[:, None]
+        inputs = self._inputs(frames, precision)
+        if best is None:
+            return self._exact(inputs, log_posteriors, precision)
+        return self._shortlisted(inputs, best, log_posteriors, precision)
+
+    @cached_property
+    def _largest_slopes(self) -> NDArray[Any]:
+        slopes, _ = self._about_centre
+        highest, lowest = slopes.max((0, 1), initial=0.0), slopes.min((0, 1), initial=0.0)
+        return np.asarray(np.maximum(highest, -lowest))
+
+    def _inputs(self, frames: NDArray[np.floating[Any]], precision: Precision) -> NDArray[Any]:
         centred = frames - self._centre
         if self._slopes.shape[2] != centred.shape[1]:
             centred = np.hstack([centred, centred**2])
-        return centred.astype(self.precision)
+        return centred.astype(precision)
 
     def _exact(
-        self, frames: NDArray[np.floating[Any]]
+        self, inputs: NDArray[Any], log_posteriors: NDArray[Any], precision: Precision
     ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        # Posteriors g_k(x) of all components under the background model.
-        joint = self.background.log_density(frames, precision=self.precision)
-        log_posteriors = joint - _log_sum_exp(joint)[:, None]
-        inputs = self._inputs(frames)
-        n_frames, n_components = joint.shape
+        n_frames, n_components = log_posteriors.shape
         # A few speakers at a time, so that their T x K x (speakers) differences fit the cache.
         step = max(1, _BLOCK_NUMBERS // max(1, n_frames * n_components))
         for start in range(0, len(self.names), step):
             some = slice(start, start + step)
-            slopes = self._slopes[some].reshape(-1, inputs.shape[1])
+            slopes, offsets = self._centred_terms(some, precision)
             # d_k(x) of these speakers, then log sum_k g_k(x) exp d_k(x).
-            differences = inputs @ slopes.T
-            differences += self._offsets[some].reshape(-1)
+            differences = inputs @ slopes.reshape(-1, inputs.shape[1]).T
+            differences += offsets.reshape(-1)
             differences = differences.reshape(n_frames, -1, n_components)
             yield some, _log_average(log_posteriors, differences)
 
     def _shortlisted(
-        self, frames: NDArray[np.floating[Any]], top_c: int
+        self,
+        inputs: NDArray[Any],
+        best: NDArray[np.intp],
+        log_posteriors: NDArray[Any],
+        precision: Precision,
     ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        # Posteriors under the background model, normalised over the best C components.
-        best, kept = self.background.select_top(frames, top_c, precision=self.precision)
-        log_posteriors = kept - _log_sum_exp(kept)[:, None]
-        inputs = self._inputs(frames)
+        n_frames, top_c = best.shape
         n_speakers = len(self.names)
         # Few speakers: the slopes of the best components are gathered for each frame.
         if n_speakers < _GROUP_FROM:
-            slopes, offsets = self._slopes.transpose(1, 2, 0), self._offsets.T
-            differences = np.einsum("tf,tcfs->tsc", inputs, slopes[best], optimize=False)
-            differences += offsets[best].transpose(0, 2, 1)
+            slopes, offsets = self._centred_terms(slice(None), precision)
+            gathered = slopes.transpose(1, 2, 0)[best]
+            differences = np.einsum("tf,tcfs->tsc", inputs, gathered, optimize=False)
+            differences += offsets.T[best].transpose(0, 2, 1)
             yield slice(None), _log_average(log_posteriors, differences)
             return
         # Many speakers: pairs of frame and component are sorted by component, and the pairs of each
@@ -253,14 +311,14 @@ class SpeakerScorer(RatioScorer):
         grouped = np.empty((len(flat), min(step, n_speakers)), inputs.dtype)
         for start in range(0, n_speakers, step):
             some = slice(start, start + step)
-            slopes, offsets = self._slopes[some], self._offsets[some]
+            slopes, offsets = self._centred_terms(some, precision)
             results = grouped[:, : len(offsets)]
             for component in present:
                 rows = slice(bounds[component], bounds[component + 1])
                 np.matmul(gathered[rows], slopes[:, component].T, out=results[rows])
                 results[rows] += offsets[:, component]
             # Back into the order of the frames.
-            differences = results[place].reshape(len(frames), top_c, -1).transpose(0, 2, 1)
+            differences = results[place].reshape(n_frames, top_c, -1).transpose(0, 2, 1)
             yield some, _log_average(log_posteriors, differences)
 
 

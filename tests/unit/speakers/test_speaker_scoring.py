@@ -91,6 +91,46 @@ def test_frames_far_from_every_component_have_finite_right_scores(rng, precision
     np.testing.assert_allclose(scores, naive(background, models, frames), rtol=tolerance, atol=1e-4)
 
 
+@pytest.mark.parametrize("adapted", [("means",), ("means", "weights", "variances")], ids="-".join)
+@pytest.mark.parametrize("n_speakers", [1, 5])
+@pytest.mark.parametrize("top_c", [None, 3])
+@pytest.mark.parametrize(
+    ("narrow", "out"),
+    [
+        ((0, 7, 1e-6), 0),
+        ((0, 7, 1e-10), 0),
+        ((0, 4, 1e-8), 0),
+        ((7, 7, 1), 300),
+        ((0, 3, 1e-4), 1e3),
+    ],
+    ids=["narrow", "very narrow", "some narrow", "outliers", "narrow and outliers"],
+)
+def test_single_precision_is_safe_on_hard_data(rng, adapted, n_speakers, top_c, narrow, out):
+    background, models = make(rng, adapted=adapted, n_speakers=n_speakers)
+    first, last, factor = narrow
+    scale = np.ones((7, 1))
+    scale[first:last] = factor
+    # The same distances in deviations, between means that stay where they are.
+    means, variances = background.means, background.variances
+    models = {
+        name: DiagonalMixture(
+            m.weights, means + np.sqrt(scale) * (m.means - means), scale * m.variances
+        )
+        for name, m in models.items()
+    }
+    background = DiagonalMixture(background.weights, means, scale * variances)
+    frames = background.sample(12, rng)
+    frames[::4] += out * rng.normal(size=(3, 3))
+    scorer = SpeakerScorer(background, models)
+    expected = naive(background, models, frames, top_c)
+    found = scorer.frame_scores(frames, top_c=top_c)
+    np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-4)
+    average = scorer.score(WeightedFrames(frames, np.linspace(0, 1, 12)), top_c=top_c)
+    np.testing.assert_allclose(
+        average, np.average(expected, axis=0, weights=np.linspace(0, 1, 12)), rtol=2e-6, atol=1e-4
+    )
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_log_average_survives_overflow_and_underflow(dtype):
     weights = np.log(np.array([[0.5, 0.5], [1.0, 1e-44], [0.25, 0.75]], dtype=np.float64))
