@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from speakergmm.features.normalisation import FeatureNormalisation as FeatureNormalisation
     from speakergmm.features.normalisation import normalise_sliding as normalise_sliding
     from speakergmm.features.presets import PRESETS as PRESETS
+    from speakergmm.features.quality import RecordingQuality as RecordingQuality
+    from speakergmm.features.quality import measure_quality as measure_quality
     from speakergmm.features.rasta import RastaFilter as RastaFilter
     from speakergmm.features.recording_level import EnergySample as EnergySample
     from speakergmm.features.recording_level import RecordingLevel as RecordingLevel

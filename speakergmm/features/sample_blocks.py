@@ -85,7 +85,7 @@ class SampleBlocks:
         self._kept: IO[bytes] | None = None
         self._held: list[NDArray[np.float32]] | None = None
         self._blocks: Callable[[], Iterator[NDArray[np.float32]]]
-        if _is_recording(audio):
+        if is_recording(audio):
             if sample_rate is not None:
                 raise InvalidInputError(
                     "sample_rate is for arrays of samples; a file states its own rate"
@@ -159,7 +159,8 @@ class SampleBlocks:
             yield np.frombuffer(content, np.float32)
 
 
-def _is_recording(audio: Any) -> TypeGuard[AudioSource]:
+def is_recording(audio: Any) -> TypeGuard[AudioSource]:
+    """Return whether audio is a path or a binary file rather than samples."""
     return isinstance(audio, str | os.PathLike) or callable(getattr(audio, "read", None))
 
 
@@ -173,7 +174,7 @@ def _as_blocks(audio: Any) -> Iterable[NDArray[Any]] | None:
             "samples, rate = read_audio(path); extract(samples, sample_rate=rate)"
         )
     if isinstance(audio, list | tuple):
-        if audio and _is_recording(audio[0]):
+        if audio and is_recording(audio[0]):
             raise InvalidTypeError("found several recordings in a list; give one at a time")
         return audio if audio and isinstance(audio[0], np.ndarray) else None
     if isinstance(audio, Iterator):
