@@ -40,7 +40,9 @@ class Extract(CorpusCommand):
     corpus: options.CorpusArgument
     output: Path = options.output(..., "Folder of the feature store; created if it is missing.")
     features: options.FeaturesToExtract = None
-    extraction: ExtractionOptions = options_of(ExtractionOptions, "dtype", "shard_frames", "verify")
+    extraction: ExtractionOptions = options_of(
+        ExtractionOptions, "dtype", "shard_frames", "verify", "augmentation"
+    )
     kaldi: Path | None = option(
         None, "Write the features of the store to this new Kaldi data directory, too."
     )
@@ -64,9 +66,9 @@ class Extract(CorpusCommand):
             engine=self.engine,
             run=replace(self.context, progress=not self.json),
         )
-        present = {utterance.id for utterance in store.utterances}
+        present = {row.recorded_id for row in store.rows}
         n_missing = sum(utterance.id not in present for utterance in read)
-        n_others = len(store) - len(read) + n_missing
+        n_others = len(present) - len(read) + n_missing
         if n_others:
             print_note(
                 f"warning: {counted(n_others, 'utterance')} of the store not in the corpus; "
@@ -84,6 +86,7 @@ class Extract(CorpusCommand):
             ("data-dir", self.data_dir),
             ("speaker-pattern", self.speaker_pattern),
             ("verify", self.extraction.verify or None),
+            ("augment", self.extraction.augmentation),
         ):
             if given is not None:
                 raise InvalidInputError(

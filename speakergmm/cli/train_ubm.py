@@ -12,7 +12,7 @@ from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import counted
 from speakergmm.cli.training_commands import TRAINING_CONTEXT, train_background
 from speakergmm.run_context import RunContext
-from speakergmm.speakers import BackgroundOptions
+from speakergmm.speakers import BackgroundModel, BackgroundOptions
 
 
 @command
@@ -30,7 +30,9 @@ class TrainUbm(CorpusCommand):
 
     corpus: options.CorpusOrStoreArgument
     output: options.ModelOutput
-    background: BackgroundOptions = options_of(BackgroundOptions, "n_components", "features")
+    background: BackgroundOptions = options_of(
+        BackgroundOptions, "n_components", "features", "augmentation"
+    )
     seed: options.Seed = 0
     context: RunContext = options_of(RunContext, *TRAINING_CONTEXT)
 
@@ -49,8 +51,14 @@ class TrainUbm(CorpusCommand):
             f"{self.output}: {counted(self.background.n_components, 'component')}, "
             f"{counted(background.mixture.n_features, 'feature')}, trained on "
             f"{counted(facts['n_frames'], 'frame')} of "
-            f"{counted(facts['n_utterances'], 'recording')}, "
+            f"{counted(facts['n_utterances'], 'recording')}{_conditions(background)}, "
             f"{counted(facts['n_speakers'], 'named speaker')}; "
             f"{counted(len(facts['history']), 'iteration')} "
             f"({facts['convergence'].replace('_', ' ')}), digest {background.digest[:12]}",
         )
+
+
+def _conditions(background: BackgroundModel) -> str:
+    """Return in how many conditions the recordings were used, if in several."""
+    used = background.augmentation
+    return "" if used is None else f" in {counted(len(used.conditions), 'condition')}"

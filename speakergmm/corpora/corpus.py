@@ -40,6 +40,9 @@ class Utterance:
         End of the utterance, in seconds; None for the end of the recording.
     recording : str or None
         Name of the recording, in corpora that name recordings, such as Kaldi's.
+    version : str
+        Condition and seed of an augmented version in a feature store, such as ``"telephone/0"``;
+        empty for the recording as it is. See `speakergmm.corpora.augmentation`.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class Utterance:
     start: float = 0.0
     end: float | None = None
     recording: str | None = None
+    version: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
@@ -120,11 +124,16 @@ def find_conflicts(utterances: Sequence[Utterance]) -> list[Conflict]:
     """
     conflicts = []
     ids: dict[str, int] = {}
-    stretches: dict[tuple[str, float, float | None], int] = {}
+    stretches: dict[tuple[str, float, float | None, str], int] = {}
     spellings: dict[str, int] = {}
     speakers: set[str | None] = set()
     for place, utterance in enumerate(utterances):
-        stretch = (os.path.normpath(utterance.path), utterance.start, utterance.end)
+        stretch = (
+            os.path.normpath(utterance.path),
+            utterance.start,
+            utterance.end,
+            utterance.version,
+        )
         earlier = ids.setdefault(utterance.id, place)
         if earlier != place:
             reason = f"utterance id {quoted(utterance.id)} repeats the id"

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from speakergmm.features.framing import padded as padded
     from speakergmm.features.framing import window as window
     from speakergmm.features.grid import FrameGrid as FrameGrid
+    from speakergmm.features.multi_condition import AugmentedRecording as AugmentedRecording
+    from speakergmm.features.multi_condition import (
+        augmented_recordings as augmented_recordings,
+    )
     from speakergmm.features.normalisation import FeatureNormalisation as FeatureNormalisation
     from speakergmm.features.normalisation import normalise_sliding as normalise_sliding
     from speakergmm.features.presets import PRESETS as PRESETS

@@ -64,6 +64,7 @@ class FeatureExtractor:
         sample_rate: int | None = None,
         start: float = 0.0,
         end: float | None = None,
+        name: str | None = None,
     ) -> Features:
         """Compute the features of a recording at once.
 
@@ -78,6 +79,8 @@ class FeatureExtractor:
         start, end : float
             Part to use, in seconds; by default all. Not allowed for blocks. Times of the grid are
             relative to `start`.
+        name : str, optional
+            Name of the audio in messages; by default the path, or what it is.
 
         Returns
         -------
@@ -103,6 +106,7 @@ class FeatureExtractor:
         blocks = SampleBlocks(
             audio, self.config.sample_rate, sample_rate=sample_rate, start=start, end=end
         )
+        blocks.name = blocks.name if name is None else name
         spectra = list(self._analysis.spectra(blocks()))
         energies = [block.energy for block in spectra]
         parts = list(
@@ -124,13 +128,14 @@ class FeatureExtractor:
         sample_rate: int | None = None,
         start: float = 0.0,
         end: float | None = None,
+        name: str | None = None,
         block_frames: int = _BLOCK_FRAMES,
     ) -> Iterator[Features]:
         """Compute the features of a recording block by block, in constant memory.
 
         Parameters
         ----------
-        audio, sample_rate, start, end
+        audio, sample_rate, start, end, name
             As in `extract`. If statistics of the whole recording are needed, a file of more than a
             minute is read up to five times, and blocks of a generator are kept in a temporary
             file; otherwise features are computed as the blocks arrive.
@@ -157,6 +162,7 @@ class FeatureExtractor:
             end=end,
             n_passes=self._pipeline.n_passes,
         )
+        blocks.name = blocks.name if name is None else name
         return self._streamed(blocks, block_frames)
 
     def _streamed(self, blocks: SampleBlocks, block_frames: int) -> Iterator[Features]:

@@ -24,8 +24,8 @@ Audio = AudioSource | NDArray[Any] | Iterable[NDArray[Any]]
 _ONE_NUMBER = ([False, True], [True, False])
 _BLOCK_SECONDS = 20.0
 _BYTES_PER_READ = 1 << 22
-# A recording of no more seconds is held, at 4 bytes per sample, and not read several times.
-_HELD_SECONDS = 60.0
+HELD_SECONDS = 60.0
+"""A recording of no more seconds is held, at 4 bytes per sample, and not read several times."""
 
 
 class SampleBlocks:
@@ -137,7 +137,7 @@ class SampleBlocks:
         n_samples = 0
         for block in read():
             n_samples += len(block)
-            if n_samples <= _HELD_SECONDS * self.rate:
+            if n_samples <= HELD_SECONDS * self.rate:
                 held.append(block)
             else:
                 held.clear()

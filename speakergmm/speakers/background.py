@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
 from speakergmm import records
 from speakergmm.checkpoints import short_digest
 from speakergmm.corpora import AnyPath, CorpusLike, is_path
+from speakergmm.corpora.augmentation import AugmentationOptions, as_augmentation
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import (
     IncompatibleModelError,
@@ -45,6 +46,9 @@ class BackgroundModel(records.Filed):
         Configuration of the features, which are extracted in the same way for scoring.
     provenance : dict
         Time, data and options of the training, as JSON can hold them; not part of the digest.
+    augmentation : AugmentationOptions, optional
+        Conditions in each of which the recordings of the training were used, and those of speakers
+        are to be; without talkers, whose recordings are not stored. None for as they are.
 
     Raises
     ------
@@ -57,8 +61,11 @@ class BackgroundModel(records.Filed):
     mixture: DiagonalMixture
     features: FeatureConfig
     provenance: dict[str, Any] = field(default_factory=dict)
+    augmentation: AugmentationOptions | None = None
 
     def __post_init__(self) -> None:
+        if self.augmentation is not None:
+            object.__setattr__(self, "augmentation", replace(self.augmentation, talkers=None))
         object.__setattr__(self, "mixture", mixture_of(self.mixture, kind=DiagonalMixture))
         object.__setattr__(self, "features", as_feature_config(self.features))
         n_features = cached_extractor(self.features).n_features
@@ -76,8 +83,12 @@ class BackgroundModel(records.Filed):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hexadecimal) of the parameters and the features, which determine all scores."""
-        return records.digest(self.file_kind, self.features.digest, self.mixture)
+        """SHA-256 (hexadecimal) of parameters, features and augmentation, if there is any.
+
+        They determine all scores.
+        """
+        versions = [] if self.augmentation is None else [self.augmentation.to_dict()]
+        return records.digest(self.file_kind, self.features.digest, self.mixture, *versions)
 
     @classmethod
     def train(
@@ -143,8 +154,11 @@ class BackgroundModel(records.Filed):
         """
         options = BackgroundOptions.of(options, changes)
         run, engine = RunContext.checked(run), Engine.of(engine)
-        with speech_of(corpus, options.features, engine=engine, run=run) as speech:
-            config, facts = speech.store.config, speech.facts()
+        augmentation = as_augmentation(options.augmentation)
+        with speech_of(
+            corpus, options.features, augmentation=augmentation, engine=engine, run=run
+        ) as speech:
+            config, facts, augmentation = speech.store.config, speech.facts(), speech.augmentation
             _check_speech(speech, facts, options.n_components)
             # Expectation-maximisation.
             run = run.with_facts(
@@ -160,7 +174,7 @@ class BackgroundModel(records.Filed):
             "convergence": str(result.convergence),
             "history": [float(value) for value in result.objectives],
         }
-        return cls(result.model, config, provenance)
+        return cls(result.model, config, provenance, augmentation)
 
     def info(self) -> dict[str, Any]:
         """Return a description of the model as JSON can hold it."""
@@ -171,6 +185,7 @@ class BackgroundModel(records.Filed):
             "n_features": self.mixture.n_features,
             "features": self.features.to_dict(),
             "features_digest": self.features.digest,
+            "augmentation": None if self.augmentation is None else self.augmentation.to_dict(),
             "provenance": self.provenance,
         }
 
@@ -206,7 +221,7 @@ def _plain_options(options: BackgroundOptions) -> dict[str, Any]:
     return {
         name: value if isinstance(value, str | int | float | None) else str(value)
         for name, value in values.items()
-        if name not in ("features", "n_components", "seed", "update")
+        if name not in ("features", "n_components", "seed", "update", "augmentation")
     }
 
 

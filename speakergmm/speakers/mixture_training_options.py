@@ -10,6 +10,11 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from speakergmm.corpora.augmentation.augmentation_options import (
+    AnyAugmentation,
+    as_augmentation,
+    augmentation_option,
+)
 from speakergmm.features.presets import PRESETS
 from speakergmm.mixtures.mixture_options import (
     VARIANCE_FLOOR_OF_FEW_FRAMES,
@@ -38,6 +43,10 @@ class BackgroundOptions(MixtureOptions):
         "speaker", or the features of a feature store.
     n_components : int, default=64
         Number of Gaussians of the mixture, K.
+    augmentation : AugmentationOptions, str, sequence of str or dict, optional
+        Conditions in each of which every recording is used, such as "default", see
+        `speakergmm.corpora.augmentation.as_augmentation`; by default as it is, or as a feature
+        store has it.
     init, max_iter, tol, seed, precision, update
         As in `speakergmm.mixtures.MixtureOptions`.
 
@@ -51,6 +60,12 @@ class BackgroundOptions(MixtureOptions):
         None, _FEATURES_HELP, kind=str
     )
     n_components: int = whole(64, "Number of Gaussians of the mixture.")
+    augmentation: AnyAugmentation = augmentation_option()
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        MixtureOptions.__post_init__(self)  # no super() in a class with slots
+        object.__setattr__(self, "augmentation", as_augmentation(self.augmentation))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from speakergmm.corpora import Corpus, CorpusLike, as_corpus
+from speakergmm.corpora.augmentation import AugmentationOptions
 from speakergmm.engine import Engine
-from speakergmm.errors import InsufficientDataError
+from speakergmm.errors import IncompatibleModelError, InsufficientDataError
 from speakergmm.features import (
     ExtractionOptions,
     Features,
@@ -43,15 +44,22 @@ class SpeechOfCorpus:
         What was asked for.
     store : FeatureStore
         The utterances that can be used.
+    augmentation : AugmentationOptions, optional
+        Conditions in which each of them is used; None for as they are.
     skipped : sequence of SkippedRecording
         The others.
     """
 
     def __init__(
-        self, corpus: Corpus, store: FeatureStore, skipped: tuple[SkippedRecording, ...] = ()
+        self,
+        corpus: Corpus,
+        store: FeatureStore,
+        augmentation: AugmentationOptions | None = None,
+        skipped: tuple[SkippedRecording, ...] = (),
     ) -> None:
         self.corpus = corpus
         self.store = store
+        self.augmentation = augmentation
         self.skipped = skipped
 
     def facts(self) -> dict[str, Any]:
@@ -63,7 +71,7 @@ class SpeechOfCorpus:
             "corpus_sha256": self.corpus.digest,
             "frames_sha256": self._frames_sha256(),
             "n_speakers": len(self.store.speakers),
-            "n_utterances": len(self.store),
+            "n_utterances": len({row.recorded_id for row in self.store.rows}),
             "n_frames": self.store.n_speech_frames,
             "speech_seconds": round(
                 sum((grid.seconds(piece.n_speech) for piece in pieces), 0.0), 3
@@ -86,6 +94,7 @@ def speech_of(
     corpus: CorpusLike | FeatureStore,
     features: Any,
     *,
+    augmentation: AugmentationOptions | None = None,
     engine: Engine,
     run: RunContext,
 ) -> Iterator[SpeechOfCorpus]:
@@ -96,13 +105,17 @@ def speech_of(
     corpus : FeatureStore, Corpus, path, or list of recordings
     features : FeatureConfig, str, path or None
         By default those of the store, or `DEFAULT_FEATURES` for a corpus.
+    augmentation : AugmentationOptions, optional
+        Conditions in each of which every recording is used; by default those of the store, or the
+        recordings of a corpus as they are.
     engine, run
         As for `speakergmm.features.temporary_store`.
 
     Raises
     ------
     IncompatibleModelError
-        If the store was made with other features; the message names the differences.
+        If the store was made with other features, or has other versions of the recordings; the
+        message names the differences.
     InsufficientDataError
         If no recording can be used.
     """
@@ -110,12 +123,13 @@ def speech_of(
     if store is not None:
         if features is not None:
             check_same_features(store.config, as_feature_config(features), what=f"{store.path}")
-        yield SpeechOfCorpus(store.corpus, store)
+        _check_augmentation(store, augmentation)
+        yield SpeechOfCorpus(store.corpus, store, store.augmentation)
         return
     listed = _recordings(corpus)
     config = as_feature_config(DEFAULT_FEATURES if features is None else features)
     skips = Skips(run.on_skip)
-    extraction = ExtractionOptions(features=config)
+    extraction = ExtractionOptions(features=config, augmentation=augmentation)
     with ExitStack() as leaving:
         told = replace(run, on_skip=skips)
         try:
@@ -129,7 +143,24 @@ def speech_of(
             raise InsufficientDataError(
                 f"{listed.source}: none of its {len(listed)} recordings can be used{first}"
             ) from None
-        yield SpeechOfCorpus(listed, store, tuple(skips.found))
+        yield SpeechOfCorpus(listed, store, augmentation, tuple(skips.found))
+
+
+def _check_augmentation(store: FeatureStore, wanted: AugmentationOptions | None) -> None:
+    """Raise an error if a store has other versions of its recordings than those asked for."""
+    found = store.augmentation
+    if wanted is None or (
+        found is not None
+        and found.seed == wanted.seed
+        and set(found.conditions) == set(wanted.conditions)
+    ):
+        return
+    has = "as they are" if found is None else f"in {', '.join(found.conditions)}, seed {found.seed}"
+    raise IncompatibleModelError(
+        f"{store.path}: has its recordings {has}, not in {', '.join(wanted.conditions)}, seed "
+        f"{wanted.seed}; extract with these conditions (speakergmm extract --augment), or leave "
+        "them out to use what it has"
+    )
 
 
 def _recordings(corpus: Any) -> Corpus:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
         DEFAULT_CONDITIONS as DEFAULT_CONDITIONS,
     )
     from speakergmm.corpora.augmentation.augmentation_options import (
+        AnyAugmentation as AnyAugmentation,
+    )
+    from speakergmm.corpora.augmentation.augmentation_options import (
         AugmentationOptions as AugmentationOptions,
     )
     from speakergmm.corpora.augmentation.augmentation_options import (
@@ -33,8 +36,15 @@ if TYPE_CHECKING:
     from speakergmm.corpora.augmentation.noise import Noise as Noise
     from speakergmm.corpora.augmentation.quantisation import a_law as a_law
     from speakergmm.corpora.augmentation.quantisation import linear_pcm as linear_pcm
+    from speakergmm.corpora.augmentation.recorded_versions import (
+        utterance_versions as utterance_versions,
+    )
+    from speakergmm.corpora.augmentation.recorded_versions import (
+        version_condition as version_condition,
+    )
     from speakergmm.corpora.augmentation.reverberation import Reverberation as Reverberation
     from speakergmm.corpora.augmentation.talkers import talker_pool as talker_pool
+    from speakergmm.corpora.augmentation.talkers import talkers_digest as talkers_digest
     from speakergmm.corpora.augmentation.telephone import LINE_RATE as LINE_RATE
     from speakergmm.corpora.augmentation.telephone import Telephone as Telephone
 

@@ -81,9 +81,32 @@ class AugmentationOptions(Options):
         """Return the conditions and the seed, as JSON can hold them; no paths of talkers."""
         return {"conditions": list(self.conditions), "seed": self.seed}
 
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> AugmentationOptions:
+        """Return the options that `to_dict` described.
+
+        Raises
+        ------
+        InvalidInputError
+            If an option is unknown or out of its range.
+        """
+        return cls.of(None, given)
+
 
 AnyAugmentation = AugmentationOptions | str | Sequence[str] | Mapping[str, Any] | None
 """Options, "default", "none", names of conditions (in one string, with commas), or a dict."""
+
+
+def augmentation_option() -> Any:
+    """Declare the option of augmentation, which several functions and commands have; see above."""
+    return anything(
+        None,
+        "Use every recording in several conditions: 'default' (clean, telephone, babble, noise, "
+        "reverberation, gain) or some of these, codec and clipping, separated by commas "
+        "(default: none).",
+        kind=str,
+        flags=("augment",),
+    )
 
 
 def as_augmentation(given: AnyAugmentation) -> AugmentationOptions | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -9,6 +12,7 @@ import numpy as np
 from speakergmm.audio import convert_rate, read_audio
 from speakergmm.corpora.augmentation.active_speech import active_power
 from speakergmm.corpora.augmentation.condition import PIECE_SECONDS, Samples
+from speakergmm.corpora.same_audio import hash_audio
 from speakergmm.corpora.synthesis import LEXICON, SAMPLE_RATE, draw_voice, speak
 from speakergmm.errors import AudioError, InsufficientDataError
 
@@ -58,6 +62,12 @@ def talker_pool(
             raise InsufficientDataError(f"{path}: a talker of babble is silent; leave it out")
         pool.append(_level(samples, rate))
     return tuple(pool)
+
+
+def talkers_digest(recordings: Sequence[str | os.PathLike[str]]) -> str:
+    """Return the SHA-256, in hexadecimal, of the audio of given talkers, wherever it lies."""
+    hashes = "\n".join(hash_audio(path) for path in recordings)
+    return hashlib.sha256(hashes.encode()).hexdigest()
 
 
 def _synthetic(number: int, rate: int, seed: int) -> Samples:

@@ -6,6 +6,12 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+from speakergmm.corpora.augmentation.augmentation_options import (
+    AnyAugmentation,
+    AugmentationOptions,
+    as_augmentation,
+    augmentation_option,
+)
 from speakergmm.features.presets import PRESETS
 from speakergmm.options import Options, anything, one_of, whole, yes_no
 
@@ -31,6 +37,10 @@ class ExtractionOptions(Options):
     verify : bool, default=False
         Compare the content of all recordings with that of the last extraction. By default a file
         whose size, times of modification and change and inode are the same is taken for unchanged.
+    augmentation : AugmentationOptions, str, sequence of str or dict, optional
+        Conditions in each of which every recording is extracted, such as "default", see
+        `speakergmm.corpora.augmentation.as_augmentation`; by default as it is. The versions of an
+        utterance have ids such as ``ana-1#telephone``.
     """
 
     features: FeatureConfig | str | os.PathLike[str] = anything(
@@ -46,3 +56,14 @@ class ExtractionOptions(Options):
     verify: bool = yes_no(
         False, "Compare the content of all recordings, not only their sizes and times."
     )
+    augmentation: AnyAugmentation = augmentation_option()
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        self.check_fields()
+        object.__setattr__(self, "augmentation", as_augmentation(self.augmentation))
+
+    @property
+    def conditions(self) -> AugmentationOptions | None:
+        """The augmentation as options; None for none."""
+        return as_augmentation(self.augmentation)

@@ -78,7 +78,8 @@ class FeatureStore(StoreView):
     def prune(self, corpus: CorpusLike) -> FeatureStore:
         """Remove the utterances that are not in a corpus, and return the store without them.
 
-        Their features are removed from the disk. All utterances of the store count, also those
+        Their features are removed from the disk; augmented versions stay or go with the utterance
+        of which they are. All utterances of the store count, also those
         that are not in this view.
 
         Parameters
@@ -95,7 +96,7 @@ class FeatureStore(StoreView):
             If the store cannot be written.
         """
         wanted = {utterance.id for utterance in as_corpus(corpus).utterances}
-        return self._keeping(lambda row: row.id in wanted)
+        return self._keeping(lambda row: row.recorded_id in wanted)
 
     def remove_speaker(self, name: str) -> FeatureStore:
         """Remove the features of a speaker from the disk, and return the store without them.

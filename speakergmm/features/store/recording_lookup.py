@@ -92,6 +92,8 @@ def find_recordings(
     places = {}
     contents = {}
     for row, frames in zip(store.rows, store.utterance_frames, strict=True):
+        if row.version:
+            continue
         places[os.path.abspath(row.path), row.start, row.end] = row.state, frames  # noqa: PTH100
         contents[row.content] = frames
     sizes = {row.size for row in store.rows}

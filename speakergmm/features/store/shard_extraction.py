@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 
 from speakergmm.audio import probe
 from speakergmm.corpora import Utterance
+from speakergmm.corpora.augmentation import AugmentationOptions, version_condition
 from speakergmm.errors import AudioError, InvalidInputError, SpeakerGmmError
-from speakergmm.features.extractor import cached_extractor
+from speakergmm.features.extractor import FeatureExtractor, cached_extractor
 from speakergmm.features.feature_matrix import Features
+from speakergmm.features.multi_condition import audio_in_condition
 from speakergmm.features.recording_mapping import result_or_error
+from speakergmm.features.sample_blocks import SampleBlocks
 from speakergmm.features.store.audio_state import FileState, content_digest, file_state
 from speakergmm.features.store.shard_files import MappedShard, write_shard
 from speakergmm.features.store.store_index import StoreSettings, cut_at_utterances
-from speakergmm.features.store.utterance_table import StoredUtterance
+from speakergmm.features.store.utterance_table import StoredUtterance, audio_of_version
 from speakergmm.files import shown_path
 
 _MOST_PROBED = 16
@@ -30,6 +33,10 @@ _LEAST_BATCHES = 64
 _LEAST_BATCH_FRAMES = 1000
 
 Outcome = StoredUtterance | SpeakerGmmError
+
+
+# The recording that was read last.
+_Sources = dict[tuple[Path, float, float | None], SampleBlocks]
 
 
 class _Extracted(NamedTuple):
@@ -48,10 +55,13 @@ class ExtractShard:
         The store.
     settings : StoreSettings
         Its settings, with a configuration.
+    augmentation : AugmentationOptions, optional
+        Seed and talkers of augmented versions.
     """
 
     folder: Path
     settings: StoreSettings
+    augmentation: AugmentationOptions | None = None
 
     def __call__(self, batch: Sequence[Utterance]) -> list[Outcome]:
         """Write the shard, and return the place of each utterance in it, or why it has none.
@@ -63,7 +73,7 @@ class ExtractShard:
         """
         outcomes: list[Outcome] = []
         features: list[Features] = []
-        extract = partial(self._extract, {})
+        extract = partial(self._extract, {}, {})
         n_frames = 0
         for utterance in batch:
             found, error = result_or_error(extract, utterance)
@@ -85,14 +95,12 @@ class ExtractShard:
         ]
 
     def _extract(
-        self, digests: dict[tuple[Path, FileState], str], utterance: Utterance
+        self, digests: dict[tuple[Path, FileState], str], sources: _Sources, utterance: Utterance
     ) -> _Extracted:
         config = self.settings.config
         assert config is not None
         before = file_state(utterance.path)
-        features = cached_extractor(config).extract(
-            utterance.path, start=utterance.start, end=utterance.end
-        )
+        features = self._features(sources, cached_extractor(config), utterance)
         if before is not None and (utterance.path, before) not in digests:
             # After it was read, and so from memory; once for all segments of a file.
             digests[utterance.path, before] = content_digest(utterance.path)
@@ -101,7 +109,24 @@ class ExtractShard:
                 f"{shown_path(utterance.path)}: changed while it was read; extract again when "
                 "nothing writes it"
             )
-        return _Extracted(features, digests[utterance.path, before], before)
+        audio = audio_of_version(digests[utterance.path, before], utterance.version)
+        return _Extracted(features, audio, before)
+
+    def _features(
+        self, sources: _Sources, extractor: FeatureExtractor, utterance: Utterance
+    ) -> Features:
+        """Extract a recording as it is, or a version; its samples are held for the next version."""
+        path, start, end = utterance.path, utterance.start, utterance.end
+        if self.augmentation is None:
+            return extractor.extract(path, start=start, end=end)
+        rate = extractor.config.sample_rate
+        if (path, start, end) not in sources:
+            sources.clear()
+            sources[path, start, end] = SampleBlocks(path, rate, start=start, end=end, n_passes=2)
+        name = version_condition(utterance.version)
+        audio = audio_in_condition(sources[path, start, end], name, self.augmentation)
+        named = f"{shown_path(path)}, {name}" if utterance.version else shown_path(path)
+        return extractor.extract(audio, sample_rate=rate, name=named)
 
 
 def stored_utterance(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from speakergmm.corpora import CorpusLike, Utterance, as_corpus
+from speakergmm.corpora.augmentation import utterance_versions
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InsufficientDataError, InvalidInputError, ModelFormatError
 from speakergmm.features.config import as_feature_config
@@ -28,7 +29,12 @@ from speakergmm.features.store.store_index import (
     prepare_folder,
     writing,
 )
-from speakergmm.features.store.utterance_table import ContentKey, StoredUtterance, UtteranceTable
+from speakergmm.features.store.utterance_table import (
+    ContentKey,
+    StoredUtterance,
+    UtteranceTable,
+    audio_of_version,
+)
 from speakergmm.files import shown_path
 from speakergmm.progress import SizedWork
 from speakergmm.provenance import software_versions, utc_now
@@ -74,8 +80,8 @@ def extract_features(
     Returns
     -------
     FeatureStore
-        First the utterances of the corpus in its order, without recordings that cannot be used,
-        then the others.
+        First the utterances of the corpus in its order, each in all its conditions, without
+        recordings that cannot be used; then the others.
 
     Raises
     ------
@@ -128,6 +134,8 @@ def extract_utterances(
     config = as_feature_config(chosen.features)
     names = cached_extractor(config).feature_names
     settings = StoreSettings(config, chosen.dtype, names, config.grid(0))
+    if chosen.conditions is not None:
+        utterances = utterance_versions(utterances, chosen.conditions)
     folder = Path(path)
     prepare_folder(folder)
     with writing(folder):
@@ -142,8 +150,8 @@ class _Known:
     rows: Sequence[StoredUtterance]
 
     @cached_property
-    def by_file(self) -> dict[tuple[str, float, float | None, FileState], StoredUtterance]:
-        return {(row.path, row.start, row.end, row.state): row for row in self.rows}
+    def by_file(self) -> dict[tuple[Any, ...], StoredUtterance]:
+        return {(*row.place, row.state): row for row in self.rows}
 
     @cached_property
     def by_content(self) -> dict[ContentKey, StoredUtterance]:
@@ -270,7 +278,8 @@ class _Extraction:
             state = states[utterance.path]
             if state is None:
                 continue
-            place = (os.fspath(utterance.path), utterance.start, utterance.end, state)
+            part = (os.fspath(utterance.path), utterance.start, utterance.end)
+            place = (*part, utterance.version, state)
             row = None if self.options.verify else known.by_file.get(place)
             if row is not None:
                 kept[number] = _renamed(row, utterance, state)
@@ -281,7 +290,8 @@ class _Extraction:
             zip((path for path, _ in paths), self._map(digest_if_unchanged, paths), strict=True)
         )
         for number, utterance, state in unsure:
-            content = ContentKey(digests[utterance.path], utterance.start, utterance.end)
+            audio = audio_of_version(digests[utterance.path], utterance.version)
+            content = ContentKey(audio, utterance.start, utterance.end)
             if row := known.by_content.get(content):
                 kept[number] = _renamed(row, utterance, state)
         return kept
@@ -293,7 +303,7 @@ class _Extraction:
         if self.run.progress:
             work = SizedWork("features", [len(batch) for batch in batches], "recordings")
         results: Iterable[list[Outcome]] = self.engine.map(
-            ExtractShard(self.folder.absolute(), self.settings),
+            ExtractShard(self.folder.absolute(), self.settings, self.options.conditions),
             batches,
             description=work,
         )

@@ -10,11 +10,13 @@ from typing import Any, Self
 
 from speakergmm import records
 from speakergmm.corpora import Corpus, Utterance, quoted
+from speakergmm.corpora.augmentation import AugmentationOptions
 from speakergmm.errors import CorpusError, InvalidTypeError, StoreError
 from speakergmm.features.config import FeatureConfig
 from speakergmm.features.feature_matrix import Features
 from speakergmm.features.store.extraction_options import StoredType
 from speakergmm.features.store.store_index import StoreIndex
+from speakergmm.features.store.store_versions import augmentation_of
 from speakergmm.features.store.stored_frames import (
     BLOCK_FRAMES,
     Frames,
@@ -123,6 +125,17 @@ class StoreView:
     def rows(self) -> tuple[StoredUtterance, ...]:
         """The utterances with what is known of their audio, and the places of their features."""
         return self._rows
+
+    @property
+    def augmentation(self) -> AugmentationOptions | None:
+        """Conditions in which the recordings were extracted; None if only as they are.
+
+        Raises
+        ------
+        StoreError
+            If the versions of several extractions differ in seed or talkers.
+        """
+        return augmentation_of(self._rows, shown_path(self.path))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -266,6 +279,7 @@ class StoreView:
             "kind": "feature store",
             "digest": self.digest,
             "n_utterances": len(self),
+            "n_versions": sum(bool(row.version) for row in self._rows),
             "n_speakers": len(self.speakers),
             "n_frames": self.n_frames,
             "n_speech_frames": self.n_speech_frames,

@@ -44,7 +44,8 @@ class StoredUtterance:
     id, path, speaker, start, end, recording
         As in `Utterance`.
     audio : str
-        SHA-256 of the file of the recording, in hexadecimal.
+        SHA-256 of the file of the recording, in hexadecimal; of an augmented version with its
+        name, as `audio_of_version` returns it.
     size, modified, changed, inode : int
         State of that file when it was read.
     shard : str
@@ -75,8 +76,25 @@ class StoredUtterance:
     def utterance(self) -> Utterance:
         """The utterance."""
         return Utterance(
-            self.id, Path(self.path), self.speaker, self.start, self.end, self.recording
+            self.id,
+            Path(self.path),
+            self.speaker,
+            self.start,
+            self.end,
+            self.recording,
+            self.version,
         )
+
+    @property
+    def version(self) -> str:
+        """Condition and seed of an augmented version; empty for the recording as it is."""
+        return self.audio.partition("#")[2]
+
+    @property
+    def recorded_id(self) -> str:
+        """Id of the utterance of which this is a version."""
+        condition = self.version.partition("/")[0]
+        return self.id.removesuffix(f"#{condition}") if condition else self.id
 
     @property
     def names(self) -> Names:
@@ -84,9 +102,9 @@ class StoredUtterance:
         return Names(self.id, self.path, self.speaker, self.recording)
 
     @property
-    def place(self) -> tuple[str, float, float | None]:
-        """The part of the file."""
-        return self.path, self.start, self.end
+    def place(self) -> tuple[str, float, float | None, str]:
+        """The part of the file, and the version."""
+        return self.path, self.start, self.end, self.version
 
     @property
     def content(self) -> ContentKey:
@@ -97,6 +115,17 @@ class StoredUtterance:
     def state(self) -> FileState:
         """State of the file when it was read."""
         return FileState(self.size, self.modified, self.changed, self.inode)
+
+
+def audio_of_version(audio: str, version: str) -> str:
+    """Return what the content of a version is known by: the digest of its file and its name.
+
+    Examples
+    --------
+    >>> audio_of_version("ab12", "noise/0"), audio_of_version("ab12", "")
+    ('ab12#noise/0', 'ab12')
+    """
+    return f"{audio}#{version}" if version else audio
 
 
 _TEXTS = ("id", "path", "speaker", "recording", "audio", "shard")

@@ -438,7 +438,7 @@ def test_what_is_no_configuration_is_answered_by_the_right_call(given):
 
 @pytest.mark.parametrize("held", [60.0, 30.0])
 def test_a_short_recording_is_read_once_and_a_long_one_gives_the_same(tmp_path, monkeypatch, held):
-    monkeypatch.setattr(sample_blocks, "_HELD_SECONDS", held)
+    monkeypatch.setattr(sample_blocks, "HELD_SECONDS", held)
     write_audio(tmp_path / "a.wav", speech_like(45.0), RATE)
     read = []
 
