@@ -7,6 +7,10 @@ only ratios within a run mean anything. "bound" is the two matrix products of ex
 The second table compares average ratios of test recordings for all models of an eval list: on real
 speech where the folder SPEAKERGMM_DATA (or ../shared/data) is there, otherwise on synthetic voices.
 "--accuracy" prints it alone, "--speed" the first.
+
+The third table ("--peers" alone) is frames times models per second, in processor time on one
+thread, beside those of scikit-learn's `GaussianMixture.score_samples`, once per model; they take
+turns. Below it stand the seconds of a million trials from statistics.
 """
 
 import argparse
@@ -18,6 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from speakergmm.corpora import Corpus, Protocol, make_synthetic_corpus, read_protocol
@@ -28,6 +33,7 @@ from speakergmm.speakers import (
     BackgroundModel,
     SpeakerScorer,
     enroll_models,
+    linear_scores,
 )
 
 N_FEATURES = 60
@@ -135,12 +141,76 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--accuracy", action="store_true", help="only the differences")
     parser.add_argument("--speed", action="store_true", help="only the times")
+    parser.add_argument("--peers", action="store_true", help="only scikit-learn, and statistics")
+    parser.add_argument("--utterances", type=int, default=200, help="of 3,000 frames, beside peers")
     options = parser.parse_args()
-    if not options.accuracy:
+    everything = not (options.accuracy or options.speed or options.peers)
+    if options.speed or everything:
         speed(options)
-    if not options.speed:
-        with threadpool_limits(1):
+    with threadpool_limits(1):
+        if options.accuracy or everything:
             differences((32, 64, 256), (5, 10))
+        if options.peers or everything:
+            peers(options.utterances)
+            statistics_of_a_million()
+
+
+def as_peer(model: DiagonalMixture) -> GaussianMixture:
+    """The same mixture as scikit-learn has it."""
+    peer = GaussianMixture(model.n_components, covariance_type="diag")
+    peer.weights_, peer.means_, peer.covariances_ = model.weights, model.means, model.variances
+    peer.precisions_cholesky_ = 1 / np.sqrt(model.variances)
+    return peer
+
+
+def peers(n_utterances: int, *, n_speakers: int = 20, n_scored_by_peer: int = 2) -> None:
+    """Print frames times models per second of scoring, and of scikit-learn."""
+    rng = np.random.default_rng(2)
+    shape = (512, 39)
+    background = DiagonalMixture(
+        rng.dirichlet(np.full(shape[0], 3.0)),
+        rng.normal(size=shape),
+        rng.uniform(0.2, 1.5, shape),
+    )
+    models = [
+        DiagonalMixture(
+            background.weights,
+            background.means + 0.3 * rng.normal(size=shape),
+            background.variances,
+        )
+        for _ in range(n_speakers)
+    ]
+    scorer = SpeakerScorer(background, {str(n): model for n, model in enumerate(models)})
+    others = [as_peer(model) for model in models[:n_scored_by_peer]]
+    ways: dict[str, tuple[int, Callable[[np.ndarray], object]]] = {
+        "exact": (n_speakers, lambda x: scorer.score(x)),
+        "C = 10": (n_speakers, lambda x: scorer.score(x, top_c=10)),
+        "scikit-learn": (len(others), lambda x: [each.score_samples(x) for each in others]),
+    }
+    seconds = dict.fromkeys(ways, 0.0)
+    for turn in range(n_utterances + 1):
+        frames = background.sample(3000, rng).astype(np.float32)
+        for name, (_, way) in ways.items():
+            start = time.process_time()
+            way(frames)
+            seconds[name] += (time.process_time() - start) * (turn > 0)
+    rates = {name: 3000 * n_utterances * count / seconds[name] for name, (count, _) in ways.items()}
+    print(f"{n_utterances} utterances of 3000 frames, {n_speakers} models, K = 512, D = 39")
+    for name, rate in rates.items():
+        ratio = rate / rates["scikit-learn"]
+        print(f"{name:>14} {rate / 1e6:8.2f} M frames x models per second {ratio:6.1f} x")
+
+
+def statistics_of_a_million() -> None:
+    """Print the seconds of linear scoring of 1,000 models on 1,000 tests, from statistics."""
+    rng = np.random.default_rng(3)
+    shape = (512, 39)
+    background = DiagonalMixture(np.full(512, 1 / 512), rng.normal(size=shape), np.ones(shape))
+    slopes = rng.normal(size=(1000, *shape)).astype(np.float32)
+    occupancy, first_order = rng.random((1000, 512)), rng.normal(size=(1000, *shape))
+    start = time.process_time()
+    linear_scores(slopes, occupancy, first_order, background)
+    print(f"a million trials from statistics: {time.process_time() - start:.2f} s")
 
 
 def speed(options: argparse.Namespace) -> None:

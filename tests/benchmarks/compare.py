@@ -102,6 +102,10 @@ def read_scoring(text: str) -> dict[str, str]:
             for column, value in zip(columns, values[2:], strict=True):
                 if column:
                     found[f"K = {values[0]}, {values[1]} speakers: {column}"] = value
+    for way, ratio in re.findall(r"^\s*(exact|C = 10) .* models per second\s+(\S+) x$", text, re.M):
+        found[f"{way} / scikit-learn"] = ratio
+    if seen := re.search(r"trials from statistics: (\S+) s", text):
+        found["a million trials from statistics, s"] = seen[1]
     return found
 
 
