@@ -82,6 +82,7 @@ def read_table(
     required: Sequence[str],
     optional: Sequence[str] = (),
     known: Sequence[str] = (),
+    further: list[str] | None = None,
     faults: FaultList | None = None,
     notes: list[str] | None = None,
     opened: io.BufferedReader | None = None,
@@ -102,6 +103,9 @@ def read_table(
         Columns that it may have.
     known : sequence of str
         Columns that it may have and that other functions read.
+    further : list of str, optional
+        Read all other columns, too, each under its own name; the names are appended before the
+        first row.
     faults : FaultList, optional
         A fault is added for each row with too many or too few cells or with a cell of several
         lines, which is skipped, for broken quoting, which ends the table, and for a column that
@@ -121,8 +125,8 @@ def read_table(
     Raises
     ------
     CorpusError
-        If a column is missing or named twice, a row has too many or too few cells or a cell of
-        several lines, quoting is broken, or there is no row.
+        If a column is missing or named twice, a further one has no name, a row has too many or too
+        few cells or a cell of several lines, quoting is broken, or there is no row.
     """
     faults = FaultList(str(path), error=CorpusError, strict=True) if faults is None else faults
     known_faults = len(faults.faults)
@@ -143,9 +147,14 @@ def read_table(
         header = next(filter(None, rows), [])
         read = list(dict.fromkeys([*known, *required, *optional]))
         places = _places(header, required, optional, faults)
-        _check_others(header, read, faults, notes)
+        others = {} if further is None else _further_places(header, read, faults)
+        _check_others(header, read, faults, notes if further is None else None)
+        if further is not None:
+            further += others
+        places |= others
         # Line breaks in a path are reported where paths are checked.
         texts = [place for name, place in find_columns(header, read).items() if name != "path"]
+        texts += others.values()
         for row in rows:
             lines.in_row = 0
             if not row:
@@ -233,6 +242,20 @@ def _places(
         faults.add(1, message)
         del places[name]
     return places
+
+
+def _further_places(header: list[str], read: Sequence[str], faults: FaultList) -> dict[str, int]:
+    """Return the places of all other columns; raise an error if a name is missing or repeats."""
+    names = spelled(header)
+    known = set(find_columns(header, read).values())
+    others = [place for place in range(len(header)) if place not in known]
+    for place in others:
+        if not names[place]:
+            raise CorpusError(f"{shown(faults.path)}:1: column {place + 1} has no name")
+        if names.count(names[place]) > 1:
+            message = f"column {quoted(names[place])} is named twice"
+            raise CorpusError(f"{shown(faults.path)}:1: {message}")
+    return {header[place].strip(): place for place in others}
 
 
 def _check_others(

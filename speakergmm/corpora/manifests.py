@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from pathlib import Path
 
 from speakergmm.corpora.corpus import Utterance, relative_name
@@ -107,9 +108,12 @@ def write_protocol(
         enrolled = [(m, _listed(p, root)) for m, paths in split.enrolment.items() for p in paths]
         _write_table(folder / f"{name}_enroll.tsv", ["model", "path"], enrolled)
         columns = ["model", "path", "label"][: 3 if split.labelled else 2]
-        tried = [(t.model, _listed(t.path, root), t.label or "") for t in split.trials]
-        rows = (row[: len(columns)] for row in tried)
-        _write_table(folder / f"{name}_trials.tsv", columns, rows)
+        further = zip(*split.conditions.values(), strict=True) if split.conditions else repeat(())
+        rows = (
+            (*(trial.model, _listed(trial.path, root), trial.label or "")[: len(columns)], *values)
+            for trial, values in zip(split.trials, further, strict=False)
+        )
+        _write_table(folder / f"{name}_trials.tsv", [*columns, *split.conditions], rows)
 
 
 def _row(utterance: Utterance, root: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ from speakergmm.corpora.names import (
     first_few,
     quoted,
     shown,
+    unlistable_character,
 )
 from speakergmm.corpora.recording_lists import read_list
 from speakergmm.errors import CorpusError
@@ -28,6 +29,9 @@ SPLIT_NAMES = ("dev", "eval")
 """Parts of a protocol: settings are chosen on the first, results are reported on the second."""
 
 LABELS = ("target", "nontarget")
+
+# Columns of a list of trials and of the scores made of it, which no condition may have.
+_TRIAL_COLUMNS = ("model", "path", "label", "score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +79,30 @@ class Split:
         Enrolment recordings of each model.
     trials : tuple of Trial
         The trials in the order of the list.
+    conditions : mapping of str to sequence of str, optional
+        Further columns of the list by name, such as sex or device: one value per trial.
 
     Raises
     ------
     CorpusError
         If there is no model or no trial, the model of a trial is not enrolled, a trial repeats,
-        only some trials have a label, or a model is tried on one of its enrolment recordings.
+        only some trials have a label, or a model is tried on one of its enrolment recordings; if
+        the name of a condition or one of its values cannot be used, or values are missing.
     """
 
     enrolment: dict[str, tuple[Path, ...]]
     trials: tuple[Trial, ...]
+    conditions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         enrolment = {model: tuple(paths) for model, paths in self.enrolment.items()}
+        conditions = {name: tuple(values) for name, values in self.conditions.items()}
         object.__setattr__(self, "enrolment", enrolment)
         object.__setattr__(self, "trials", tuple(self.trials))
+        object.__setattr__(self, "conditions", conditions)
         if not enrolment or not all(enrolment.values()) or not self.trials:
             raise CorpusError("a split needs models, recordings for each of them, and trials")
+        _check_conditions(conditions, len(self.trials))
         fault = find_trial_fault(enrolment, self.trials)
         if fault is not None:
             raise CorpusError(f"trial {fault[0] + 1}: {fault[1]}")
@@ -124,6 +135,46 @@ class Split:
     def paths(self) -> Iterator[Path]:
         """Iterate over all recordings of the split, some of which may occur several times."""
         return chain(*self.enrolment.values(), self.test_paths())
+
+
+def _check_conditions(conditions: Mapping[str, tuple[str, ...]], n_trials: int) -> None:
+    """Raise an error if the conditions of trials cannot be columns of their list."""
+    check_condition_names(conditions)
+    for name, values in conditions.items():
+        if len(values) != n_trials:
+            raise CorpusError(
+                f"condition {quoted(name)} has {len(values):,} values for {n_trials:,} trials"
+            )
+        for value in dict.fromkeys(values):
+            try:
+                check_condition(name, value)
+            except CorpusError as error:
+                raise CorpusError(f"trial {values.index(value) + 1}: {error}") from None
+
+
+def check_condition_names(names: Iterable[str]) -> None:
+    """Raise an error if conditions are named like another column of trials or scores."""
+    seen = dict.fromkeys(_TRIAL_COLUMNS, "another column of a list of trials or scores")
+    for name in names:
+        key = name.strip().lower()
+        if not key or unlistable_character(name):
+            raise CorpusError(f"condition {quoted(name)} needs a name that a list can contain")
+        if key in seen:
+            raise CorpusError(
+                f"condition {quoted(name)} is named like {seen[key]}; rename it or drop it"
+            )
+        seen[key] = f"the condition {quoted(name)}"
+
+
+def check_condition(name: str, value: str) -> str:
+    """Return the value of a condition; raise an error if a list cannot contain it."""
+    if not value or not isinstance(value, str):
+        raise CorpusError(
+            f"{quoted(name)} is empty; write 'unknown' where it is not known, or drop the column"
+        )
+    if character := unlistable_character(value):
+        raise CorpusError(f"{quoted(name)} is {quoted(value)}, which contains {character}")
+    return sys.intern(value)
 
 
 def find_trial_fault(
@@ -278,8 +329,9 @@ def read_protocol(
     """Read a protocol: a folder of tab-separated lists.
 
     The lists are ``background.tsv`` (columns speaker, path), and for dev and eval ``*_enroll.tsv``
-    (model, path) and ``*_trials.tsv`` (model, path, and label unless it is withheld). Background
-    and one of the splits may be missing. Recordings need not exist.
+    (model, path) and ``*_trials.tsv`` (model, path, and label unless it is withheld). Further
+    columns of trials are kept as conditions. Background and one of the splits may be missing.
+    Recordings need not exist.
 
     Parameters
     ----------
@@ -345,19 +397,31 @@ def _read_split(enroll: Path, trials: Path, folder: Path, notes: list[str]) -> S
                 raise CorpusError(f"repeats line {first}")
             enrolment.setdefault(model, []).append(path)
 
-    found, lines = [], []
+    found: list[Trial] = []
+    lines: list[int] = []
     check_name = cache(check_speaker_name)  # a model occurs in many rows, and so does a recording
     path_of = cache(partial(locate, folder=folder))
+    check_value = cache(check_condition)
     faults = faults.of(trials)
-    for line, row in read_table(trials, required=columns, optional=("label",), notes=notes):
+    further: list[str] = []
+    conditions: dict[str, list[str]] = {}
+    for line, row in read_table(
+        trials, required=columns, optional=("label",), further=further, notes=notes
+    ):
+        if not found:
+            with faults.of_line(1):
+                check_condition_names(further)
+            conditions = {name: [] for name in further}
         with faults.of_line(line):
             label = sys.intern(row["label"].strip()) if "label" in row else None
             name = sys.intern(row["path"])
             found.append(Trial(check_name(row["model"].strip()), path_of(name), label, name))
+            for condition, values in conditions.items():
+                values.append(check_value(condition, row[condition].strip()))
             lines.append(line)
     listed_paths = {model: tuple(paths) for model, paths in enrolment.items()}
     try:
-        return Split(listed_paths, tuple(found))
+        return Split(listed_paths, tuple(found), conditions)
     except CorpusError:
         if fault := find_trial_fault(listed_paths, found):
             faults.add(lines[fault[0]], fault[1])

@@ -70,7 +70,8 @@ def run_protocol(
     -------
     Scores
         In the order of the trial list, without the trials that cannot be scored. A score is the
-        average log-likelihood ratio per frame of speech, in natural logarithms.
+        average log-likelihood ratio per frame of speech, in natural logarithms. Further columns
+        of the list are its conditions.
 
     Raises
     ------
@@ -118,6 +119,7 @@ def run_protocol(
         np.array([trial.name for trial in listed], dtype=object),
         trials.scores[kept],
         np.array([trial.label for trial in listed], dtype=object),
+        {name: np.array(values, object)[kept] for name, values in split.conditions.items()},
     )
 
 

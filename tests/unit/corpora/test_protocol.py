@@ -3,7 +3,15 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from speakergmm.corpora import Corpus, Protocol, Split, Trial, Utterance, read_protocol
+from speakergmm.corpora import (
+    Corpus,
+    Protocol,
+    Split,
+    Trial,
+    Utterance,
+    read_protocol,
+    write_protocol,
+)
 from speakergmm.errors import CorpusError, InvalidInputError
 
 LISTS = {
@@ -138,6 +146,46 @@ def test_missing_files_are_found(directory):
             "eval_trials.tsv",
             "model\tpath\tlabel\na\ta/2.wav\ttarget\n",
             "eval_trials.tsv:2: model 'a' is tried on 'a/2.wav', which enrols it",
+        ),
+        (
+            "eval_trials.tsv",
+            "model\tpath\tlabel\tScore\na\t1\ttarget\t3\n",
+            "eval_trials.tsv:1: condition 'Score' is named like another column",
+        ),
+        (
+            "eval_trials.tsv",
+            "model\tpath\tlabel\tsex\tSex\na\t1\ttarget\tf\tf\n",
+            "eval_trials.tsv:1: column 'sex' is named twice",
+        ),
+        (
+            "eval_trials.tsv",
+            "model\tpath\tlabel\t\na\t1\ttarget\tf\n",
+            "eval_trials.tsv:1: column 4 has no name",
+        ),
+        (
+            "eval_trials.tsv",
+            "model\tpath\tlabel\tsex\na\t1\ttarget\tf\nb\t1\tnontarget\t \n",
+            "eval_trials.tsv:3: 'sex' is empty; write 'unknown'",
+        ),
+        (
+            "eval_trials.tsv",
+            'model\tpath\tlabel\tsex\na\t1\ttarget\t"f\tm"\n',
+            "eval_trials.tsv:2: 'sex' is 'f\\tm', which contains U+0009",
+        ),
+        (
+            "eval_trials.tsv",
+            'model\tpath\tlabel\tsex\na\t1\ttarget\t"f\nm"\n',
+            "eval_trials.tsv:3: a cell holds several lines",
+        ),
+        (
+            "eval_trials.tsv",
+            "model\tpath\tlable\tsex\na\t1\ttarget\tf\n",
+            "eval_trials.tsv:1: column 'lable' looks like 'label', which is missing",
+        ),
+        (
+            "eval_trials.tsv",
+            "model\tpath\tlabel\tsex\na\t1\ttarget\n",
+            "eval_trials.tsv:2: 3 cells where the header has 4",
         ),
         ("eval_trials.tsv", "model\tpath\tlabel\n", "eval_trials.tsv has a header and no rows"),
         ("background.tsv", "speaker\tpath\nx\t1\nx\t1\n", "background.tsv:3: "),
@@ -284,3 +332,55 @@ def test_reading_a_list_hashes_each_path_a_few_times(directory, monkeypatch):
     assert len(split.trials) == n_models * n_recordings
     assert len(split.test_paths()) == n_recordings
     assert len(hashed) < 20 * (n_models + n_recordings)
+
+
+CONDITIONED = (
+    "device\tmodel\tpath\tlabel\t Sex \nphone\ta\ta/3.wav\ttarget\tf\n"
+    "room 2\tb\ta/3.wav\tnontarget\tf\n"
+)
+
+
+def test_further_columns_of_trials_are_kept_by_name(directory, tmp_path):
+    where = directory({"eval_trials.tsv": CONDITIONED})
+    split = read_protocol(where).split("eval")
+    assert split.conditions == {"device": ("phone", "room 2"), "Sex": ("f", "f")}
+    assert read_protocol(where).notes == ()
+    plain = read_protocol(directory()).split("eval")
+    assert (split.trials, plain.conditions) == (plain.trials, {})
+
+
+def test_conditions_are_written_and_read_back(directory, tmp_path):
+    protocol = read_protocol(directory({"eval_trials.tsv": CONDITIONED}))
+    write_protocol(tmp_path / "copy", protocol, relative_to=tmp_path)
+    assert read_protocol(tmp_path / "copy", data_dir=tmp_path).splits == protocol.splits
+
+
+def test_conditions_without_labels(directory):
+    text = "model\tpath\tsex\na\ta/3.wav\tf\n"
+    split = read_protocol(directory({"eval_trials.tsv": text})).split("eval")
+    assert (split.labelled, split.conditions) == (False, {"sex": ("f",)})
+
+
+@pytest.mark.parametrize(
+    ("conditions", "reason"),
+    [
+        ({"sex": ("f",)}, "condition 'sex' has 1 values for 2 trials"),
+        ({"sex": ("f", "")}, "trial 2: 'sex' is empty"),
+        ({"sex": ("f\nm", "f")}, r"trial 1: 'sex' is .* which contains U\+000A"),
+        ({"Label": ("f", "f")}, "condition 'Label' is named like another column"),
+        ({"sex": ("f", "f"), "SEX": ("f", "f")}, "condition 'SEX' is named like the condition"),
+        ({" ": ("f", "f")}, "condition ' ' needs a name"),
+        ({"a\tb": ("f", "f")}, "needs a name that a list can contain"),
+    ],
+)
+def test_conditions_made_in_python_are_checked(tmp_path, conditions, reason):
+    one, two, three = (tmp_path / f"{n}.wav" for n in range(3))
+    with pytest.raises(CorpusError, match=reason):
+        Split({"a": (one,)}, (Trial("a", two), Trial("a", three)), conditions)
+
+
+def test_values_of_conditions_are_shared(directory):
+    rows = "".join(f"a\tt{n}.wav\tsession {n % 2}\n" for n in range(50))
+    where = directory({"eval_trials.tsv": "model\tpath\tsession\n" + rows})
+    values = read_protocol(where).split("eval").conditions["session"]
+    assert len(set(map(id, values))) == 2

@@ -79,6 +79,17 @@ def frames_of(path):
     return FeatureExtractor("speaker").extract(path).speech_values
 
 
+def test_conditions_stay_with_the_trials_that_have_a_score(damaged, background):
+    split = damaged.splits["eval"]
+    ids = [f"{trial.model} {trial.name}" for trial in split.trials]
+    marked = Split(split.enrolment, split.trials, {"id": ids})
+    with pytest.warns(SkippedRecordingWarning):
+        scores = run_protocol(Protocol(None, {"eval": marked}, source="voices"), background)
+    expected = [f"{m} {p}" for m, p in zip(scores.models, scores.paths, strict=True)]
+    assert scores.condition("id").tolist() == expected
+    assert len(scores) == len(ids) - 3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("top_c", [None, 3])
 def test_scores_are_those_of_the_formula_in_the_order_of_the_list(protocol, background, top_c):
