@@ -143,7 +143,7 @@ def draw_bayes_error(target: ArrayLike, nontarget: ArrayLike) -> "Figure":
     with plot(6.2, 4.1) as figure:
         axes = figure.add_subplot()
         _over_the_prior(axes, odds, curve.actual, curve.minimum, curve.default)
-        axes.set_ylabel("normalised Bayes error (1: no evidence)")
+        axes.set_ylabel("normalised Bayes error")
         legend(figure, axes, n_columns=1)
         return figure
 

@@ -103,7 +103,7 @@ def _calibration(evaluation: Evaluation, scores: Scores) -> str:
             f"is infinite (minCllr {least:.3f})."
         )
     loss = cost - least
-    figures = f"Cllr {cost:.3f} bits, of which {loss:.3f} are calibration loss"
+    figures = f"Cllr is {cost:.3f} bits, of which {loss:.3f} are calibration loss"
     if loss <= _SMALL_LOSS:
         return f"The log-likelihood ratios are calibrated on these trials: {figures}."
     if _is_usual_loss(target, nontarget, loss, seed=evaluation.seed):
@@ -111,14 +111,10 @@ def _calibration(evaluation: Evaluation, scores: Scores) -> str:
             "These trials are too few to tell whether the log-likelihood ratios are calibrated: "
             f"{figures}, as much as calibrated ones often show on so few trials."
         )
-    harm = (
-        "they are worse than no evidence at even odds, and"
-        if cost > 1
-        else "at some priors they may be worse than no evidence, and"
-    )
+    worse = " (no evidence at all costs 1)" if cost > 1 else ""
     return (
-        f"The log-likelihood ratios are not calibrated: {figures}; {harm} a decision from a prior "
-        "and costs would be misled."
+        f"The log-likelihood ratios are not calibrated: {figures}{worse}. A decision from a "
+        "prior and costs would be misled; `speakergmm calibrate` fits a calibration."
     )
 
 
