@@ -76,10 +76,11 @@ def test_many_trials_are_thinned_and_the_legend_covers_nothing(draw):
 def test_a_tippett_plot_counts_the_trials_at_or_above():
     target, nontarget = true_llrs(50, 70)
     axes = draw_tippett(target, nontarget).axes[0]
+    # A step holds from the point before, exclusive, up to a point.
+    assert {line.get_drawstyle() for line in axes.lines[:2]} == {"steps-pre"}
     for kind, values in (("target", target), ("nontarget", nontarget)):
         x, shares = line_of(axes, kind)
         for place in np.linspace(-0.7, 0.7, 15):
-            # A step holds from the point before, exclusive, up to a point.
             drawn = shares[np.searchsorted(x, place)]
             assert drawn == pytest.approx(100 * np.mean(values >= place * np.log(10)), abs=1e-9)
     text = " ".join(each.get_text() for each in axes.figure.legends[0].get_texts())

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.path import Path
 from scipy.stats import norm
 
 from speakergmm.errors import InvalidInputError
@@ -88,16 +89,15 @@ def test_the_band_lies_in_the_frame_and_around_the_curve(scores):
     for column, (low, high) in zip(outline.T, frame, strict=True):
         assert (column >= low - 1e-9).all()
         assert (column <= high + 1e-9).all()
-    # The corners of the curve within the frame lie between the edges, across the curve.
-    inside = (found.curve.misses > 0) & (found.curve.false_alarms > 0)
-    p_fa, p_miss = found.curve.p_fa[inside], found.curve.p_miss[inside]
-    angles = np.arctan2(band.high[:, 1], band.high[:, 0])
-    distance, angle = np.hypot(p_fa, p_miss), np.arctan2(p_miss, p_fa)
-    lower = np.interp(angle, angles, np.hypot(*band.low.T))
-    upper = np.interp(angle, angles, np.hypot(*band.high.T))
-    between = (distance >= 0.999 * lower) & (distance <= 1.001 * upper)
+    # The corners of the curve within the frame lie in the band, or at most a point beside it.
     # Percentiles need not hold the estimate itself where few trials determine it.
-    assert between.sum() >= 0.9 * len(between)
+    corners = np.column_stack(thin_curve(found.curve, points_per_unit=70))
+    corners = corners[((corners > frame[:, 0]) & (corners < frame[:, 1])).all(axis=1)]
+    if len(outline) and len(corners):
+        drawn = Path(outline)
+        held = drawn.contains_points(corners, radius=1 / 70)
+        held |= drawn.contains_points(corners, radius=-1 / 70)
+        assert held.mean() >= 0.9
 
 
 def test_on_the_diagonal_the_band_is_the_interval_of_the_eer():
@@ -182,6 +182,8 @@ def test_equal_units_on_both_axes():
         axes, _ = frame_of(figure)
         size = axes.transData.transform([(0, 0), (1, 1)])
         assert np.ptp(np.diff(size, axis=0)) < 1e-6
+        inches = axes.get_window_extent().size / figure.dpi
+        assert inches.max() == pytest.approx(4.7)
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".pdf", ".png"])
