@@ -100,6 +100,17 @@ def test_the_band_lies_in_the_frame_and_around_the_curve(scores):
         assert held.mean() >= 0.9
 
 
+def test_the_band_holds_what_lies_between_its_edges_and_nothing_else():
+    scores = with_effects(12, 8, 2.0)
+    band, frame = det_band(scores, n_bootstrap=100), ((0.001, 0.001), (0.8, 0.8))
+    drawn = Path(band_outline(band, *frame))
+    middle = np.sqrt(band.low * band.high)
+    for rates, inside in ((middle, True), (1.2 * band.high, False), (band.low / 1.2, False)):
+        seen = ((rates > frame[0]) & (rates < frame[1])).all(axis=1)
+        assert seen.sum() > 20
+        assert (drawn.contains_points(norm.ppf(rates[seen])) == inside).mean() > 0.95
+
+
 def test_on_the_diagonal_the_band_is_the_interval_of_the_eer():
     scores = with_effects(10, 6, 2.0)
     options = {"n_bootstrap": 200, "seed": 3, "confidence": 0.9}
