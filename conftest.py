@@ -6,9 +6,9 @@ from importlib.util import find_spec
 
 import pytest
 
-# Before any library of linear algebra is loaded, and for all processes that tests start: matrices of
-# tests are small, and workers that have more threads than there are cores wait for each other. What
-# threads of linear algebra may change is tested with a number of them (`threadpool_limits`).
+# Before any library of linear algebra is loaded, and for all processes that tests start: matrices
+# of tests are small, and workers that have more threads than there are cores wait for each other.
+# What threads of linear algebra may change is tested with a number of them (`threadpool_limits`).
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CASES_OF_A_GRID = 1

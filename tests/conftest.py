@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,11 @@ def data_dir() -> Path:
             f"real speech not found at {path}: set SPEAKERGMM_DATA to the folder that holds it"
         )
     return path.resolve()
+
+
+@pytest.fixture
+def heeds_interrupts():
+    """Start processes that SIGINT reaches, even where a shell runs the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -89,3 +89,8 @@ def training_of(world, name):
 def training(request, world):
     """A training command, with one reference for all tests."""
     return training_of(world, request.param)
+
+
+@pytest.fixture(autouse=True)
+def all_heed_interrupts(heeds_interrupts):
+    """What tests start can be interrupted, wherever they run."""

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX systems")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="signals of POSIX systems"),
+    pytest.mark.usefixtures("heeds_interrupts"),
+]
 
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "terminated"}
 PYTHON = [sys.executable, "-c"]

@@ -469,6 +469,7 @@ def test_parameters_are_counted_as_the_arrays_have_them(kind, numbers, d):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.usefixtures("heeds_interrupts")
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_an_interrupt_ends_the_search_and_its_workers(n_jobs):
     code = (
@@ -485,10 +486,15 @@ def test_an_interrupt_ends_the_search_and_its_workers(n_jobs):
         text=True,
         start_new_session=True,
     )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(1.5 if n_jobs > 1 else 0.5)
-    os.killpg(process.pid, signal.SIGINT)
-    _, words = process.communicate(timeout=15)
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(1.5 if n_jobs > 1 else 0.5)
+            os.killpg(process.pid, signal.SIGINT)
+            _, words = process.communicate(timeout=15)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode != 0
     assert "KeyboardInterrupt" in words
