@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -170,16 +170,19 @@ def normalise_cohort(
         )
     rows, columns = _keys(model_speakers), _keys(test_speakers)
     normalised = np.empty_like(scores)
+    others = {name: (rows != name, columns != name) for name in {*rows, *columns}}
     for speaker in np.unique(rows):
-        for other in np.unique(columns):
-            models, tests = rows == speaker, columns == other
-            rest = ~np.isin(rows, (speaker, other)), ~np.isin(columns, (speaker, other))
-            cohort = CohortScores(
-                tests=scores[np.ix_(models, rest[1])],
-                models=scores[np.ix_(rest[0], tests)],
-                cross=scores[np.ix_(*rest)],
-                same_speaker=rows[rest[0], None] == columns[rest[1]],
-            )
+        models = np.flatnonzero(rows == speaker)
+        for tested in np.unique(columns):
+            tests = np.flatnonzero(columns == tested)
+            rest = [
+                np.flatnonzero(one & two)
+                for one, two in zip(others[speaker], others[tested], strict=True)
+            ]
+            cohort = CohortScores(scores[np.ix_(models, rest[1])], scores[np.ix_(rest[0], tests)])
+            if options.normalisation == "zt":
+                same = rows[rest[0], None] == columns[rest[1]]
+                cohort = replace(cohort, cross=scores[np.ix_(*rest)], same_speaker=same)
             own = np.ix_(models, tests)
             normalised[own] = normalise_scores(scores[own], cohort, options)
     return normalised

@@ -186,6 +186,18 @@ def test_trials_of_a_cohort_leave_out_the_speakers_of_both_sides(rng, kind):
             assert found[c, e] == pytest.approx(expected, rel=1e-10)
 
 
+def test_adaptive_s_norm_of_a_cohort_leaves_out_both_members(rng):
+    cross, names = rng.normal(size=(6, 6)), list("abcdef")
+    found = normalise_cohort(cross, names, names, normalisation="adaptive_s", cohort_top=2)
+    for c in range(6):
+        for e in range(6):
+            rest = [place for place in range(6) if place not in (c, e)]
+            z = [cross[c, k] for k in (rest[i] for i in highest(cross[rest, e], 2))]
+            t = [cross[r, e] for r in (rest[i] for i in highest(cross[c, rest], 2))]
+            expected = (standardised(cross[c, e], z) + standardised(cross[c, e], t)) / 2
+            assert found[c, e] == pytest.approx(expected, rel=1e-10)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
