@@ -23,7 +23,7 @@ from speakergmm.speakers.score_normalisation import (
 from speakergmm.speakers.speaker_options import DEFAULT_COHORT_TOP, NormalisationOptions
 from speakergmm.text_files import and_more
 
-# Speakers whom a message names.
+# Number of speakers that a message names.
 _MOST_NAMED = 3
 
 

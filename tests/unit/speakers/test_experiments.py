@@ -23,7 +23,6 @@ from speakergmm.speakers import (
     collect_statistics,
     enroll_models,
     fit_speaker_mixtures,
-    identification_experiment,
     run_identification,
     run_identification_windows,
     run_protocol,
@@ -268,7 +267,7 @@ def test_frames_count_by_their_weights(protocol, background, monkeypatch):
         return replace(features, weights=weights * (utterance.path != silent))
 
     # Whatever gives frames their weights is none of this experiment.
-    monkeypatch.setattr(identification_experiment, "speech_features", weighted)
+    monkeypatch.setattr("speakergmm.speakers.identification_experiment.speech_features", weighted)
     scorer = SpeakerScorer(background.mixture, enroll_models(split, background))
     with pytest.warns(SkippedRecordingWarning, match="frames of speech are zero"):
         found = run_identification_windows(

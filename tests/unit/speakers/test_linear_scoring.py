@@ -6,9 +6,7 @@ import pytest
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
 from speakergmm.features import WeightedFrames
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate
-
-# Blocks are cut small: their size is not public.
-from speakergmm.speakers import LinearScorer, SpeakerScorer, linear_scores, linear_scoring
+from speakergmm.speakers import LinearScorer, SpeakerScorer, linear_scores
 
 K, D, M, N = 5, 3, 4, 6
 
@@ -55,7 +53,8 @@ def by_loops(background, model, counts, first_order):
 
 @pytest.mark.parametrize("block", [1, 2 * K * D, 1 << 20])
 def test_scores_equal_the_formula(background, models, tests, monkeypatch, block):
-    monkeypatch.setattr(linear_scoring, "_BLOCK_NUMBERS", block)
+    # Blocks are cut small: their size is not public.
+    monkeypatch.setattr("speakergmm.speakers.linear_scoring._BLOCK_NUMBERS", block)
     _, statistics = tests
     scorer = LinearScorer(background, models, precision="float64")
     expected = [

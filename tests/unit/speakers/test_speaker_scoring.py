@@ -12,7 +12,6 @@ from speakergmm.mixtures import DiagonalMixture
 from speakergmm.speakers import (
     LikelihoodScorer,
     SpeakerScorer,
-    frame_averages,
     speaker_scoring,
     window_averages,
 )
@@ -174,7 +173,7 @@ def test_many_frames_and_speakers_go_through_blocks(rng, monkeypatch):
     scorer = SpeakerScorer(background, models, precision="float64")
     whole = {top_c: scorer.score(frames, top_c=top_c) for top_c in (None, 2)}
     monkeypatch.setattr(speaker_scoring, "_BLOCK_NUMBERS", 150)
-    monkeypatch.setattr(frame_averages, "_MOST_FRAMES", 37)
+    monkeypatch.setattr("speakergmm.speakers.frame_averages._MOST_FRAMES", 37)
     monkeypatch.setattr(speaker_scoring, "_SHORTLIST_FRAMES", 13)
     monkeypatch.setattr(speaker_scoring, "_FEWEST_SPEAKERS", 4)
     for top_c, expected in whole.items():
@@ -223,7 +222,7 @@ def test_blocks_are_pooled_by_frames(rng):
 @pytest.mark.parametrize("n_speakers", [1, 5])
 def test_scores_are_averages_by_weight(rng, monkeypatch, top_c, n_speakers):
     monkeypatch.setattr(speaker_scoring, "_BLOCK_NUMBERS", 60)
-    monkeypatch.setattr(frame_averages, "_MOST_FRAMES", 13)
+    monkeypatch.setattr("speakergmm.speakers.frame_averages._MOST_FRAMES", 13)
     background, models = make(rng, n_speakers=n_speakers)
     frames = background.sample(40, rng)
     weights = rng.choice([0.0, 0.25, 1.0, 0.7], 40).astype(np.float32)
