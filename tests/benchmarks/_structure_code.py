@@ -34,13 +34,18 @@ class Source:
         return ast.parse(self.text)
 
     @cached_property
+    def statements(self) -> tuple[ast.AST, ...]:
+        """The module and all its statements, without expressions, of which there are more."""
+        return (self.tree, *walk_statements(self.tree))
+
+    @cached_property
     def code(self) -> frozenset[int]:
         """Numbers of the lines that are neither blank nor comments nor docstrings."""
         lines: set[int] = set()
         for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
             if token.type not in _NO_CODE:
                 lines.update(range(token.start[0], token.end[0] + 1))
-        for node in ast.walk(self.tree):
+        for node in self.statements:
             if isinstance(node, (ast.Module, ast.ClassDef, *_functions())):
                 docstring = _docstring(node)
                 if docstring is not None:
@@ -69,8 +74,21 @@ def _docstring(node: ast.Module | ast.ClassDef | Function) -> ast.Expr | None:
     return first if isinstance(first.value.value, str) else None
 
 
+def _below(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements in a statement, and what holds such: handlers of errors and cases."""
+    for field in ("body", "orelse", "handlers", "finalbody", "cases"):
+        yield from getattr(node, field, ())
+
+
+def walk_statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield all statements below a node."""
+    for child in _below(node):
+        yield child
+        yield from walk_statements(child)
+
+
 def _walk_functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, Function]]:
-    for child in ast.iter_child_nodes(node):
+    for child in _below(node):
         if isinstance(child, _functions()):
             yield prefix + child.name, child
             yield from _walk_functions(child, f"{prefix}{child.name}.")
@@ -118,8 +136,14 @@ def long_functions(sources: tuple[Source, ...], limit: int = 50) -> list[str]:
         f"{source.name}:{name} {source.code_of(function)}"
         for source in sources
         for name, function in source.functions
-        if source.code_of(function) > limit
+        if _spans(function) > limit and source.code_of(function) > limit
     ]
+
+
+def _spans(function: Function) -> int:
+    """Count the lines of a function, of whatever they are, with at most those of its decorators."""
+    first = min([function.lineno, *(node.lineno for node in function.decorator_list)])
+    return (function.end_lineno or first) + 1 - first
 
 
 def crowded_functions(sources: tuple[Source, ...], least: int = 12) -> list[str]:

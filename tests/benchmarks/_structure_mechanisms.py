@@ -120,6 +120,8 @@ def _checkpoints(source: Source) -> Iterator[str]:
 
 
 def _compilers(source: Source) -> Iterator[str]:
+    if "numba" not in source.text:
+        return
     for name, function in source.functions:
         if any(
             isinstance(node, ast.Attribute)

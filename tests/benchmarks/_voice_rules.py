@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ._structure_code import Source, crowded_functions, long_functions
+from ._structure_code import Source, crowded_functions, long_functions, walk_statements
 
 FIRST_WORDS = frozenset(
     (
@@ -57,7 +57,7 @@ class Rule:
 
 def _documented(source: Source) -> Iterator[tuple[str, ast.AST, str]]:
     """Yield the place, the node and the docstring of everything that has one."""
-    for node in ast.walk(source.tree):
+    for node in source.statements:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             text = ast.get_docstring(node)
             if text:
@@ -96,6 +96,7 @@ def _matching(pattern: re.Pattern[str]) -> Callable[[tuple[Source, ...]], list[s
         return [
             f"{source.name}:{line} {found.group()!r}"
             for source in sources
+            if pattern.search(source.text)  # few have it at all, and reading tokens takes long
             for line, text in _prose(source)
             for found in pattern.finditer(text)
         ]
@@ -164,7 +165,7 @@ def old_names(sources: tuple[Source, ...]) -> list[str]:
         for place, _, names in _parameters(source):
             found += [f"{place}({name})" for name in names if name in OLD_NAMES]
             found += [f"{place}({name})" for name in names if name == "random_state"]
-        for node in ast.walk(source.tree):
+        for node in source.statements:
             if (
                 isinstance(node, ast.AnnAssign)
                 and isinstance(node.target, ast.Name)
@@ -213,7 +214,7 @@ def repeated_flags(sources: tuple[Source, ...]) -> list[str]:
     for source in sources:
         if not source.name.startswith("cli/"):
             continue
-        for kind in ast.walk(source.tree):
+        for kind in source.statements:
             if not (isinstance(kind, ast.ClassDef) and _is_command(kind)):
                 continue
             for node in kind.body:
@@ -233,7 +234,7 @@ def deep_imports(folder: Path, package: Path) -> list[str]:
     """Imports from files inside rooms, in the Python files of a folder."""
     found = []
     for path in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in walk_statements(ast.parse(path.read_text(encoding="utf-8"))):
             modules = []
             if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 modules = [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
