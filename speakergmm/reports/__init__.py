@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from speakergmm.reports.html import render_report as render_report
     from speakergmm.reports.html import write_report as write_report
 
+    # Estimates with their intervals
+    from speakergmm.reports.interval_plots import draw_intervals as draw_intervals
+
     # Components of mixtures as ellipses
     from speakergmm.reports.mixtures import draw_components as draw_components
     from speakergmm.reports.mixtures import ellipse_outline as ellipse_outline
