@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from speakergmm.reports.evaluation_plots import write_plots as write_plots
 
     # The HTML report of an evaluation
-    from speakergmm.reports.html import configuration_rows as configuration_rows
     from speakergmm.reports.html import render_report as render_report
     from speakergmm.reports.html import write_report as write_report
 
@@ -46,6 +45,10 @@ if TYPE_CHECKING:
     # Components of mixtures as ellipses
     from speakergmm.reports.mixtures import draw_components as draw_components
     from speakergmm.reports.mixtures import ellipse_outline as ellipse_outline
+
+    # Pages of one look
+    from speakergmm.reports.pages import configuration_rows as configuration_rows
+    from speakergmm.reports.pages import render_page as render_page
 
     # The look of plots, in files and on the page
     from speakergmm.reports.plots import PALETTE as PALETTE
