@@ -28,6 +28,10 @@ PANELS = {
             "extract:PruneStore",
             "Remove features from a store: those of a speaker, or all that a corpus lacks.",
         ),
+        "make-protocol": (
+            "make_protocol:MakeProtocol",
+            "Divide a corpus into background, dev and eval lists that share no speaker.",
+        ),
         "demo": (
             "demo:Demo",
             "Demonstrate speaker recognition, or phone models, on synthetic speech.",

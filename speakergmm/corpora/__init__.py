@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from speakergmm.corpora.columns import CORPUS_COLUMNS as CORPUS_COLUMNS
     from speakergmm.corpora.corpus import Corpus as Corpus
     from speakergmm.corpora.corpus import Utterance as Utterance
+    from speakergmm.corpora.corpus_columns import read_speaker_sexes as read_speaker_sexes
     from speakergmm.corpora.corpus_inputs import AnyPath as AnyPath
     from speakergmm.corpora.corpus_inputs import CorpusLike as CorpusLike
     from speakergmm.corpora.corpus_inputs import CorpusWarning as CorpusWarning
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from speakergmm.corpora.protocol import Split as Split
     from speakergmm.corpora.protocol import Trial as Trial
     from speakergmm.corpora.protocol import read_protocol as read_protocol
+    from speakergmm.corpora.protocol_making import make_protocol as make_protocol
     from speakergmm.corpora.recording_lists import parse_seconds as parse_seconds
     from speakergmm.corpora.same_audio import AudioHash as AudioHash
     from speakergmm.corpora.same_audio import hash_audio as hash_audio
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         read_sidecar_transcripts as read_sidecar_transcripts,
     )
     from speakergmm.corpora.skipped_files import SkippedFiles as SkippedFiles
+    from speakergmm.corpora.split_options import SplitOptions as SplitOptions
     from speakergmm.corpora.synthesis.synthetic_options import (
         SyntheticCorpusOptions as SyntheticCorpusOptions,
     )
