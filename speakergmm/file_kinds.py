@@ -47,6 +47,10 @@ KINDS = {
     "background model": Kind(
         "speakergmm.speakers.background:BackgroundModel", "train-ubm makes one", has_info=True
     ),
+    "speaker system": Kind(
+        "speakergmm.speakers.system:SpeakerSystem", "calibrate makes one", has_info=True
+    ),
+    "cohort": Kind("speakergmm.speakers.cohort:Cohort"),
     "acoustic model": Kind(
         "speakergmm.recognition.acoustic_model:AcousticModel",
         "train-hmm makes one of phones, train-words one of words",

@@ -8,9 +8,9 @@ its JSON), and what is rejected on loading. Constructors check the rest, such as
 
 A type is an array (`NDArray[np.float64]`, with letters for its axes as ``Annotated[..., "K D"]`` if
 they must agree within a record), a record, a base class of several kinds of records (which sets
-`record_has_kinds`), a plain value (bool, int, float, str, a Literal, None), a tuple, list or union
-of these, a mapping of names to types (or None in its place), `Given` for parameters of estimators,
-or Any for any JSON.
+`record_has_kinds`), a plain value (bool, int, float, str, a Literal, None), a tuple, list, sequence
+(which is read as a tuple) or union of these, a mapping of names to types (or None in its place),
+`Given` for parameters of estimators, or Any for any JSON.
 """
 
 from __future__ import annotations
@@ -337,7 +337,8 @@ def _bare(kind: Any) -> tuple[Any, list[str] | None]:
 def _taken_apart(kind: Any) -> tuple[Any, Any, tuple[Any, ...], Any]:
     """Return a type without letters of axes, its origin and arguments, and an array's dtype."""
     bare, _ = _bare(kind)
-    return bare, get_origin(bare), get_args(bare), _dtype(bare)
+    origin = get_origin(bare)
+    return bare, tuple if origin is Sequence else origin, get_args(bare), _dtype(bare)
 
 
 @cache

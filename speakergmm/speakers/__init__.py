@@ -11,8 +11,12 @@ from speakergmm.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from speakergmm.speakers.backends import Backend as Backend
     from speakergmm.speakers.background import BackgroundModel as BackgroundModel
     from speakergmm.speakers.background import BackgroundWarning as BackgroundWarning
+    from speakergmm.speakers.cohort import Cohort as Cohort
+    from speakergmm.speakers.cohort import CohortOptions as CohortOptions
+    from speakergmm.speakers.cohort import make_cohort as make_cohort
     from speakergmm.speakers.cohort_scores import CohortScores as CohortScores
     from speakergmm.speakers.cohort_scores import check_cohort as check_cohort
     from speakergmm.speakers.cohort_scores import normalise_cohort as normalise_cohort
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
     from speakergmm.speakers.mixture_training_options import (
         SpeakerMixtureOptions as SpeakerMixtureOptions,
     )
+    from speakergmm.speakers.normalised_scorer import NormalisedScorer as NormalisedScorer
     from speakergmm.speakers.score_normalisation import CohortMoments as CohortMoments
     from speakergmm.speakers.score_normalisation import adaptive_s_norm as adaptive_s_norm
     from speakergmm.speakers.score_normalisation import cohort_moments as cohort_moments
@@ -78,6 +83,8 @@ if TYPE_CHECKING:
     from speakergmm.speakers.store_results import EnrolmentReport as EnrolmentReport
     from speakergmm.speakers.store_results import SpeakerRanking as SpeakerRanking
     from speakergmm.speakers.store_results import VerificationScore as VerificationScore
+    from speakergmm.speakers.system import SpeakerSystem as SpeakerSystem
+    from speakergmm.speakers.system import as_system as as_system
     from speakergmm.speakers.verification_experiment import enroll_models as enroll_models
     from speakergmm.speakers.verification_experiment import run_protocol as run_protocol
     from speakergmm.speakers.windows import window_averages as window_averages

@@ -90,6 +90,13 @@ class BackgroundModel(records.Filed):
         versions = [] if self.augmentation is None else [self.augmentation.to_dict()]
         return records.digest(self.file_kind, self.features.digest, self.mixture, *versions)
 
+    @property
+    def n_versions(self) -> int:
+        """Number of versions in which a recording of a speaker is enrolled, the clean one first."""
+        if self.augmentation is None:
+            return 1
+        return len({"clean", *self.augmentation.conditions})
+
     @classmethod
     def train(
         cls,

@@ -19,7 +19,7 @@ from speakergmm.temporaries import CAN_LOCK, is_temporary, new_private_file, tem
 
 Result = TypeVar("Result")
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _UNFINISHED_ID = 0x53474D3F
 _SMALLEST_LOG = 1 << 16  # bytes
@@ -143,8 +143,8 @@ def _build(
     file.execute("PRAGMA synchronous = FULL")
     file.execute("PRAGMA temp_store = MEMORY")
     file.executescript("BEGIN IMMEDIATE;" + SCHEMA)
-    file.execute("INSERT INTO meta VALUES ('background', ?)", (meta["background"],))
-    ledger = Ledger(file, {key: value for key, value in meta.items() if key != "background"})
+    file.execute("INSERT INTO meta VALUES ('system', ?)", (meta["system"],))
+    ledger = Ledger(file, {key: value for key, value in meta.items() if key != "system"})
     result = fill(ledger)
     ledger.write()
     file.execute("COMMIT")

@@ -1,6 +1,7 @@
 """Enrolment: statistics of recordings under the background model, and models adapted from them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -14,10 +15,10 @@ from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
 )
-from speakergmm.features import StoredRecording
+from speakergmm.features import StoredRecording, WeightedFrames, augmented_recordings
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, adapt
 from speakergmm.ranges import wrong_type
-from speakergmm.speakers.background import AnyBackground, as_background
+from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.extraction import SpeechStream
 from speakergmm.speakers.speaker_options import AdaptationOptions
 
@@ -30,21 +31,20 @@ class SessionStatistics:
     ----------
     statistics : MixtureStatistics
         Baum-Welch statistics of the frames of speech: zeroth and first order, and second order
-        if variances are adapted.
+        if variances are adapted. Frames count by their weights, in every version of the recording
+        that the background model asks for (`BackgroundModel.augmentation`).
     seconds : float
         Duration of the recording.
     speech_seconds : float
         Seconds of speech in the recording.
+    n_frames : int
+        Number of frames of speech in the recording.
     """
 
     statistics: MixtureStatistics
     seconds: float
     speech_seconds: float
-
-    @property
-    def n_frames(self) -> int:
-        """Number of frames of speech."""
-        return round(self.statistics.n_frames)
+    n_frames: int
 
 
 AnyStatistics = MixtureStatistics | SessionStatistics
@@ -107,12 +107,54 @@ def collect_statistics(
         If it contains less than `MINIMUM_SPEECH_SECONDS` (0.1 s) of speech.
     """
     background = as_background(background)
-    mixture = background.mixture
+    segment = {"sample_rate": sample_rate, "start": start, "end": end}
+    speech = SpeechStream(background.features, [audio], segment)
+    total = sum_speech(background.mixture, speech, second_order=second_order)
+    speech.check()
+    for version in _further_versions(background, audio, segment):
+        with suppress(InsufficientDataError):  # of a version in which no speech can be heard
+            total = total + sum_speech(background.mixture, version, second_order=second_order)
+    return SessionStatistics(total, speech.seconds, speech.speech_seconds, speech.n_frames)
+
+
+def _further_versions(
+    background: BackgroundModel,
+    audio: AnyPath | NDArray[np.floating] | StoredRecording,
+    segment: dict[str, Any],
+) -> Iterator[SpeechStream]:
+    """Yield the speech of a recording in each condition of the background model but clean."""
+    if background.augmentation is None:
+        return
+    rate = background.features.sample_rate
+    source = audio.path if isinstance(audio, StoredRecording) else audio
+    for condition, version in augmented_recordings(
+        source, background.augmentation, rate, **segment
+    ):
+        if condition != "clean":
+            yield SpeechStream(background.features, [version], {"sample_rate": rate})
+
+
+def sum_speech(
+    mixture: DiagonalMixture, speech: Iterable[WeightedFrames], *, second_order: bool = False
+) -> MixtureStatistics:
+    """Sum the statistics of speech under a mixture, block by block in constant memory.
+
+    Parameters
+    ----------
+    mixture : DiagonalMixture
+        Of K components and D features.
+    speech : iterable of WeightedFrames
+        Blocks of frames, shape (T, D), which count by their weights.
+    second_order : bool, default=False
+        Sum second-order statistics as well.
+
+    Returns
+    -------
+    MixtureStatistics
+    """
     total = MixtureStatistics.zeros(
         mixture.n_components, mixture.n_features, second_order=second_order
     )
-    segment = {"sample_rate": sample_rate, "start": start, "end": end}
-    speech = SpeechStream(background.features, [audio], segment)
     # Block by block: accumulating over all of them at once would hold the speech of the whole
     # recording in memory.
     for values, weights in speech:
@@ -120,8 +162,7 @@ def collect_statistics(
             total = total + accumulate(
                 mixture, values, weights, precision="float64", second_order=second_order
             )
-    speech.check()
-    return SessionStatistics(total, speech.seconds, speech.speech_seconds)
+    return total
 
 
 def adapt_speaker(

@@ -1,8 +1,9 @@
 """Enrolment sessions: statistics of recordings, collected, written to a store, and read back."""
 
+import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,13 +16,13 @@ from speakergmm.provenance import software_versions, utc_now
 from speakergmm.records import pack, unpack
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import enrolment, store_queries
+from speakergmm.speakers.backends import pack_terms
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.extraction import recording_of, whole_recordings
 from speakergmm.speakers.integrity import Ledger, next_number, read_large, write_large
-from speakergmm.speakers.ratios import pack_ratio, ratio_terms
-from speakergmm.speakers.speaker_options import AdaptationOptions
 from speakergmm.speakers.store_results import EnrolledRecording, EnrolmentReport
 from speakergmm.speakers.store_schema import SessionRow, SpeakerRow
+from speakergmm.speakers.system import SpeakerSystem
 from speakergmm.speakers.values import StoreFile
 
 
@@ -56,17 +57,20 @@ class EnrolmentSession(enrolment.SessionStatistics):
 
     Parameters
     ----------
-    statistics, seconds, speech_seconds
+    statistics, seconds, speech_seconds, n_frames
         As in `SessionStatistics`.
     path : Path
         The recording.
     audio_sha256 : str
         SHA-256 of the decoded samples, by which the same audio is recognised in another file
         format.
+    measures : mapping of str to float
+        Quality of the recording, by name of the measure.
     """
 
     path: Path
     audio_sha256: str
+    measures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def file_name(self) -> str:
@@ -130,8 +134,7 @@ def enroll_sessions(
     name: str,
     collected: Sequence[EnrolmentSession],
     *,
-    background: BackgroundModel,
-    adaptation: AdaptationOptions,
+    system: SpeakerSystem,
 ) -> EnrolmentReport:
     """Write a speaker's recordings and model to a store, and an entry in the log.
 
@@ -144,10 +147,8 @@ def enroll_sessions(
     name : str
         Name of the speaker.
     collected : sequence of EnrolmentSession
-    background : BackgroundModel
-        The background model of the store.
-    adaptation : AdaptationOptions
-        Those of the store.
+    system : SpeakerSystem
+        The system of the store.
 
     Returns
     -------
@@ -158,7 +159,7 @@ def enroll_sessions(
     StoreError
         If the same audio is already enrolled for the speaker.
     """
-    file = ledger.file
+    file, background = ledger.file, system.background
     # The speaker as stored so far, or a new row.
     known = next(SpeakerRow.read(file, name=name), None)
     notes = store_queries.note_alike(file, name) if known is None else []
@@ -171,11 +172,10 @@ def enroll_sessions(
         notes += store_queries.note_same_audio(file, name, session.path, session.audio_sha256)
         _insert_session(ledger, number, name, background, session)
 
-    # The model is adapted to all recordings in the order of their enrolment, so that it does not
-    # depend on the number of sessions; the store keeps the terms of the likelihood ratio.
+    # The model is made of all recordings in the order of their enrolment, so that it does not
+    # depend on the number of sessions; the store keeps the terms of its scores.
     statistics = [each for _, each in stored] + [session.statistics for session in collected]
-    model = enrolment.adapt_speaker(background, statistics, adaptation, name=name)
-    packed = pack_ratio(*ratio_terms(background.mixture, model.mixture, adaptation.parameters))
+    packed = pack_terms(system.backend.enroll(statistics, name=name))
     sha256 = write_large(file, "models", number, packed)
     ledger.insert(SpeakerRow(number, name, comparison_key(name), created, sha256))
 
@@ -220,6 +220,7 @@ def _insert_session(
         utc_now(),
         software_versions()["speakergmm"],
         write_large(ledger.file, "statistics", number, packed),
+        json.dumps(dict(session.measures), sort_keys=True),
     )
     ledger.insert(row)
 
@@ -248,8 +249,9 @@ def read_statistics(
         # ... and agree with the shape of the model and with the numbers in the row.
         same_shape = statistics.first_order.shape == background.mixture.means.shape
         file.check(same_shape, f"{what} have another shape")
-        counts = f"{what} are of {statistics.n_frames:g} frames, not {n_frames}"
-        file.check(n_frames == round(statistics.n_frames), counts)
+        most = n_frames * background.n_versions * (1 + 1e-6)
+        counts = f"{what} are of {statistics.n_frames:g} frames, not of {n_frames} or fewer"
+        file.check(0 < statistics.n_frames <= most, counts)
         seconds = background.features.grid(n_frames).duration
         times = f"{n_frames} frames of {recording} are {seconds:g} s, not {row.speech_seconds:g} s"
         file.check(abs(row.speech_seconds - seconds) <= 1e-6 * seconds, times)
@@ -271,5 +273,10 @@ class CollectSession:
         )
         path = utterance.path
         return EnrolmentSession(
-            found.statistics, found.seconds, found.speech_seconds, path, hash_audio(path)
+            found.statistics,
+            found.seconds,
+            found.speech_seconds,
+            found.n_frames,
+            path,
+            hash_audio(path),
         )

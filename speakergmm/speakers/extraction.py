@@ -172,6 +172,8 @@ class SpeechStream:
     ----------
     seconds, speech_seconds : float
         Total duration and seconds of speech of the blocks that were read so far.
+    n_frames : int
+        Number of frames of speech of these blocks.
     """
 
     config: FeatureConfig
@@ -179,6 +181,7 @@ class SpeechStream:
     stream_options: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = field(default=0.0, init=False)
     speech_seconds: float = field(default=0.0, init=False)
+    n_frames: int = field(default=0, init=False)
 
     def __iter__(self) -> Iterator[WeightedFrames]:
         extractor = cached_extractor(self.config)
@@ -190,7 +193,9 @@ class SpeechStream:
             ):
                 self.seconds += block.duration
                 self.speech_seconds += block.speech_seconds
-                yield block.speech_frames
+                frames = block.speech_frames
+                self.n_frames += len(frames.values)
+                yield frames
 
     def check(self) -> None:
         """Raise an error if the recordings contain too little speech; see `check_speech`."""

@@ -32,7 +32,7 @@ _BEGINNING = bytes(4096)
 
 
 class Ledger:
-    """The rows of the table "meta" of a store, except the background model.
+    """The rows of the table "meta" of a store, except the system.
 
     All changes of rows go through a ledger, which keeps the sums of digests up to date.
 
@@ -59,7 +59,7 @@ class Ledger:
         ModelFormatError
             If it does not match its own hash.
         """
-        rows = file.execute("SELECT key, value FROM meta WHERE key <> 'background'")
+        rows = file.execute("SELECT key, value FROM meta WHERE key <> 'system'")
         ledger = cls(file, dict(rows))
         seal = ledger.values.pop("seal", None)
         ledger._check_values()

@@ -92,29 +92,6 @@ def about_point(
     return slopes.astype(dtype, copy=False), offsets.astype(dtype)
 
 
-def pack_ratio(slopes: NDArray[Any], offsets: NDArray[Any]) -> bytes:
-    """Return the terms as the bytes that a store keeps: little-endian float32, slopes first."""
-    return slopes.astype("<f4").tobytes() + offsets.astype("<f4").tobytes()
-
-
-def unpack_ratio(
-    packed: memoryview, slopes: NDArray[np.float32], offsets: NDArray[np.float32]
-) -> bool:
-    """Fill the arrays of one speaker with the terms that `pack_ratio` packed.
-
-    Returns
-    -------
-    bool
-        False if the number of bytes does not match the arrays, which are left as they are.
-    """
-    if len(packed) != 4 * (slopes.size + offsets.size):
-        return False
-    values = np.frombuffer(packed, dtype="<f4")
-    slopes[...] = values[: slopes.size].reshape(slopes.shape)
-    offsets[...] = values[slopes.size :]
-    return True
-
-
 class RatioScorer:
     """Base of scorers of speakers by the terms of their likelihood ratios.
 
@@ -208,6 +185,11 @@ class RatioScorer:
         self._centre = background.weights @ background.means
         self._slopes, self._offsets = slopes, offsets
         self._place = {name: place for place, name in enumerate(names)}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy in another process is made of: nothing that it can compute."""
+        computed = ("_about_centre", "_largest_slopes")
+        return {name: value for name, value in vars(self).items() if name not in computed}
 
     @cached_property
     def _about_centre(self) -> tuple[NDArray[Any], NDArray[Any]]:

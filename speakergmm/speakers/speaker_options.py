@@ -19,6 +19,7 @@ PARAMETERS: tuple[Parameter, ...] = ("means", "weights", "variances")
 DEFAULT_TOP_C: int | None = None
 """Components scored per frame by default: all, so that scores are exact."""
 
+BackendName = Literal["gmm-ubm", "linear"]
 ScoreNormalisation = Literal["none", "z", "t", "zt", "s", "adaptive_s"]
 
 DEFAULT_COHORT_TOP = 40
@@ -145,6 +146,11 @@ class NormalisationOptions(Options):
             kinds = "left out unless normalisation is t, zt or adaptive_s"
             raise refused("cohort_top", kinds, self.cohort_top)
 
+    @property
+    def needs_tests(self) -> bool:
+        """Whether the normalisation needs recordings of the cohort, and not only its models."""
+        return self.normalisation not in ("none", "t")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationOptions(ScoringOptions):
@@ -227,8 +233,18 @@ class ProtocolOptions(Options):
         The enrolment of the models.
     scoring : ScoringOptions
         The scoring of the trials.
+    backend : {"gmm-ubm", "linear"}, default="gmm-ubm"
+        The exact likelihood ratio, or linear scoring from statistics.
+    score_normalisation : NormalisationOptions
+        Normalisation of the scores; the cohort are the background speakers of the protocol.
     """
 
     split: str = text("eval", "Part of the protocol that is run: dev or eval.")
     adaptation: AdaptationOptions = nested(AdaptationOptions, "Enrolment of the models.")
     scoring: ScoringOptions = nested(ScoringOptions, "Scoring of the trials.")
+    backend: BackendName = one_of(
+        "gmm-ubm", get_args(BackendName), "Exact likelihood ratios, or linear scoring."
+    )
+    score_normalisation: NormalisationOptions = nested(
+        NormalisationOptions, "Normalisation of the scores."
+    )

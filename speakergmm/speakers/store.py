@@ -1,5 +1,6 @@
 """The speaker store: one file that holds a background model, speakers and their statistics."""
 
+import hashlib
 import json
 import os
 import sys
@@ -12,10 +13,10 @@ from numpy.typing import NDArray
 
 from speakergmm.audio import has_audio_suffix
 from speakergmm.corpora import AnyPath, Corpus, Utterance, check_speaker_name, is_path, quoted
-from speakergmm.documents import parse_json
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InvalidInputError, StoreError
 from speakergmm.features import FeatureConfig, FeatureStore, as_feature_config
+from speakergmm.mixtures import MixtureStatistics
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.ranges import whole_number, wrong_type
 from speakergmm.records import pack, unpack
@@ -37,14 +38,16 @@ from speakergmm.speakers.extraction import (
     whole_recordings,
 )
 from speakergmm.speakers.integrity import Ledger, check_whole
+from speakergmm.speakers.normalised_scorer import NormalisedScorer
 from speakergmm.speakers.speaker_options import (
     AdaptationOptions,
     IdentificationOptions,
     VerificationOptions,
 )
-from speakergmm.speakers.speaker_scoring import SpeakerScorer, best_speakers
+from speakergmm.speakers.speaker_scoring import best_speakers
 from speakergmm.speakers.store_schema import SpeakerRow
 from speakergmm.speakers.stored_scorers import StoredScorers
+from speakergmm.speakers.system import AnySystem, SpeakerSystem, as_system
 from speakergmm.speakers.values import StoreFile, parsed_json
 
 STORE_KIND = "speaker store"
@@ -72,10 +75,9 @@ class SpeakerStore:
     Attributes
     ----------
     path : Path
-    background : BackgroundModel
-        The background model that the store was made with.
-    adaptation : AdaptationOptions
-        Options of the adaptation of speaker models, fixed when the store was made.
+    system : SpeakerSystem
+        The system that the store was made with: background model, adaptation of speakers, back-end,
+        score normalisation and, once the store is calibrated, calibration.
 
     Raises
     ------
@@ -125,33 +127,34 @@ class SpeakerStore:
         except BaseException:
             self._file.close()
             raise
-        self._scorers = StoredScorers(self.background, self.adaptation)
 
     def _read_meta(self, file: StoreFile) -> None:
-        """Read the background model, the options and the provenance of the store."""
+        """Read the system and the provenance of the store."""
         meta = Ledger.read(file).values
-        packed = file.value("SELECT value FROM meta WHERE key = 'background'")
+        packed = file.value("SELECT value FROM meta WHERE key = 'system'")
         if not isinstance(packed, bytes):
-            raise file.damaged("its background model is not a blob")
-        try:
-            stored = parse_json(meta["settings"])
-            self.adaptation = AdaptationOptions(
-                relevance_factor=stored["relevance_factor"],
-                parameters=tuple(stored["parameters"]),
-            )
-            digest = meta["background_digest"]
-        except (KeyError, TypeError, ValueError, InvalidInputError) as error:
-            raise file.damaged(f"its settings: {error}") from None
+            raise file.damaged("its system is not a blob")
         self._provenance = {"created": meta["created"], "software": parsed_json(meta["software"])}
-        self.background = unpack(BackgroundModel, packed, source=os.fspath(self.path))
-        if self.background.digest != digest:
-            raise file.damaged("its background model does not match its digest")
+        if hashlib.sha256(packed).hexdigest() != meta.get("system_sha256"):
+            raise file.damaged("its system does not match its digest")
+        self.system = unpack(SpeakerSystem, packed, source=os.fspath(self.path))
+        self._scorers = StoredScorers(self.system)
+
+    @property
+    def background(self) -> BackgroundModel:
+        """The background model that the store was made with."""
+        return self.system.background
+
+    @property
+    def adaptation(self) -> AdaptationOptions:
+        """Options of the adaptation of speaker models, fixed when the store was made."""
+        return self.system.adaptation
 
     @classmethod
     def create(
         cls,
         path: AnyPath,
-        background: AnyBackground,
+        system: AnySystem,
         options: AdaptationOptions | None = None,
         *,
         busy_timeout: float = 30.0,
@@ -163,10 +166,11 @@ class SpeakerStore:
         ----------
         path : path
             Must not exist.
-        background : BackgroundModel or path
+        system : SpeakerSystem, BackgroundModel or path of either
             Copied into the store.
         options : AdaptationOptions, optional
-            Options of the adaptation of all speaker models of the store.
+            Options of the adaptation of all speaker models of the store, if a background model
+            is given.
         busy_timeout : float, default=30
             Longest wait for other programs that write to the store, in seconds.
         **changes
@@ -184,10 +188,10 @@ class SpeakerStore:
         InvalidInputError
             If an option is out of range.
         """
-        options = AdaptationOptions.of(options, changes)
-        background = as_background(background)
-        path = Path(path)
-        database.create_database(path, describe_store(background, options), lambda _: None)
+        if options is not None or changes:
+            options = AdaptationOptions.of(options, changes)
+        made, path = as_system(system, options), Path(path)
+        database.create_database(path, describe_store(made), lambda _: None)
         return cls.open(path, busy_timeout=busy_timeout)
 
     @classmethod
@@ -284,9 +288,7 @@ class SpeakerStore:
             If the same audio is already enrolled for the speaker, or the store cannot be written.
         """
         with self._file.writing() as ledger:
-            report = enrolment_sessions.enroll_sessions(
-                ledger, name, collected, background=self.background, adaptation=self.adaptation
-            )
+            report = enrolment_sessions.enroll_sessions(ledger, name, collected, system=self.system)
         self._file.empty_log(wait=False)
         return report
 
@@ -502,9 +504,11 @@ class SpeakerStore:
             "n_sessions": sum(speaker.n_sessions for speaker in enrolled),
             "speech_seconds": sum(speaker.speech_seconds for speaker in enrolled),
             "last_enrolled": max((s.last_enrolled for s in enrolled), default=None),
-            "relevance_factor": self.adaptation.relevance_factor,
-            "parameters": list(self.adaptation.parameters),
-            "background": self.background.info(),
+            **{
+                name: value
+                for name, value in self.system.info().items()
+                if name not in ("kind", "digest", "provenance")
+            },
         }
 
     def check(self) -> None:
@@ -518,24 +522,28 @@ class SpeakerStore:
         with self._file.reading() as file:
             store_queries.list_log(file)
             check_whole(file)
-            # Each stored model must score like the one adapted anew from the statistics.
+            # Each stored model must be the one that is enrolled anew from the statistics.
             for row in SpeakerRow.read(file):
-                model = self._adapted_model(file, row)
-                expected = SpeakerScorer(self.background.mixture, {row.name: model.mixture})
-                frames = self.background.mixture.means
-                scorer = self._scorers.of_rows(file, [row])
-                found, wanted = (each.frame_scores(frames)[:, 0] for each in (scorer, expected))
-                if not np.allclose(found, wanted, rtol=1e-3, atol=1e-3):
+                statistics = self._statistics(file, row)
+                wanted = self.system.backend.enroll(statistics, name=row.name)
+                found = self._scorers.of_rows(file, [row]).terms(0)
+                if not all(
+                    np.allclose(one, other, rtol=1e-3, atol=1e-3)
+                    for one, other in zip(found, wanted, strict=True)
+                ):
                     raise file.damaged(f"the model of {row.name!r} is not that of its recordings")
 
-    def _adapted_model(self, file: StoreFile, row: SpeakerRow) -> enrolment.SpeakerModel:
+    def _statistics(self, file: StoreFile, row: SpeakerRow) -> list[MixtureStatistics]:
         read = enrolment_sessions.read_statistics(file, row, self.background)
-        statistics = [each for _, each in read]
+        return [each for _, each in read]
+
+    def _adapted_model(self, file: StoreFile, row: SpeakerRow) -> enrolment.SpeakerModel:
+        statistics = self._statistics(file, row)
         return enrolment.adapt_speaker(self.background, statistics, self.adaptation, name=row.name)
 
     def _score(
         self,
-        scorer: SpeakerScorer,
+        scorer: NormalisedScorer,
         paths: Sequence[Path],
         top_c: int | None,
         feature_store: FeatureStore | AnyPath | None,
@@ -549,18 +557,12 @@ class SpeakerStore:
         return scores, n_frames, speech.speech_seconds
 
 
-def describe_store(
-    background: BackgroundModel, adaptation: AdaptationOptions
-) -> dict[str, bytes | str]:
-    """Return the rows of the table "meta" of a new store: background model, options, provenance."""
-    settings = {
-        "relevance_factor": adaptation.relevance_factor,
-        "parameters": list(adaptation.parameters),
-    }
+def describe_store(system: SpeakerSystem) -> dict[str, bytes | str]:
+    """Return the rows of the table "meta" of a new store: system and provenance."""
+    packed = pack(system)
     return {
-        "background": pack(background),
-        "background_digest": background.digest,
-        "settings": json.dumps(settings, sort_keys=True),
+        "system": packed,
+        "system_sha256": hashlib.sha256(packed).hexdigest(),
         "created": utc_now(),
         "software": json.dumps(software_versions()),
     }

@@ -14,11 +14,11 @@ from speakergmm.features import FeatureStore
 from speakergmm.files import shown_path
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import database, enrolment_sessions
-from speakergmm.speakers.background import AnyBackground, as_background
 from speakergmm.speakers.extraction import opened_store
 from speakergmm.speakers.speaker_options import AdaptationOptions
 from speakergmm.speakers.store import SpeakerStore, as_paths, describe_store, speaker_name
 from speakergmm.speakers.store_results import EnrolmentReport
+from speakergmm.speakers.system import AnySystem, as_system
 
 
 def enroll_into(
@@ -26,7 +26,7 @@ def enroll_into(
     speaker: str,
     wavs: AnyPath | Iterable[AnyPath],
     *,
-    background: AnyBackground | None = None,
+    background: AnySystem | None = None,
     relevance_factor: float | None = None,
     busy_timeout: float = 30.0,
     feature_store: FeatureStore | AnyPath | None = None,
@@ -47,8 +47,8 @@ def enroll_into(
         Name of the speaker.
     wavs : path or iterable of path
         Recordings of the speaker, in which nobody else speaks.
-    background : BackgroundModel or path, optional
-        Needed if the store is new; otherwise it must be the background model of the store.
+    background : SpeakerSystem, BackgroundModel or path of either, optional
+        Needed if the store is new; otherwise it must be that of the store.
     relevance_factor : float, optional
         Relevance factor of a new store, in frames; by default that of `AdaptationOptions`. It
         must be the relevance factor of the store if the store exists.
@@ -86,11 +86,9 @@ def enroll_into(
     """
     engine, run = Engine.of(engine), RunContext.checked(run)
     store_path = Path(path)
-    if background is not None:
-        background = as_background(background)
     name = speaker_name(speaker)
     paths = as_paths(wavs, "enroll")
-    options = AdaptationOptions()
+    options = None
     if relevance_factor is not None:
         options = AdaptationOptions(relevance_factor=relevance_factor)
 
@@ -103,33 +101,31 @@ def enroll_into(
                 "make a new one"
             )
         database.check_place(store_path)
+        system = as_system(background, options)
         collected = enrolment_sessions.collect_sessions(
-            background,
+            system.background,
             paths,
-            store=opened_store(feature_store, background.features),
+            second_order=system.backend.needs_second_order,
+            store=opened_store(feature_store, system.background.features),
             engine=engine,
             run=run,
         )
-        contents: dict[str, Any] = {
-            "name": name,
-            "collected": collected,
-            "background": background,
-            "adaptation": options,
-        }
+        contents: dict[str, Any] = {"name": name, "collected": collected, "system": system}
         write = partial(enrolment_sessions.enroll_sessions, **contents)
         # If another program makes the store first, what was collected is added to that one.
         with suppress(database.StoreExistsError):
-            return database.create_database(store_path, describe_store(background, options), write)
+            return database.create_database(store_path, describe_store(system), write)
 
     # A store that exists: background model and relevance factor must be its own.
-    with SpeakerStore.open(store_path, background=background, busy_timeout=busy_timeout) as store:
+    given = None if background is None else as_system(background).background
+    with SpeakerStore.open(store_path, background=given, busy_timeout=busy_timeout) as store:
         stored = store.adaptation
-        if relevance_factor is not None and stored.relevance_factor != options.relevance_factor:
+        if options is not None and stored.relevance_factor != options.relevance_factor:
             raise StoreError(
                 f"{store_path}: the relevance factor of this store is "
                 f"{stored.relevance_factor:g}, fixed when it was made, not "
                 f"{options.relevance_factor:g}; leave it out, or make another store"
             )
-        if collected is None or stored.second_order:
+        if collected is None or store.system.backend.needs_second_order:
             return store.enroll(name, paths, feature_store=feature_store, engine=engine, run=run)
         return store.enroll_collected(name, collected)

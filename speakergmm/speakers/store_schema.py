@@ -137,6 +137,7 @@ class SessionRow(Row):
     enrolled: str = _column("TEXT NOT NULL", values.is_time)
     software: str = _column("TEXT NOT NULL", values.is_text)
     statistics_sha256: str = _column("TEXT NOT NULL")
+    measures: str = _column("TEXT NOT NULL", values.is_document)
 
     def invalid_columns(self) -> Iterator[str]:
         """Yield the names of columns that are wrong or contradict each other."""
@@ -155,7 +156,7 @@ class LogRow(Row):
 
     id: int = _column("INTEGER PRIMARY KEY")
     at: str = _column("TEXT NOT NULL", values.is_time)
-    action: str = _column("TEXT NOT NULL", lambda value: value in ("enroll", "remove"))
+    action: str = _column("TEXT NOT NULL", lambda value: value in ("enroll", "remove", "calibrate"))
     speaker: str | None = _column("TEXT", lambda value: value is None or values.is_text(value))
     detail: str = _column("TEXT NOT NULL", values.is_document)
 

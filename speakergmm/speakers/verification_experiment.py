@@ -1,7 +1,9 @@
 """Verification experiments: the models of a protocol are enrolled and its trials are scored."""
 
+from __future__ import annotations
+
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,14 +13,17 @@ from numpy.typing import NDArray
 from speakergmm.corpora import AnyPath, Protocol, Split, Utterance, is_path, read_protocol
 from speakergmm.corpora.protocol import PathNumbers
 from speakergmm.engine import Engine, EngineLike
-from speakergmm.errors import InsufficientDataError
+from speakergmm.errors import CorpusError, InsufficientDataError
 from speakergmm.features import FeatureConfig, FeatureStore, map_recordings
 from speakergmm.metrics import Scores
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.ranges import wrong_type
 from speakergmm.run_context import OnSkip, RunContext, SkippedRecording, warn_of_skip
 from speakergmm.speakers import enrolment
-from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
+from speakergmm.speakers.backends import Terms, stack_terms
+from speakergmm.speakers.background import BackgroundModel
+from speakergmm.speakers.cohort import make_cohort
+from speakergmm.speakers.cohort_scores import check_cohort
 from speakergmm.speakers.extraction import (
     SpeechStream,
     map_grouped_recordings,
@@ -26,13 +31,17 @@ from speakergmm.speakers.extraction import (
     recording_of,
     whole_recordings,
 )
+from speakergmm.speakers.normalised_scorer import NormalisedScorer
 from speakergmm.speakers.speaker_options import AdaptationOptions, ProtocolOptions
-from speakergmm.speakers.speaker_scoring import SpeakerScorer
+from speakergmm.speakers.system import AnySystem, SpeakerSystem, loaded_system
+
+# Recordings of each background speaker that a cohort with tests keeps as tests.
+_TESTS_PER_SPEAKER = 10
 
 
 def run_protocol(
     protocol: Protocol | AnyPath,
-    background: AnyBackground,
+    system: AnySystem,
     options: ProtocolOptions | None = None,
     *,
     feature_store: FeatureStore | AnyPath | None = None,
@@ -49,7 +58,9 @@ def run_protocol(
     Parameters
     ----------
     protocol : Protocol or path
-    background : BackgroundModel or path
+    system : SpeakerSystem, BackgroundModel or path of either
+        A system is used as it is; a background model becomes one by the options, with the
+        background speakers of the protocol as the cohort if scores are normalised.
     options : ProtocolOptions, optional
     feature_store : FeatureStore or path, optional
         Features of recordings that it has are not extracted again. Recordings that it lacks, or has
@@ -64,14 +75,15 @@ def run_protocol(
         left out has no scores either: a further `SkippedRecording` lists its trials.
     **changes
         Fields of `ProtocolOptions` and of the options in it, in place of those of `options`:
-        ``split``, ``relevance_factor``, ``parameters``, ``top_c``.
+        ``split``, ``relevance_factor``, ``parameters``, ``top_c``, ``backend``,
+        ``normalisation``, ``cohort_top``.
 
     Returns
     -------
     Scores
-        In the order of the trial list, without the trials that cannot be scored. A score is the
-        average log-likelihood ratio per frame of speech, in natural logarithms. Further columns
-        of the list are its conditions.
+        In the order of the trial list, without the trials that cannot be scored. Unless it is
+        normalised, a score is the average log-likelihood ratio per frame of speech, in natural
+        logarithms. Further columns of the list are its conditions.
 
     Raises
     ------
@@ -88,15 +100,18 @@ def run_protocol(
     run, engine = RunContext.checked(run), Engine.of(engine)
     protocol = _as_protocol(protocol)
     split = protocol.split(options.split)
-    background = as_background(background)
-    store = opened_store(feature_store, background.features)
-    models = _enrolled_models(split, background, options.adaptation, store, engine, run)
+    store = opened_store(feature_store, None)
+    made = _system_of(protocol, system, options, store, engine, run)
+    store = opened_store(store, made.background.features)
+    if made.normalisation.normalisation != "none" and made.cohort is not None:
+        check_cohort(made.cohort.speakers, split.models)
+    names, terms = _enrolled_terms(split, made, store, engine, run)
 
     # Each test recording is read once and scored against all of its models.
-    scorer = SpeakerScorer(background.mixture, models)
+    scorer = made.scorer(names, terms)
     trials = TrialTable(split, scorer.names)
     scored = map_recordings(
-        ScoreClaims(background.features, scorer, options.scoring.top_c),
+        ScoreClaims(made.background.features, scorer, options.scoring.top_c),
         whole_recordings(trials.claimed_paths, store, engine=engine),
         [trials.claims[os.fspath(path)] for path in trials.claimed_paths],
         engine=engine,
@@ -180,20 +195,52 @@ def _enrolled_models(
     engine: Engine,
     run: RunContext,
 ) -> dict[str, DiagonalMixture]:
+    collect = CollectStatistics(background, options.second_order)
+    return {
+        model: enrolment.adapt_speaker(background, usable, options, name=model).mixture
+        for model, usable in _usable_sessions(split, collect, store, engine, run)
+    }
+
+
+def _enrolled_terms(
+    split: Split,
+    system: SpeakerSystem,
+    store: FeatureStore | None,
+    engine: Engine,
+    run: RunContext,
+) -> tuple[tuple[str, ...], Terms]:
+    """Return the names of the models that can be enrolled, and their terms."""
+    backend = system.backend
+    collect = CollectStatistics(system.background, backend.needs_second_order)
+    terms = {
+        model: backend.enroll([each.statistics for each in usable], name=model)
+        for model, usable in _usable_sessions(split, collect, store, engine, run)
+    }
+    return tuple(terms), stack_terms(backend, terms.values())
+
+
+def _usable_sessions(
+    split: Split,
+    collect: CollectStatistics,
+    store: FeatureStore | None,
+    engine: Engine,
+    run: RunContext,
+) -> Iterator[tuple[str, list[enrolment.SessionStatistics]]]:
+    """Yield each model that can be enrolled with the statistics of its recordings."""
     paths = dict.fromkeys(path for model in split.models for path in split.enrolment[model])
     recordings = dict(zip(paths, whole_recordings(paths, store, engine=engine), strict=True))
     sessions = map_grouped_recordings(
-        CollectStatistics(background, options.second_order),
+        collect,
         {model: [recordings[path] for path in split.enrolment[model]] for model in split.models},
         engine=engine,
         run=run,
         description="Enrolling models",
     )
-    models = {}
+    n_models = 0
     for model, usable in sessions:
         if usable:
-            adapted = enrolment.adapt_speaker(background, usable, options, name=model)
-            models[model] = adapted.mixture
+            n_models += 1
+            yield model, usable
             continue
         trials = tuple(f"{t.model} {t.name}" for t in split.trials if t.model == model)
         (run.on_skip or warn_of_skip)(
@@ -204,9 +251,49 @@ def _enrolled_models(
                 trials,
             )
         )
-    if not models:
+    if not n_models:
         raise InsufficientDataError("none of the models of the protocol can be enrolled")
-    return models
+
+
+def _system_of(
+    protocol: Protocol,
+    given: AnySystem,
+    options: ProtocolOptions,
+    store: FeatureStore | None,
+    engine: Engine,
+    run: RunContext,
+) -> SpeakerSystem:
+    """Return the system that scores a protocol; a background model is completed by the options.
+
+    Raises
+    ------
+    IncompatibleModelError
+        If a system is given with options that contradict it.
+    CorpusError
+        If scores are to be normalised, and the protocol has no background speakers.
+    """
+    loaded = loaded_system(given)
+    if isinstance(loaded, SpeakerSystem):
+        loaded.check_options(options)
+        return loaded
+    system = SpeakerSystem(loaded, options.adaptation, options.backend)
+    if options.score_normalisation.normalisation == "none":
+        return system
+    if protocol.background is None:
+        raise CorpusError(
+            f"{protocol.source}: score normalisation needs a cohort; the protocol has no "
+            "background speakers (background.tsv)"
+        )
+    cohort = make_cohort(
+        protocol.background,
+        system.background,
+        system.backend,
+        tests_per_speaker=_TESTS_PER_SPEAKER if options.score_normalisation.needs_tests else 0,
+        feature_store=store,
+        engine=engine,
+        run=run,
+    )
+    return system.replace(cohort=cohort, normalisation=options.score_normalisation)
 
 
 class TrialTable:
@@ -290,7 +377,7 @@ class ScoreClaims:
     """
 
     config: FeatureConfig
-    scorer: SpeakerScorer
+    scorer: NormalisedScorer
     top_c: int | None
 
     def __call__(self, utterance: Utterance, places: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -299,6 +386,6 @@ class ScoreClaims:
         names = [self.scorer.names[place] for place in places.tolist()]
         scorer = self.scorer.subset(names) if few else self.scorer
         speech = SpeechStream(self.config, [recording_of(utterance)])
-        scores = scorer.score(speech, top_c=self.top_c)
+        scores, _ = scorer.score_blocks(speech, top_c=self.top_c)
         speech.check()
         return scores if few else scores[places]

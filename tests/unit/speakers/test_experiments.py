@@ -17,6 +17,7 @@ from speakergmm.mixtures import fit_mixture
 from speakergmm.run_context import RunContext, SkippedRecordingWarning
 from speakergmm.speakers import (
     LikelihoodScorer,
+    NormalisedScorer,
     ScoreMatrix,
     SpeakerScorer,
     adapt_speaker,
@@ -143,13 +144,13 @@ def test_names_of_files_stay_as_they_are(protocol, background, name, tmp_path):
 
 def test_trials_with_few_models_score_the_same(protocol, background, monkeypatch):
     asked = []
-    whole = SpeakerScorer.subset
+    whole = NormalisedScorer.subset
 
     def subset(scorer, names):
         asked.append(tuple(names))
         return whole(scorer, names)
 
-    monkeypatch.setattr(SpeakerScorer, "subset", subset)
+    monkeypatch.setattr(NormalisedScorer, "subset", subset)
     split = protocol.splits["eval"]
     sparse = Split(split.enrolment, (split.trials[0], split.trials[4]))
     few = run_protocol(Protocol(None, {"eval": sparse}), background)

@@ -220,7 +220,7 @@ def test_flipped_bits_give_right_answers_or_refusals(whole, wavs, tmp_path):
         ),
         ("DROP INDEX sessions_by_audio", "other tables"),
         ("UPDATE meta SET value = value || ' ' WHERE key = 'rows'", "own hash"),
-        ("DELETE FROM meta WHERE key = 'background'", "background model is not a blob"),
+        ("DELETE FROM meta WHERE key = 'system'", "system is not a blob"),
     ],
 )
 def test_rows_that_are_missing_or_doubled_are_noticed_on_opening(whole, tmp_path, change, words):
@@ -263,7 +263,7 @@ def test_forged_sums_with_a_right_hash_are_refused(whole, tmp_path, rows):
     shutil.copy(whole, path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         found = connection.execute(
-            "SELECT key, value FROM meta WHERE key NOT IN ('background', 'seal')"
+            "SELECT key, value FROM meta WHERE key NOT IN ('system', 'seal')"
         )
         values = dict(found.fetchall()) | {"rows": rows}
         packed = json.dumps(sorted(values.items(), key=str), default=repr)

@@ -24,7 +24,13 @@ from speakergmm.errors import (
     UnknownSpeakerError,
 )
 from speakergmm.records import pack
-from speakergmm.speakers import SpeakerStore, collect_sessions, enroll_into, is_store
+from speakergmm.speakers import (
+    SpeakerStore,
+    SpeakerSystem,
+    collect_sessions,
+    enroll_into,
+    is_store,
+)
 
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
@@ -616,7 +622,7 @@ def foreign(path):
 def newer(path, filled):
     shutil.copy(filled, path)
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 4")
+        connection.execute("PRAGMA user_version = 5")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
@@ -636,10 +642,10 @@ def without_table(path, filled):
         connection.commit()
 
 
-def without_settings(path, filled):
+def without_digest(path, filled):
     shutil.copy(filled, path)
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("DELETE FROM meta WHERE key = 'settings'")
+        connection.execute("DELETE FROM meta WHERE key = 'system_sha256'")
         connection.commit()
 
 
@@ -652,18 +658,18 @@ def without_settings(path, filled):
         (lambda path, filled: path.write_bytes(b""), ModelFormatError, "empty"),
         (lambda path, filled: path.write_bytes(b"RIFF\x24\0\0\0WAVEfmt "), ModelFormatError, "WAV"),
         (lambda path, filled: foreign(path), ModelFormatError, "not a speaker store"),
-        (newer, ModelFormatError, "version 4; .* a newer one may read it"),
+        (newer, ModelFormatError, "version 5; .* a newer one may read it"),
         *(
             (
                 lambda path, filled, version=version: older(path, filled, version),
                 ModelFormatError,
                 rf"version {version}, of an earlier.*enrol the recordings again into a new store",
             )
-            for version in (1, 2)
+            for version in (1, 2, 3)
         ),
         (truncated, ModelFormatError, "damaged"),
         (without_table, ModelFormatError, "damaged"),
-        (without_settings, ModelFormatError, "own hash"),
+        (without_digest, ModelFormatError, "own hash"),
     ],
 )
 def test_what_is_no_whole_store_is_refused(tmp_path, filled, make, kind, words):
@@ -692,10 +698,10 @@ def test_a_swapped_background_or_setting_is_noticed(filled, other_background):
     with contextlib.closing(sqlite3.connect(filled)) as connection:
         before = dict(connection.execute("SELECT key, value FROM meta"))
         for key, value, words in (
-            ("background", pack(other_background), "match its digest"),
-            ("settings", before["settings"].replace("3.0", "90.0"), "own hash"),
+            ("system", pack(SpeakerSystem(other_background)), "match its digest"),
+            ("system_sha256", before["system_sha256"][::-1], "own hash"),
             ("created", "2026-01-31T12:00:00+00:00", "own hash"),
-            ("background", "text", "blob"),
+            ("system", "text", "blob"),
         ):
             connection.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
             connection.commit()

@@ -1,0 +1,18 @@
+"""Back-ends: what stands between the statistics of sessions and the raw score of a trial."""
+
+from speakergmm.lazy import lazy_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from speakergmm.speakers.backends.backend import Backend as Backend
+    from speakergmm.speakers.backends.backend import Terms as Terms
+    from speakergmm.speakers.backends.backend import TrialScorer as TrialScorer
+    from speakergmm.speakers.backends.backend import pack_terms as pack_terms
+    from speakergmm.speakers.backends.backend import stack_terms as stack_terms
+    from speakergmm.speakers.backends.backend import unpack_terms as unpack_terms
+    from speakergmm.speakers.backends.mixture_backends import BACKENDS as BACKENDS
+    from speakergmm.speakers.backends.mixture_backends import GmmUbmBackend as GmmUbmBackend
+    from speakergmm.speakers.backends.mixture_backends import LinearBackend as LinearBackend
+    from speakergmm.speakers.backends.mixture_backends import make_backend as make_backend
+
+__getattr__, __dir__ = lazy_names(__name__)

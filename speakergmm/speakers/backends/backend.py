@@ -1,0 +1,137 @@
+"""The protocol of a back-end: statistics -> enrolment -> score.
+
+A back-end turns the statistics of a speaker's sessions under the background model into *terms*,
+arrays of fixed shapes that a speaker store keeps, and makes scorers from the terms of many
+speakers. The store, the commands and the experiments know no more of a back-end than this; score
+normalisation and calibration come after it and are the same for all.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import prod
+from typing import ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.features import WeightedFrames
+from speakergmm.mixtures import MixtureStatistics
+
+Terms = tuple[NDArray[np.float32], ...]
+"""What a back-end knows of one speaker, or of S speakers with S as the first axis."""
+
+
+class TrialScorer(Protocol):
+    """A scorer of frames of speech for the speakers that it was made of."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the speakers, in the order of all scores."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of speakers."""
+        ...
+
+    def subset(self, names: Sequence[str]) -> Self:
+        """Return a scorer of some of the speakers."""
+        ...
+
+    def terms(self, place: int) -> Terms:
+        """Return the terms of the speaker at a place of `names`."""
+        ...
+
+    def score_blocks(
+        self, blocks: Iterable[WeightedFrames], *, top_c: int | None = None
+    ) -> tuple[NDArray[np.float64], float]:
+        """Score the speech of one test, block by block.
+
+        Parameters
+        ----------
+        blocks : iterable of WeightedFrames
+        top_c : int, optional
+            Components that are evaluated per frame, by default all; back-ends that evaluate no
+            frames ignore it.
+
+        Returns
+        -------
+        scores : array, shape (S,)
+            Raw scores per frame of speech; higher ones support the speaker.
+        occupancy : float
+            Number of frames of speech, counted by weight.
+
+        Raises
+        ------
+        InsufficientDataError
+            If there is no speech.
+        """
+        ...
+
+
+class Backend(Protocol):
+    """A back-end with its options and whatever it learnt from the background's statistics."""
+
+    name: ClassVar[str]
+
+    @property
+    def needs_second_order(self) -> bool:
+        """Whether enrolment needs second-order statistics."""
+        ...
+
+    @property
+    def term_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the terms of one speaker."""
+        ...
+
+    def enroll(self, sessions: Sequence[MixtureStatistics], *, name: str) -> Terms:
+        """Return the terms of a speaker.
+
+        Parameters
+        ----------
+        sessions : sequence of MixtureStatistics
+            Statistics of the speaker's sessions under the background model.
+        name : str
+            Name of the speaker, for messages.
+
+        Raises
+        ------
+        IncompatibleModelError
+            If statistics and background model have different shapes.
+        InsufficientDataError
+            If the statistics are of no frames at all.
+        """
+        ...
+
+    def scorer(self, names: Sequence[str], terms: Terms) -> TrialScorer:
+        """Return a scorer of S speakers whose terms are arrays with S as the first axis."""
+        ...
+
+
+def stack_terms(backend: Backend, speakers: Iterable[Terms]) -> Terms:
+    """Return the terms of speakers as arrays with one more axis, the first one."""
+    listed = list(speakers)
+    return tuple(
+        np.stack([terms[part] for terms in listed]) if listed else np.empty((0, *shape), np.float32)
+        for part, shape in enumerate(backend.term_shapes)
+    )
+
+
+def pack_terms(terms: Terms) -> bytes:
+    """Return terms as the bytes that a store keeps: little-endian float32, one after the other."""
+    return b"".join(each.astype("<f4").tobytes() for each in terms)
+
+
+def unpack_terms(packed: memoryview, into: Terms) -> bool:
+    """Fill the arrays of one speaker with the terms that `pack_terms` packed.
+
+    Returns
+    -------
+    bool
+        False if the number of bytes does not match the arrays, which are left as they are.
+    """
+    sizes = [prod(each.shape) for each in into]
+    if len(packed) != 4 * sum(sizes):
+        return False
+    values = np.frombuffer(packed, dtype="<f4")
+    for each, part in zip(into, np.split(values, np.cumsum(sizes)[:-1]), strict=True):
+        each[...] = part.reshape(each.shape)
+    return True

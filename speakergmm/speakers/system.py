@@ -1,0 +1,216 @@
+"""A speaker system: a background model with everything that turns speech into a decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from speakergmm import records
+from speakergmm.corpora import AnyPath, is_path
+from speakergmm.errors import IncompatibleModelError, InvalidInputError
+from speakergmm.file_kinds import describe_file
+from speakergmm.ranges import choice
+from speakergmm.speakers.backends import BACKENDS, Backend, Terms, make_backend
+from speakergmm.speakers.background import BackgroundModel, as_background
+from speakergmm.speakers.cohort import Cohort
+from speakergmm.speakers.normalised_scorer import NormalisedScorer
+from speakergmm.speakers.speaker_options import (
+    AdaptationOptions,
+    NormalisationOptions,
+    ProtocolOptions,
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SpeakerSystem(records.Filed):
+    """A background model, a back-end, a score normalisation with its cohort, and a calibration.
+
+    A system determines the score of every trial. It can be trained and calibrated once and used on
+    any number of stores and protocols.
+
+    Parameters
+    ----------
+    background : BackgroundModel
+    adaptation : AdaptationOptions
+        Enrolment of speakers.
+    backend : {"gmm-ubm", "linear"}
+        What scores them.
+    normalisation : NormalisationOptions
+        Normalisation of the scores; needs a cohort unless it is ``"none"``.
+    cohort : Cohort or None
+    provenance : dict
+        How cohort and calibration were made, as JSON can hold it; no part of the digest.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such back-end, or a normalisation without a cohort.
+    IncompatibleModelError
+        If the cohort or the calibration belong to another system.
+    """
+
+    file_kind: ClassVar[str] = "speaker system"
+
+    background: BackgroundModel
+    adaptation: AdaptationOptions = field(default_factory=AdaptationOptions)
+    backend_name: str = "gmm-ubm"
+    normalisation: NormalisationOptions = field(default_factory=NormalisationOptions)
+    cohort: Cohort | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that the parts belong together."""
+        choice("backend", self.backend_name, BACKENDS)
+        kind, cohort = self.normalisation.normalisation, self.cohort
+        if kind != "none" and cohort is None:
+            raise InvalidInputError(f"normalisation {kind!r}: needs a cohort")
+        if cohort is None:
+            return
+        if cohort.background_digest != self.background.digest:
+            raise IncompatibleModelError("the cohort was enrolled with another background model")
+        if cohort.backend != self.backend_name:
+            raise IncompatibleModelError(
+                f"the cohort was enrolled for back-end {cohort.backend!r}, not "
+                f"{self.backend_name!r}"
+            )
+        if self.normalisation.needs_tests and not cohort.n_tests:
+            raise InvalidInputError(
+                f"normalisation {kind!r}: needs a cohort with tests; make one with "
+                "tests_per_speaker"
+            )
+
+    def __repr__(self) -> str:
+        parts = [f"{self.background!r}", f"backend={self.backend_name!r}"]
+        if self.normalisation.normalisation != "none":
+            parts.append(f"normalisation={self.normalisation.normalisation!r}")
+        if self.cohort is not None:
+            parts.append(f"{self.cohort!r}")
+        return f"SpeakerSystem({', '.join(parts)})"
+
+    @cached_property
+    def backend(self) -> Backend:
+        """The back-end."""
+        return make_backend(self.backend_name, self.background, self.adaptation)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) of what determines scores: all parts but the calibration."""
+        return records.digest(
+            self.file_kind,
+            self.background.digest,
+            self.backend_name,
+            self.adaptation,
+            self.normalisation,
+            None if self.cohort is None else self.cohort,
+        )
+
+    def check_adaptation(self, wanted: AdaptationOptions) -> None:
+        """Raise an error if speakers are adapted in another way than is asked for.
+
+        Raises
+        ------
+        IncompatibleModelError
+            If they are; the message says how.
+        """
+        own = self.adaptation
+        if wanted != own:
+            raise IncompatibleModelError(
+                f"the system adapts {', '.join(own.parameters)} with relevance factor "
+                f"{own.relevance_factor:g}, not {', '.join(wanted.parameters)} with "
+                f"{wanted.relevance_factor:g}; leave the options out"
+            )
+
+    def check_options(self, options: ProtocolOptions) -> None:
+        """Raise an error if options other than their defaults contradict the system.
+
+        Raises
+        ------
+        IncompatibleModelError
+            If they do.
+        """
+        usual = ProtocolOptions()
+        if options.adaptation != usual.adaptation:
+            self.check_adaptation(options.adaptation)
+        for what, wanted, default, own in (
+            ("backend", options.backend, usual.backend, self.backend_name),
+            (
+                "normalisation",
+                options.score_normalisation,
+                NormalisationOptions(),
+                self.normalisation,
+            ),
+        ):
+            if wanted not in (default, own):
+                raise IncompatibleModelError(
+                    f"the system has {what} {own}, not {wanted}; leave the option out"
+                )
+
+    def scorer(self, names: tuple[str, ...], terms: Terms) -> NormalisedScorer:
+        """Return a scorer of S speakers whose terms are arrays with S as the first axis."""
+        used = None if self.normalisation.normalisation == "none" else self.cohort
+        return NormalisedScorer(self.backend, names, terms, used, self.normalisation)
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with other parts."""
+        return replace(self, **changes)
+
+    def info(self) -> dict[str, Any]:
+        """Return a description of the system as JSON can hold it."""
+        return {
+            "kind": self.file_kind,
+            "digest": self.digest,
+            "relevance_factor": self.adaptation.relevance_factor,
+            "parameters": list(self.adaptation.parameters),
+            "backend": self.backend_name,
+            "normalisation": self.normalisation.normalisation,
+            "cohort_speakers": 0 if self.cohort is None else len(self.cohort.speakers),
+            "background": self.background.info(),
+            "provenance": self.provenance,
+        }
+
+
+AnySystem = SpeakerSystem | BackgroundModel | AnyPath
+"""A speaker system, a background model, or the path of the file of either."""
+
+
+def loaded_system(given: AnySystem) -> SpeakerSystem | BackgroundModel:
+    """Return a system or background model as it is, or read it from the file of a path.
+
+    Raises
+    ------
+    InvalidTypeError
+        If it is something else.
+    ModelFormatError
+        If the file is neither, or is damaged.
+    """
+    if is_path(given):
+        path = Path(given)
+        is_system = path.is_file() and SpeakerSystem.file_kind in describe_file(path)
+        return SpeakerSystem.load(path) if is_system else BackgroundModel.load(path)
+    return given if isinstance(given, SpeakerSystem) else as_background(given)
+
+
+def as_system(given: AnySystem, adaptation: AdaptationOptions | None = None) -> SpeakerSystem:
+    """Return a system: a background model becomes one without normalisation and calibration.
+
+    Parameters
+    ----------
+    given : SpeakerSystem, BackgroundModel or path of either
+    adaptation : AdaptationOptions, optional
+        Enrolment of speakers, if a background model is given; that of a system is its own.
+
+    Raises
+    ------
+    IncompatibleModelError
+        If a system has another adaptation than asked for.
+    InvalidTypeError, ModelFormatError
+        As for `loaded_system`.
+    """
+    loaded = loaded_system(given)
+    if isinstance(loaded, BackgroundModel):
+        return SpeakerSystem(loaded, adaptation or AdaptationOptions())
+    if adaptation is not None:
+        loaded.check_adaptation(adaptation)
+    return loaded
