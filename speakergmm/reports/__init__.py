@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from speakergmm.reports.calibration_plots import draw_reliability as draw_reliability
     from speakergmm.reports.calibration_plots import draw_tippett as draw_tippett
 
+    # Errors of groups of trials
+    from speakergmm.reports.condition_groups import GroupErrors as GroupErrors
+    from speakergmm.reports.condition_groups import errors_by_condition as errors_by_condition
+    from speakergmm.reports.condition_groups import worst_group as worst_group
+
     # Speakers who are taken for one another, or hard to recognise
     from speakergmm.reports.confusions import ConfusionTable as ConfusionTable
     from speakergmm.reports.confusions import FalseAcceptance as FalseAcceptance

@@ -8,6 +8,7 @@ import numpy as np
 
 from speakergmm.files import atomic_text_writer
 from speakergmm.metrics import Evaluation, Scores
+from speakergmm.reports.condition_groups import errors_by_condition
 from speakergmm.reports.confusions import find_menagerie, most_confused, most_falsely_accepted
 from speakergmm.reports.evaluation_plots import draw_evaluation
 from speakergmm.reports.pages import render_page
@@ -87,13 +88,15 @@ def render_report(
     threshold = eer.threshold
     drawn = draw_evaluation(evaluation, scores, llr=llr) if plots is None else plots
     found = evaluation.identification
+    groups = errors_by_condition(scores, evaluation, threshold=threshold)
     return render_page(
         "report.html.j2",
         title=title,
         evaluation=evaluation,
         eer=eer,
-        verdict=evaluation_verdict(evaluation, scores, llr=llr),
+        verdict=evaluation_verdict(evaluation, scores, llr=llr, groups=groups),
         plots=drawn,
+        groups=groups,
         histogram_text=_describe_scores(scores),
         false_alarms=worst_false_alarms(scores, threshold=threshold),
         misses=worst_misses(scores, threshold=threshold),

@@ -1,11 +1,13 @@
 """The verdict on an evaluation in words: the first paragraph of its report."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.metrics import Evaluation, Scores, calibration_loss, cllr, min_cllr
+from speakergmm.reports.condition_groups import GroupErrors, worst_group
 
 # Calibration loss, in bits, up to which LLRs count as calibrated.
 _SMALL_LOSS = 0.05
@@ -20,7 +22,11 @@ _FEW_SPEAKERS = 20
 
 
 def evaluation_verdict(
-    evaluation: Evaluation, scores: Scores, *, llr: bool = False
+    evaluation: Evaluation,
+    scores: Scores,
+    *,
+    llr: bool = False,
+    groups: Sequence[GroupErrors] = (),
 ) -> tuple[str, ...]:
     """Return what an evaluation shows and what it cannot show, in sentences.
 
@@ -32,11 +38,14 @@ def evaluation_verdict(
         The trials of the evaluation.
     llr : bool, default=False
         Whether the scores are stated as log-likelihood ratios, natural logarithm.
+    groups : sequence of GroupErrors
+        Errors by condition, of which the worst are named.
 
     Returns
     -------
     tuple of str
-        What was measured, the error rates, the calibration, and what these data cannot support.
+        What was measured, the error rates, the calibration, the worst group, and what these data
+        cannot support.
 
     References
     ----------
@@ -54,7 +63,8 @@ def evaluation_verdict(
         f"{_counted(evaluation.n_speakers, 'speaker')}."
     )
     calibration = _calibration(evaluation, scores) if llr else _UNCALIBRATED
-    return (measured, _error_rates(evaluation), calibration, *_limits(evaluation))
+    found = (_error_rates(evaluation), calibration, *_worst_group(groups), *_limits(evaluation))
+    return (measured, *found)
 
 
 _UNCALIBRATED = (
@@ -137,6 +147,17 @@ def _is_usual_loss(
         if 0 < drawn.sum() < len(llrs):
             losses.append(calibration_loss(llrs[drawn], llrs[~drawn]))
     return bool(np.mean(np.array(losses) >= loss) > _RARE) if losses else True
+
+
+def _worst_group(groups: Sequence[GroupErrors]) -> tuple[str, ...]:
+    worst = worst_group(groups)
+    if worst is None or not worst.mean_error:
+        return ()
+    return (
+        f"The worst group is {worst.name}: at the same threshold {_percent(worst.p_miss)} of its "
+        f"{_counted(worst.n_target, 'target trial')} are missed and {_percent(worst.p_fa)} of its "
+        f"{_counted(worst.n_nontarget, 'nontarget trial')} accepted.",
+    )
 
 
 def _limits(evaluation: Evaluation) -> tuple[str, ...]:

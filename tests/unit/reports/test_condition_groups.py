@@ -1,0 +1,82 @@
+"""Errors by condition: groups, the threshold that they share, and the worst of them."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from speakergmm.metrics import Scores, equal_error_rate, evaluate
+from speakergmm.reports import (
+    errors_by_condition,
+    evaluation_verdict,
+    render_report,
+    worst_group,
+)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """Trials by telephone have their scores lowered and less apart."""
+    rng = np.random.default_rng(3)
+    n_speakers, n_tests = 10, 12
+    test = np.repeat(np.arange(n_speakers), n_tests * n_speakers)
+    model = np.tile(np.arange(n_speakers), n_speakers * n_tests)
+    number = np.repeat(np.arange(n_speakers * n_tests), n_speakers)
+    own, far = model == test, number % 2 == 1
+    values = rng.normal(size=len(model)) + own * np.where(far, 1.5, 4.0) - 0.5 * far
+    conditions = {
+        "device": np.where(far, "tele<phone>", "headset"),
+        "seconds": number / 10,
+        "number": np.char.add("file", number.astype(str)),
+        "only targets": np.where(own, "yes", "no"),
+    }
+    return Scores(model, number, values, np.where(own, "target", "nontarget"), conditions)
+
+
+@pytest.fixture(scope="module")
+def groups(mixed):
+    return errors_by_condition(mixed, evaluate(mixed, n_bootstrap=50), threshold=2.0)
+
+
+def test_groups_are_values_and_quartiles(groups, mixed):
+    names = [(each.condition, each.value) for each in groups]
+    assert names[:2] == [("device", "headset"), ("device", "tele<phone>")]
+    assert [name for name, _ in names].count("seconds") == 4
+    assert "number" not in {name for name, _ in names}
+    for condition in ("device", "seconds", "only targets"):
+        part = [each for each in groups if each.condition == condition]
+        assert sum(each.n_target for each in part) == mixed.is_target.sum()
+        assert sum(each.n_nontarget for each in part) == mixed.is_nontarget.sum()
+
+
+def test_errors_are_those_of_the_trials_of_the_group(groups, mixed):
+    for each in groups[:2]:
+        rows = mixed.conditions["device"] == each.value
+        target = mixed.scores[rows & mixed.is_target]
+        nontarget = mixed.scores[rows & mixed.is_nontarget]
+        assert each.p_miss == np.mean(target < 2.0)
+        assert each.p_fa == np.mean(nontarget >= 2.0)
+        assert each.eer == equal_error_rate(target, nontarget).value
+        assert each.interval.low <= each.eer <= each.interval.high
+    (no, yes) = groups[-2:]
+    assert (no.n_target, yes.n_nontarget) == (0, 0)
+    assert math.isnan(no.p_miss)
+    assert math.isnan(yes.eer)
+
+
+def test_the_worst_group_has_the_highest_errors_at_the_shared_threshold(groups):
+    assert worst_group(groups).value == "tele<phone>"
+    assert worst_group(groups[-2:]) is None
+    assert worst_group(()) is None
+
+
+def test_the_page_and_the_verdict_name_it(mixed, groups):
+    found = evaluate(mixed, n_bootstrap=50)
+    text = " ".join(evaluation_verdict(found, mixed, groups=groups))
+    assert "The worst group is device = tele<phone>: at the same threshold" in text
+    page = re.sub(r"\s+", " ", render_report(found, mixed))
+    assert "By condition" in page
+    assert "tele&lt;phone&gt;" in page
+    assert "tele<phone>" not in page
+    assert "nan" not in re.findall(r"<td[^>]*>([^<]*)</td>", page)
