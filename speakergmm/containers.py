@@ -9,7 +9,7 @@ run code. Equal arrays and metadata yield equal bytes. Models are saved and load
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -191,7 +191,9 @@ def load_arrays(
     return unpack_arrays(_read(path, kind), kind=kind, source=os.fspath(path))
 
 
-def map_arrays(path: str | os.PathLike[str], *names: str, kind: str) -> tuple[NDArray[Any], ...]:
+def map_arrays(
+    path: str | os.PathLike[str], *names: str, kind: str, optional: Sequence[str] = ()
+) -> tuple[NDArray[Any], ...]:
     """Map arrays of a file into memory, of which only what is used is read.
 
     The content is not checked: the caller knows that the file is as it was written.
@@ -204,6 +206,8 @@ def map_arrays(path: str | os.PathLike[str], *names: str, kind: str) -> tuple[ND
         Names of its arrays.
     kind : str
         Required kind of the content.
+    optional : sequence of str
+        Names of further arrays, which are left out of the result if the file lacks them.
 
     Returns
     -------
@@ -222,7 +226,8 @@ def map_arrays(path: str | os.PathLike[str], *names: str, kind: str) -> tuple[ND
     begin = 8 + int.from_bytes(raw[:8].tobytes(), "little")
     entries = parse_json(raw[8:begin].tobytes())
     arrays = []
-    for name in names:
+    there = [name for name in optional if isinstance(entries, dict) and name in entries]
+    for name in (*names, *there):
         try:
             entry = entries[name]
             first, last = entry["data_offsets"]

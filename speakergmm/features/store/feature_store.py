@@ -147,7 +147,8 @@ class FeatureStore(StoreView):
             A new folder for the store.
         utt2spk, vad_scp : path, optional
             Lists of the speakers, and of the decisions about speech; by default those beside
-            `feats_scp`, if there are any. Without decisions all frames are speech.
+            `feats_scp`, if there are any. Without decisions all frames are speech. Weights of
+            frames are read from ``weights.scp`` beside `feats_scp`, if there is one.
         features : FeatureConfig, str or path, optional
             How the features were computed, which the archives do not state. A model that is
             trained from the store can be applied to recordings only if it is known.
@@ -167,7 +168,8 @@ class FeatureStore(StoreView):
         InsufficientDataError
             If no matrix can be used.
         InvalidInputError
-            If the folder holds something, or the configuration has another number of columns.
+            If the folder holds something, or the configuration has another number of columns, or
+            weighs frames that have no weights here, or the other way round.
         """
         from speakergmm.features.store.kaldi_features import import_kaldi, list_kaldi_features
 
@@ -190,8 +192,9 @@ class FeatureStore(StoreView):
         ----------
         folder : path
             A new folder, which appears complete or not at all, with ``feats.scp`` and
-            ``feats.ark`` (float32, not compressed), ``vad.scp`` and ``vad.ark``,
-            ``utt2num_frames``, and, of the utterances with a speaker, ``utt2spk`` and ``spk2utt``.
+            ``feats.ark`` (float32, not compressed), ``vad.scp`` and ``vad.ark``, ``weights.scp``
+            and ``weights.ark`` if frames have weights, ``utt2num_frames``, and, of the utterances
+            with a speaker, ``utt2spk`` and ``spk2utt``.
 
         Raises
         ------

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -37,14 +39,18 @@ def export_kaldi(items: Iterable[tuple[Utterance, Features]], folder: Path) -> N
     by_speaker: dict[str, list[str]] = defaultdict(list)
     try:
         with atomic_folder(folder) as made:
-            with (made / "feats.ark").open("wb") as ark, (made / "vad.ark").open("wb") as vad:
+            with ExitStack() as open_files:
+                files: dict[str, IO[bytes]] = {}
                 for utterance, features in items:
                     name = escaped_name(utterance.id)
-                    for kind, file, values in (
-                        ("feats", ark, features.values),
-                        ("vad", vad, features.speech.astype(np.float32)),
-                    ):
-                        offset = write_matrix(file, name, values)
+                    arrays = {"feats": features.values, "vad": features.speech.astype(np.float32)}
+                    if features.weights is not None:
+                        arrays["weights"] = features.weights
+                    for kind, values in arrays.items():
+                        if kind not in files:
+                            ark = (made / f"{kind}.ark").open("wb")
+                            files[kind] = open_files.enter_context(ark)
+                        offset = write_matrix(files[kind], name, values)
                         lines[f"{kind}.scp"].append(f"{name} {final / kind}.ark:{offset}")
                     lines["utt2num_frames"].append(f"{name} {len(features)}")
                     if utterance.speaker is not None:

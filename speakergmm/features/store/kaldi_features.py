@@ -51,11 +51,12 @@ _GRID = FrameGrid(frame_length=0.025, frame_shift=0.010, start=0.0, n_frames=0)
 
 
 class KaldiUtterance(NamedTuple):
-    """Features of an utterance in Kaldi's archives, and its speech, if that is known."""
+    """Features of an utterance in Kaldi's archives, its speech and weights, if these are known."""
 
     utterance: Utterance
     features: ArchivePlace
     speech: ArchivePlace | None
+    weights: ArchivePlace | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,9 @@ class _ImportShard:
             if features and n_frames + len(found) > self.shard_frames:
                 outcomes = self._written(outcomes, features)
                 features, n_frames = [], 0
-            audio = hashlib.sha256(found.values.tobytes() + found.speech.tobytes()).hexdigest()
+            arrays = [found.values, found.speech]
+            arrays += [] if found.weights is None else [found.weights]
+            audio = hashlib.sha256(b"".join(each.tobytes() for each in arrays)).hexdigest()
             state = file_state(item.features.path)
             assert state is not None
             row = stored_utterance(item.utterance, found, audio, state, n_frames)
@@ -108,16 +111,14 @@ class _ImportShard:
                 f"{item.features}: found an array of shape {values.shape} where features have "
                 f"{len(names)} columns"
             )
-        speech = np.ones(len(values), np.bool_)
+        speech, weights = np.ones(len(values), np.bool_), None
         if item.speech is not None:
-            decisions = read_matrix(item.speech)
-            if decisions.shape != speech.shape:
-                raise CorpusError(
-                    f"{item.speech}: found decisions of shape {decisions.shape} for "
-                    f"{len(values)} frames"
-                )
-            speech = decisions > 0.5
-        return Features(values, speech, self.settings.grid.part(0, len(values)), names)
+            speech = _read_vector(item.speech, "decisions", len(values)) > 0.5
+        if item.weights is not None:
+            weights = _read_vector(item.weights, "weights", len(values))
+            if not ((weights >= 0) & (weights <= 1)).all():
+                raise CorpusError(f"{item.weights}: weights of frames must lie in 0..1")
+        return Features(values, speech, self.settings.grid.part(0, len(values)), names, weights)
 
 
 def list_kaldi_features(
@@ -126,7 +127,7 @@ def list_kaldi_features(
     utt2spk: str | os.PathLike[str] | None,
     vad_scp: str | os.PathLike[str] | None,
 ) -> list[KaldiUtterance]:
-    """Read the lists of features, speakers and speech; the latter by default those beside it.
+    """Read the lists of features, speakers, speech and weights, by default those beside the first.
 
     Raises
     ------
@@ -137,7 +138,9 @@ def list_kaldi_features(
     spoken, heard = _beside(feats_scp, utt2spk, "utt2spk"), _beside(feats_scp, vad_scp, "vad.scp")
     speakers = {} if spoken is None else _read_speakers(spoken)
     speech = {} if heard is None else read_scp(heard, heard.parent)
-    for path, named in ((spoken, speakers), (heard, speech)):
+    weighed = _beside(feats_scp, None, "weights.scp")
+    weights = {} if weighed is None else read_scp(weighed, weighed.parent)
+    for path, named in ((spoken, speakers), (heard, speech), (weighed, weights)):
         missing = [name for name in places if path is not None and name not in named]
         if missing:
             raise CorpusError(f"{shown(path)}: has no utterance {quoted(missing[0])}")
@@ -147,6 +150,7 @@ def list_kaldi_features(
             Utterance(name, Path(str(place)), speakers.get(name)),
             place,
             speech.get(name),
+            weights.get(name),
         )
         for name, place in places.items()
     ]
@@ -207,6 +211,14 @@ def import_kaldi(
     return index
 
 
+def _read_vector(place: ArchivePlace, what: str, n_frames: int) -> NDArray[np.float32]:
+    """Read a number for each frame."""
+    found = read_matrix(place)
+    if found.shape != (n_frames,):
+        raise CorpusError(f"{place}: found {what} of shape {found.shape} for {n_frames} frames")
+    return found
+
+
 def _read_columns(place: ArchivePlace) -> NDArray[np.float32]:
     values = read_matrix(place)
     if values.ndim != 2:
@@ -236,5 +248,12 @@ def _settings_of(
         raise InvalidInputError(
             f"{first}: has {n_columns} columns, and the features {config.name!r} have "
             f"{len(names)}; give the configuration with which they were computed, or none"
+        )
+    if (config.frame_weights != "none") != (utterances[0].weights is not None):
+        there, how = ("no", "have") if config.frame_weights != "none" else ("a", "do not have")
+        raise InvalidInputError(
+            f"{first}: there is {there} weights.scp beside it, and frames of the features "
+            f"{config.name!r} {how} weights; give the configuration with which they were computed, "
+            "or none"
         )
     return StoreSettings(config, dtype, names, config.grid(0))

@@ -58,7 +58,9 @@ class StoredRecording(Utterance):
         assert self.frames is not None
         assert self.grid is not None
         values = self.frames.utterance(0)
-        return Features(values, self.frames.speech(0), self.grid.part(0, len(values)))
+        grid = self.grid.part(0, len(values))
+        weights = self.frames.weights(0)
+        return Features(values, self.frames.speech(0), grid, weights=weights)
 
 
 def find_recordings(

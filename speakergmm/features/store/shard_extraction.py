@@ -169,7 +169,9 @@ def write_features(
         ]
     )
     speech = np.concatenate([each.speech for each in features])
-    return write_shard(folder, settings.digest, rows, MappedShard(values, speech))
+    weights = [each.weights for each in features if each.weights is not None]
+    shard = MappedShard(values, speech, np.concatenate(weights) if weights else None)
+    return write_shard(folder, settings.digest, rows, shard)
 
 
 def _converted(name: str, values: NDArray[np.float32], dtype: str) -> NDArray[np.floating]:

@@ -75,15 +75,18 @@ class MappedShard:
     ----------
     values : array of float32 or float16, shape (T, D)
     speech : array of bool, shape (T,)
+    weights : array of float32, shape (T,), or None
     """
 
     values: NDArray[Any]
     speech: NDArray[np.bool_]
+    weights: NDArray[np.float32] | None = None
 
     @property
     def n_bytes(self) -> int:
         """Size of the arrays."""
-        return int(self.values.nbytes + self.speech.nbytes)
+        weights = 0 if self.weights is None else self.weights.nbytes
+        return int(self.values.nbytes + self.speech.nbytes + weights)
 
 
 def shard_path(folder: str | os.PathLike[str], name: str) -> Path:
@@ -120,6 +123,8 @@ def write_shard(
     content = ShardContent(settings, UtteranceTable(rows))
     arrays, tree = records.to_arrays(content)
     arrays |= {"values": shard.values, "speech": shard.speech}
+    if shard.weights is not None:
+        arrays["weights"] = shard.weights
     packed = containers.pack_arrays(arrays, kind=KIND, metadata=tree)
     name = hashlib.sha256(packed).hexdigest()
     path = shard_path(folder, name)
@@ -180,8 +185,10 @@ def _mapped(path: str, state: FileState) -> MappedShard:
             f"{shown_path(path)}: damaged: its content does not match its name; run speakergmm "
             "extract again, which replaces it"
         )
-    values, speech = containers.map_arrays(path, "values", "speech", kind=KIND)
-    return MappedShard(values, speech)
+    values, speech, *weights = containers.map_arrays(
+        path, "values", "speech", optional=("weights",), kind=KIND
+    )
+    return MappedShard(values, speech, *weights)
 
 
 def is_whole(path: Path) -> bool:
@@ -226,7 +233,7 @@ def read_content(path: Path) -> ShardContent:
         If it is not a shard.
     """
     arrays, tree = containers.load_arrays(path, kind=KIND)
-    for name in ("values", "speech"):
+    for name in ("values", "speech", "weights"):
         arrays.pop(name, None)
     content: ShardContent = records.of_arrays(
         ShardContent, arrays, tree, kind=KIND, source=os.fspath(path)

@@ -89,6 +89,7 @@ def _without_others(
         first += n_frames
     taken = np.concatenate([np.arange(old, old + n) for old, n in needed])
     moved = [replace(row, shard="", first=firsts[row.first]) for row in rows]
-    parts = MappedShard(shard.values[taken], shard.speech[taken])
+    weights = None if shard.weights is None else shard.weights[taken]
+    parts = MappedShard(shard.values[taken], shard.speech[taken], weights)
     new = write_shard(folder, settings, moved, parts)
     return [replace(row, shard=new) for row in moved]

@@ -224,7 +224,7 @@ class StoreView:
         settings = self._index.settings
         shard = self._frames_of(self._row(utterance))
         grid = settings.grid.part(0, shard.n_frames)
-        return Features(shard.utterance(0), shard.speech(0), grid, settings.names)
+        return Features(shard.utterance(0), shard.speech(0), grid, settings.names, shard.weights(0))
 
     @cached_property
     def frames(self) -> StoredFrames:

@@ -111,6 +111,13 @@ class StoreShard:
         shard, piece = self._opened(self.pieces[place])
         return shard.speech[piece.first : piece.first + piece.n_frames]
 
+    def weights(self, place: int) -> NDArray[np.float32] | None:
+        """Return the weights of the frames of one utterance, shape (T,), if they have any."""
+        shard, piece = self._opened(self.pieces[place])
+        if shard.weights is None:
+            return None
+        return shard.weights[piece.first : piece.first + piece.n_frames]
+
     def _opened(self, piece: Piece) -> tuple[MappedShard, Piece]:
         """Open the shard of an utterance, wherever its features are now."""
         try:

@@ -30,6 +30,7 @@ from speakergmm.features import (
     FeatureStore,
     FeatureStoreWarning,
     extract_features,
+    find_recordings,
     forget_removed,
 )
 from speakergmm.features.store import audio_state, shard_files, store_index
@@ -91,6 +92,55 @@ def assert_holds(store, utterances):
         np.testing.assert_array_equal(found.values, true.values)
         np.testing.assert_array_equal(found.speech, true.speech)
         assert (found.grid, found.names) == (true.grid, true.names)
+
+
+WEIGHED = CONFIG.replace(frame_weights="local_snr", energy="relative_log_energy", vad_peak=25.0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_weights_come_back_bit_for_bit(corpus, tmp_path, dtype):
+    extract_features(corpus, tmp_path / "store", features=WEIGHED, dtype=dtype, shard_frames=120)
+    store = FeatureStore.open(tmp_path / "store")
+    recordings = find_recordings(store, corpus.utterances)
+    for utterance, recording in zip(corpus, recordings, strict=True):
+        true = expected(utterance, WEIGHED)
+        for found in (store.read(utterance), recording.features()):
+            assert found.weights.dtype == np.float32
+            np.testing.assert_array_equal(found.weights, true.weights)
+            np.testing.assert_array_equal(found.speech_frames.weights, true.speech_frames.weights)
+        assert 0 < true.weights.min() < true.weights.max() <= 1
+    # Models of all speakers are trained on speech alone, whatever it weighs.
+    speech = [store.read(utterance).speech_values for utterance in corpus]
+    np.testing.assert_array_equal(np.concatenate(list(store.speech)), np.concatenate(speech))
+    # They stay with their frames when others are removed.
+    kept = store.prune(Corpus(corpus.utterances[1::2], source="half"))
+    for utterance in corpus.utterances[1::2]:
+        weights = kept.read(utterance).weights
+        np.testing.assert_array_equal(weights, expected(utterance, WEIGHED).weights)
+
+
+def test_stores_without_weights_have_none(corpus, tmp_path):
+    store = extract_features(corpus, tmp_path / "store")
+    assert store.read("a1").weights is None
+    assert find_recordings(store, corpus.utterances)[0].features().weights is None
+    weighed = extract_features(corpus, tmp_path / "weighed", features=WEIGHED)
+    assert store.digest != weighed.digest
+    with pytest.raises(InvalidInputError, match="holds features with other settings"):
+        extract_features(corpus.utterances[:1], tmp_path / "store", features=WEIGHED)
+
+
+def test_damaged_weights_are_refused_and_extracted_again(corpus, tmp_path):
+    store = extract_features(corpus, tmp_path / "store", features=WEIGHED)
+    true = expected(corpus.utterances[0], WEIGHED).weights
+    path = tmp_path / "store" / "shards" / shards(tmp_path / "store")[0]
+    content = bytearray(path.read_bytes())
+    content[content.index(true.tobytes()) + 1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelFormatError, match="damaged"):
+        store.read("a1")
+    with pytest.warns(FeatureStoreWarning, match="damaged or unreadable"):
+        store = extract_features(corpus, tmp_path / "store", features=WEIGHED)
+    np.testing.assert_array_equal(store.read("a1").weights, true)
 
 
 def shards(path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from speakergmm.errors import CorpusError, InvalidInputError, SpeakerGmmError
-from speakergmm.features import ArchivePlace, FeatureStore, read_matrix
+from speakergmm.features import ArchivePlace, FeatureConfig, FeatureStore, read_matrix
 from speakergmm.run_context import RunContext
 
 native = pytest.importorskip("kaldi_native_io", reason="Kaldi's input and output in C++")
@@ -116,6 +116,41 @@ def test_decisions_about_speech_and_ranges_of_rows(kaldi, matrices, tmp_path):
     (kaldi / "feats.scp").write_text("".join(f"{line}[3:9]\n" for line in text))
     part = FeatureStore.from_kaldi(kaldi / "feats.scp", tmp_path / "part")
     assert_holds(part, {name: values[3:10] for name, values in matrices.items()})
+
+
+def test_weights_go_to_kaldi_and_come_back(kaldi, matrices, tmp_path):
+    rng = np.random.default_rng(1)
+    weights = {name: rng.random(len(v)).astype(np.float32) for name, v in matrices.items()}
+    with native.FloatVectorWriter(f"ark,scp:{kaldi}/weights.ark,{kaldi}/weights.scp") as file:
+        for name, values in weights.items():
+            file.write(name, values)
+    config = FeatureConfig.preset("kaldi").replace(frame_weights="local_snr")
+    given = {"features": config, "dtype": "float16"}
+    store = FeatureStore.from_kaldi(kaldi / "feats.scp", tmp_path / "store", **given)
+    store.to_kaldi(tmp_path / "out")
+    with native.RandomAccessFloatVectorReader(f"scp:{tmp_path}/out/weights.scp") as found:
+        for name, values in weights.items():
+            np.testing.assert_array_equal(store.read(name).weights, values)
+            np.testing.assert_array_equal(np.asarray(found[name]), values)
+    out = tmp_path / "out" / "feats.scp"
+    again = FeatureStore.from_kaldi(out, tmp_path / "again")
+    np.testing.assert_array_equal(again.read("bo-1").weights, weights["bo-1"])
+    with pytest.raises(InvalidInputError, match=r"there is a weights.scp .* 'kaldi' do not have"):
+        FeatureStore.from_kaldi(out, tmp_path / "new", features="kaldi")
+    (tmp_path / "out" / "weights.scp").unlink()
+    with pytest.raises(InvalidInputError, match=r"no weights.scp beside it, .* have weights"):
+        FeatureStore.from_kaldi(out, tmp_path / "new", features=config)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.1])
+def test_weights_beyond_their_range_are_refused(kaldi, matrices, tmp_path, wrong):
+    with native.FloatVectorWriter(f"ark,scp:{kaldi}/weights.ark,{kaldi}/weights.scp") as file:
+        for name, values in matrices.items():
+            file.write(name, np.full(len(values), wrong if name == "bo-1" else 0.5, np.float32))
+    with pytest.raises(CorpusError, match=r"weights.ark.* weights of frames must lie in 0..1"):
+        FeatureStore.from_kaldi(
+            kaldi / "feats.scp", tmp_path / "store", run=RunContext(strict=True)
+        )
 
 
 @pytest.mark.parametrize("command", ["touch {} ; cat feats.ark |", "| touch {}", "cat {} |"])
