@@ -13,7 +13,14 @@ from pathlib import Path
 
 from speakergmm.audio import probe, read_audio
 from speakergmm.cli.transcript_inputs import read_sentences, read_word_sequences
-from speakergmm.corpora import Corpus, Utterance, read_corpus, read_protocol, read_transcripts
+from speakergmm.corpora import (
+    Corpus,
+    Utterance,
+    read_corpus,
+    read_protocol,
+    read_speaker_sexes,
+    read_transcripts,
+)
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.features import ArchivePlace, FeatureConfig, read_matrix, read_scp
 from speakergmm.hmm import BackoffLanguageModel, Lexicon
@@ -254,6 +261,13 @@ TARGETS = {
         Target("scores", read_scores, seeds.score_files, tokens=(b"target", b"nontarget"),
                before="model\tpath\tscore\tlabel\n", row="m{0}\t{0}.wav\t0.5\ttarget\n".format),
         *map(_of_kaldi, KALDI),
+        Target("kaldi-spk2gender", lambda path: read_speaker_sexes(read_corpus(path.parent)),
+               lambda: [b"ana f\n"], "spk2gender", KALDI, tokens=(b"ana m", b"\t", b"f m"),
+               row="s{0} f\n".format),
+        Target("list-sexes", lambda path: read_speaker_sexes(read_corpus(path)),
+               lambda: [b"path\tspeaker\tsex\n1.wav\ta\tf\n2.wav\tb\tmale\n"], "list.tsv",
+               tokens=(*_COLUMNS, b"gender", b"sex"), before="path\tspeaker\tsex\n",
+               row="{0}.wav\ts{0}\tf\n".format),
         Target("text-beside", _beside, lambda: [b"YES NO\nMAYBE\n"], "a.txt", {"a.wav": b""},
                row="w{0}\n".format),
         Target("chapter-beside", _beside, lambda: [b"a YES NO\nb MAYBE\n"], "x.trans.txt",

@@ -4,6 +4,7 @@ import pytest
 
 from speakergmm.corpora import read_protocol
 from speakergmm.errors import SpeakerGmmError
+from speakergmm.metrics import read_scores
 
 
 @pytest.fixture
@@ -66,3 +67,27 @@ def test_all_lists_are_written_or_none(listed, tmp_path, speakergmm, monkeypatch
     failed = speakergmm("make-protocol", listed, tmp_path / "lists")
     assert (failed.code, failed.err.strip()) == (2, "speakergmm: the disk is full")
     assert [path.name for path in tmp_path.iterdir()] == ["list.csv"]
+
+
+def test_the_lists_of_speech_are_scored_with_their_conditions(world, tmp_path, speakergmm):
+    data = world.folder / "corpus" / "synthetic"
+    folder, scores = tmp_path / "lists", tmp_path / "scores.tsv"
+    made = speakergmm(
+        "make-protocol", data, folder, "--enrolment", 2,
+        "--background-share", 0, "--dev-share", 0.4,
+        "--session-pattern", "{speaker}-{session}-*.wav", "--json",
+    )  # fmt: skip
+    assert made.code == 0, made.err
+    assert made.json["data_dir"] == str(data)
+    assert {"women", "men"} <= set(made.json["parts"]["dev"])
+    split = read_protocol(folder, data_dir=data).split("eval")
+    sessions = {path.stem.split("-")[1] for paths in split.enrolment.values() for path in paths}
+    assert not sessions & {path.stem.split("-")[1] for path in split.test_paths()}
+    run = speakergmm(
+        "run-protocol", folder, "--data-dir", data, "--ubm", world.ubm, "--output", scores
+    )
+    assert run.code == 0, run.err
+    found = read_scores(scores)
+    assert len(found) == len(split.trials)
+    assert tuple(found.condition("sex")) == split.conditions["sex"]
+    assert set(found.condition("test_sex")) == {"f", "m"}
