@@ -74,6 +74,11 @@ PANELS = {
             "evaluate:Evaluate",
             "Compute the EER, minDCF and identification accuracy of scores, with intervals.",
         ),
+        "compare-systems": (
+            "compare_systems:CompareSystems",
+            "Compare two systems on the same trials: differences with paired intervals and "
+            "p-values.",
+        ),
     },
     "Phones and words": {
         "train-hmm": (

@@ -11,7 +11,7 @@ from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import print_note
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.files import make_folders
-from speakergmm.metrics import BootstrapOptions, EvaluationOptions
+from speakergmm.metrics import EvaluationOptions
 from speakergmm.ranges import number
 
 
@@ -33,39 +33,57 @@ class Evaluate(AnsweringCommand):
     figures: Path | None = option(
         None, "Folder for the plots of the report as SVG, PDF and PNG files."
     )
-    llr: bool = option(
-        False,
-        "The scores are log-likelihood ratios (natural logarithm): the report judges their "
-        "calibration.",
-    )
     prior: list[float] | None = option(
         None,
         "Prior probability of a target trial, for minDCF; may be repeated (default: 0.01 and "
         "0.05).",
         "--p-target",
     )
-    bootstrap: BootstrapOptions = options_of(BootstrapOptions, "n_bootstrap", "confidence", "seed")
+    by: list[str] | None = option(
+        None, "Further column of the scores, such as sex: errors by group; may be repeated."
+    )
+    dev: Path | None = option(None, "Score file of other speakers, to choose a threshold on.")
+    target_far: float | None = option(
+        None, "False-accept rate for which the threshold is chosen on the dev scores."
+    )
+    force: bool = option(
+        False, "Take dev scores of the same speakers, or too few of them, all the same."
+    )
+    settings: EvaluationOptions = options_of(
+        EvaluationOptions, "n_bootstrap", "confidence", "seed", "resampling", "llr", "threshold"
+    )
 
     def run(self) -> None:
         """Evaluate the scores, and write a report if one was requested."""
-        from speakergmm.cli.score_settings import environment, evaluation_table, read_settings
+        from speakergmm.cli.score_settings import (
+            condition_table,
+            environment,
+            evaluation_table,
+            read_settings,
+        )
 
         if self.report is not None:
             check_output(self.report, "report")
         priors = tuple(self.prior or (0.01, 0.05))
         for value in priors:
             number("--prior", value, above=0, below=1)
-        options = EvaluationOptions.of(None, {"p_target": priors, **asdict(self.bootstrap)})
+        options = EvaluationOptions.of(self.settings, {"p_target": priors})
         scores = metrics.read_scores(self.scores)
+        for name in self.by or ():
+            scores.condition(name)
+        chosen = self._chosen(scores, options)
+        if chosen is not None:
+            options = EvaluationOptions.of(options, {"threshold": chosen.threshold})
         if self.figures is not None:
             make_folders(self.figures)
         try:
             evaluation = metrics.evaluate(scores, options)
+            groups = [metrics.evaluate_by_condition(scores, c, options) for c in self.by or ()]
         except (InvalidInputError, InsufficientDataError) as error:
             raise type(error)(f"{self.scores}: {error}") from error
         plots = {}
         if self.report is not None or self.figures is not None:
-            plots = reports.draw_evaluation(evaluation, scores, llr=self.llr)
+            plots = reports.draw_evaluation(evaluation, scores, llr=self.settings.llr)
         if self.figures is not None:
             reports.write_plots(self.figures, plots)
         if self.report is not None:
@@ -74,15 +92,15 @@ class Evaluate(AnsweringCommand):
                 evaluation,
                 scores,
                 plots=plots,
-                llr=self.llr,
+                llr=self.settings.llr,
                 configuration={
                     "scores": str(self.scores),
                     **read_settings(self.scores),
-                    **environment(seed=self.bootstrap.seed, files=(self.scores,)),
+                    **environment(seed=self.settings.seed, files=(self.scores,)),
                 },
                 title=f"Evaluation of {self.scores.name}",
             )
-        if self.bootstrap.n_bootstrap and any(m.interval is None for m in evaluation.metrics):
+        if self.settings.n_bootstrap and any(m.interval is None for m in evaluation.metrics):
             print_note("note: an interval is missing where there are too few speakers for it")
         written = [
             f"{name}: {path}"
@@ -90,4 +108,43 @@ class Evaluate(AnsweringCommand):
             if path is not None
         ]
         table = evaluation_table(evaluation, title=str(self.scores))
-        self.answer(evaluation.to_dict(), table, *written)
+        tables = [condition_table(g, confidence=evaluation.confidence) for g in groups]
+        document = evaluation.to_dict() | {
+            "dev": chosen and asdict(chosen),
+            "conditions": {each.condition: each.to_dict() for each in groups},
+        }
+        promise = None if chosen is None else _promise(chosen, evaluation)
+        self.answer(document, table, promise, *tables, *written)
+
+    def _chosen(
+        self, scores: metrics.Scores, options: EvaluationOptions
+    ) -> metrics.DevThreshold | None:
+        """Choose the threshold on dev scores, if it was requested."""
+        if (self.dev is None) != (self.target_far is None):
+            raise InvalidInputError("--dev and --target-far go together: give both or neither")
+        if self.dev is None or self.target_far is None:
+            return None
+        if options.threshold is not None:
+            raise InvalidInputError("--threshold and --target-far exclude each other: give one")
+        dev = metrics.read_scores(self.dev)
+        try:
+            if not self.force:
+                metrics.check_speakers_apart(dev, scores)
+            return metrics.choose_threshold(dev, self.target_far, options, force=self.force)
+        except (InvalidInputError, InsufficientDataError) as error:
+            raise type(error)(f"{self.dev}: {error} (--force goes on)") from error
+
+
+def _promise(chosen: metrics.DevThreshold, evaluation: metrics.Evaluation) -> str:
+    """Return the promise of the dev scores, and whether it was kept."""
+    found = evaluation["false_alarm_rate"]
+    holds = {None: "not comparable with", True: "inside", False: "outside"}
+    interval = chosen.p_fa_interval
+    between = "no interval"
+    if interval is not None:
+        between = f"{100 * interval.low:.2f} to {100 * interval.high:.2f} %"
+    return (
+        f"threshold {chosen.threshold:.4f}, chosen on dev for {100 * chosen.target_far:g} % false "
+        f"alarms, which promised {between}: {found.format_value()} here, "
+        f"{holds[chosen.holds(found.value)]} the promise"
+    )

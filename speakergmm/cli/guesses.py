@@ -95,7 +95,6 @@ _OPTION_HINTS = {
     "c-miss": _COSTS,
     "c-fa": _COSTS,
     "det": "the file of --report contains the DET curve",
-    "threshold": "evaluate prints the threshold of each error rate",
     "apply-cmn": _MEAN,
     "cmn": _MEAN,
     "num-gselect": _BEST_COMPONENTS,

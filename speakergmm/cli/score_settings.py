@@ -109,6 +109,27 @@ def evaluation_table(evaluation: metrics.Evaluation, *, title: str) -> Table:
     )
 
 
+def condition_table(found: metrics.ConditionEvaluation, *, confidence: float) -> Table:
+    """Return a table with a row per group, and the worst group in its title."""
+    worst = found.worst
+    title = f"by {found.condition}: no group has enough trials"
+    if worst is not None and worst.evaluation is not None:
+        measure = worst.evaluation[found.metric]
+        between = f" ({measure.format_interval()})" if measure.interval else ""
+        title = f"by {found.condition}: worst is {worst.value}, {measure.format_value()}{between}"
+    rows = []
+    for group in found.groups:
+        counts = group.value, f"{group.n_target:,}", f"{group.n_nontarget:,}"
+        if group.evaluation is None:
+            rows.append((*counts, "", "too few trials"))
+        else:
+            measure = group.evaluation[found.metric]
+            rows.append((*counts, measure.format_value(), measure.format_interval()))
+    name = "EER" if found.metric == "eer_linear" else "actual DCF"
+    columns = found.condition, "target", "nontarget", name, f"{100 * confidence:g} % interval"
+    return Table(title, columns, rows, right=(1, 2, 3, 4))
+
+
 def _sha256(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

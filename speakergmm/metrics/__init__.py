@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from speakergmm.metrics.boundaries import boundaries_by_class as boundaries_by_class
     from speakergmm.metrics.boundaries import boundary_errors as boundary_errors
     from speakergmm.metrics.boundaries import summarise_boundaries as summarise_boundaries
+    from speakergmm.metrics.condition_evaluation import ConditionEvaluation as ConditionEvaluation
+    from speakergmm.metrics.condition_evaluation import ConditionGroup as ConditionGroup
+    from speakergmm.metrics.condition_evaluation import (
+        evaluate_by_condition as evaluate_by_condition,
+    )
     from speakergmm.metrics.det_bands import DetBand as DetBand
     from speakergmm.metrics.det_bands import det_band as det_band
     from speakergmm.metrics.detection import actual_dcf as actual_dcf
     from speakergmm.metrics.detection import det_curve as det_curve
     from speakergmm.metrics.detection import equal_error_rate as equal_error_rate
     from speakergmm.metrics.detection import min_dcf as min_dcf
+    from speakergmm.metrics.dev_thresholds import DevThreshold as DevThreshold
+    from speakergmm.metrics.dev_thresholds import check_speakers_apart as check_speakers_apart
+    from speakergmm.metrics.dev_thresholds import choose_threshold as choose_threshold
     from speakergmm.metrics.evaluation_options import BootstrapOptions as BootstrapOptions
     from speakergmm.metrics.evaluation_options import EvaluationOptions as EvaluationOptions
     from speakergmm.metrics.identification import ClosedSetIdentification as ClosedSetIdentification
@@ -50,6 +58,7 @@ if TYPE_CHECKING:
     from speakergmm.metrics.prior_curves import empirical_cross_entropy as empirical_cross_entropy
     from speakergmm.metrics.resampling import Interval as Interval
     from speakergmm.metrics.resampling import draw_multiplicities as draw_multiplicities
+    from speakergmm.metrics.resampling import draw_within as draw_within
     from speakergmm.metrics.resampling import percentile_interval as percentile_interval
     from speakergmm.metrics.resampling import ratio_interval as ratio_interval
     from speakergmm.metrics.resampling import wilson_interval as wilson_interval
@@ -60,6 +69,8 @@ if TYPE_CHECKING:
     from speakergmm.metrics.sorted_trials import DetCurve as DetCurve
     from speakergmm.metrics.sorted_trials import OperatingPoint as OperatingPoint
     from speakergmm.metrics.sorted_trials import SortedTrials as SortedTrials
+    from speakergmm.metrics.system_comparison import MetricDifference as MetricDifference
+    from speakergmm.metrics.system_comparison import compare_systems as compare_systems
     from speakergmm.metrics.transcription_bootstrap import (
         TRANSCRIPTION_METRICS as TRANSCRIPTION_METRICS,
     )

@@ -1,13 +1,14 @@
 """Confidence intervals of detection errors and identification accuracies, by resampling speakers.
 
 Trials are not independent: the trials of a speaker share a voice, and each nontarget trial involves
-two speakers. Therefore speakers, not trials, are drawn with replacement. If the speaker a of a
-model is drawn m(a) times and the speaker b of a test recording m(b) times, a nontarget trial
-between them counts m(a) m(b) times, and a target trial of a counts m(a) times. In identification,
-the set of enrolled models stays the same.
+two speakers. Therefore speakers, not trials, are drawn with replacement, and within each drawn
+speaker the test recordings. If the speaker of a model is drawn m times and a test recording r
+times, a nontarget trial between them counts m r times, and a target trial r times. With one level,
+a recording counts as often as its speaker is drawn. In identification, the set of enrolled models
+stays the same.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 
 from speakergmm.metrics.evaluation_options import EvaluationOptions
 from speakergmm.metrics.identification import ClosedSetIdentification
+from speakergmm.metrics.pool_adjacent_violators import min_cllr_of_curves
 from speakergmm.metrics.resampling import (
     Interval,
     draw_multiplicities,
+    draw_within,
     percentile_intervals,
 )
 from speakergmm.metrics.scores import Scores, check_scores
@@ -98,7 +101,8 @@ def bootstrap_intervals(
         are no intervals of identification without it.
     **changes
         Fields of `EvaluationOptions`, in place of those of `options`: ``p_target``, ``c_miss``,
-        ``c_fa``, ``top_k``, ``n_bootstrap``, ``confidence``, ``seed``. The time grows with
+        ``c_fa``, ``top_k``, ``llr``, ``threshold``, ``n_bootstrap``, ``confidence``, ``seed``,
+        ``resampling``. The time grows with
         replicates times trials (about 5 ns each).
 
     Returns
@@ -120,11 +124,12 @@ def bootstrap_intervals(
     are no errors at all, and not that it is certain: resampling cannot draw an error that never
     occurred.
 
-    With few speakers percentile intervals are too narrow. In simulations with Gaussian speaker
-    effects (``tests/benchmarks/bench_metrics.py --coverage``: 10 tests per speaker, true EER 16 %)
-    intervals of nominally 95 % covered the true EER in 88 % of 200 runs with 20 speakers and in
-    94 % with 40 (linear interpolation); on the convex hull, which is fitted to the accidents of
-    each replicate, in 82 and 88 %. Resampling trials instead covered it in 82 and 87 %.
+    With few speakers percentile intervals are narrow. In simulations with Gaussian speaker effects
+    (``tests/benchmarks/bench_metrics.py --coverage``: 10 tests per speaker, true EER 16 %, 100
+    runs with 20 and with 40 speakers) intervals of nominally 95 % covered the true EER in 97 and
+    99 % with two levels and in 91 and 92 % with one (linear interpolation); on the convex hull,
+    which is fitted to the accidents of each replicate, in 91 and 91 %, and 82 and 89 %. Hence two
+    levels are the default. Resampling trials covered it in 82 and 87 % of 200 runs.
 
     References
     ----------
@@ -161,30 +166,100 @@ def bootstrap_replicates(
         trials.
     """
     options = EvaluationOptions.of(options, changes)
-    # How often each speaker is drawn in each replicate.
-    clusters = speaker_clusters(scores)
-    drawn = draw_multiplicities(
-        clusters.n_speakers, n_bootstrap=options.n_bootstrap, seed=options.seed
-    )
+    draws = draw_trials(scores, options)
     # Detection: error rates at every threshold, for a part of the replicates at a time.
-    weights = {name: dcf_weights(**cost) for name, cost in options.costs.items()}
     parts = [
-        {
-            "eer_linear": eer_of_curves(p_miss, p_fa),
-            "eer_rocch": hull_eer_of_curves(p_miss, p_fa),
-            **{n: np.min(miss * p_miss + fa * p_fa, axis=0) for n, (miss, fa) in weights.items()},
-        }
-        for p_miss, p_fa in replicate_curves(scores, clusters, drawn)
+        _detection(curves, options)
+        for curves in replicate_curves(scores, draws, options.thresholds.values(), llr=options.llr)
     ]
     result = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    # Identification: a test counts as often as its speaker is drawn.
+    # Identification: a test counts as often as it is drawn.
     if identification is not None:
-        multiplicity = drawn[:, clusters.paths[identification.path_index]].astype(np.float64)
+        multiplicity = draws.recordings[:, identification.path_index].astype(np.float64)
         with np.errstate(invalid="ignore"):
             for name, k in options.depths.items():
                 found = (identification.ranks <= k).astype(np.float64)
                 result[name] = multiplicity @ found / multiplicity.sum(axis=1)
     return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrialDraws:
+    """The number of times that speakers and recordings occur in each replicate.
+
+    Attributes
+    ----------
+    clusters : SpeakerClusters
+        The speakers.
+    speakers : array of int, shape (R, S)
+        Number of times that each speaker is drawn; models count as often.
+    recordings : array of int, shape (R, P)
+        Number of times that each test recording is drawn.
+    """
+
+    clusters: SpeakerClusters
+    speakers: NDArray[np.int64]
+    recordings: NDArray[np.integer[Any]]
+
+
+def draw_trials(scores: Scores, options: EvaluationOptions) -> TrialDraws:
+    """Draw the speakers and recordings of all replicates; the same for the same trials."""
+    clusters = speaker_clusters(scores)
+    speakers = draw_multiplicities(
+        clusters.n_speakers, n_bootstrap=options.n_bootstrap, seed=options.seed
+    )
+    if options.resampling == "speakers":
+        return TrialDraws(clusters, speakers, speakers[:, clusters.paths])
+    return TrialDraws(clusters, speakers, draw_within(speakers, clusters.paths, seed=options.seed))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReplicateCurves:
+    """The error rates and costs of some replicates.
+
+    Attributes
+    ----------
+    p_miss, p_fa : array, shape (C, R)
+        Points of the curves by rising threshold; NaN in an undefined replicate.
+    misses_at, alarms_at : array, shape (K, R)
+        Rates at the thresholds that were asked for.
+    cllr : array, shape (R,), or None
+        Cllr, if the scores are log-likelihood ratios.
+    """
+
+    p_miss: NDArray[np.float64]
+    p_fa: NDArray[np.float64]
+    misses_at: NDArray[np.float64]
+    alarms_at: NDArray[np.float64]
+    cllr: NDArray[np.float64] | None
+
+
+def _detection(
+    curves: ReplicateCurves, options: EvaluationOptions
+) -> dict[str, NDArray[np.float64]]:
+    """Compute the metrics of detection of some replicates, by name."""
+    p_miss, p_fa = curves.p_miss, curves.p_fa
+    found = {
+        "eer_linear": eer_of_curves(p_miss, p_fa),
+        "eer_rocch": hull_eer_of_curves(p_miss, p_fa),
+    }
+    for name, cost in options.costs.items():
+        miss, alarm = dcf_weights(**cost)
+        found[name] = np.min(miss * p_miss + alarm * p_fa, axis=0)
+    at = dict(
+        zip(options.thresholds, zip(curves.misses_at, curves.alarms_at, strict=True), strict=True)
+    )
+    for name, cost in options.actual_costs.items():
+        miss, alarm = dcf_weights(**cost)
+        found[name] = miss * at[name][0] + alarm * at[name][1]
+    if curves.cllr is not None:
+        found["cllr"] = curves.cllr
+        found["min_cllr"] = min_cllr_of_curves(p_miss, p_fa)
+        with np.errstate(invalid="ignore"):
+            found["calibration_loss"] = found["cllr"] - found["min_cllr"]
+    if "threshold" in at:
+        found["miss_rate"], found["false_alarm_rate"] = at["threshold"]
+    return found
 
 
 def eer_of_curves(p_miss: NDArray[np.float64], p_fa: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -260,63 +335,91 @@ def _crossing(
 
 
 def replicate_curves(
-    scores: Scores, clusters: SpeakerClusters, drawn: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Yield P_miss and P_fa, of shape (C, R'), for some of the replicates at a time.
+    scores: Scores, draws: TrialDraws, thresholds: Iterable[float] = (), *, llr: bool = False
+) -> Iterator[ReplicateCurves]:
+    """Yield the error rates of some of the replicates at a time.
 
     The corners are those of the curve without weights: between two of them only misses or only
     false alarms change, whatever the weights, so that no other points are needed.
     """
-    trials = SortedTrials.of(scores)
-    curve = trials.curve
-    masks = scores.is_target, scores.is_nontarget
+    curve = SortedTrials.of(scores).curve
     target, nontarget = (
-        rows[np.argsort(scores.scores[rows])] for rows in map(np.flatnonzero, masks)
+        rows[np.argsort(scores.scores[rows])]
+        for rows in map(np.flatnonzero, (scores.is_target, scores.is_nontarget))
     )
-    model = clusters.models[scores.model_index]
-    path = clusters.paths[scores.path_index]
-
-    # Cumulative weights of the trials by rising score are the numbers of errors at each threshold.
-    model_of_target, model_of_other, path_of_other = (
-        model[target],
-        model[nontarget],
-        path[nontarget],
-    )
+    cuts = np.asarray(list(thresholds), dtype=np.float64)
+    sides = []
+    for rows, sign, corners in (
+        (target, -1, curve.misses),
+        (nontarget, 1, curve.n_nontarget - curve.false_alarms),
+    ):
+        values = scores.scores[rows]
+        # Numbers of trials below the corners and below the thresholds, each number once.
+        ends = np.concatenate([corners, np.searchsorted(values, cuts), [len(rows)]])
+        costs = np.logaddexp(0, sign * values) if llr else None
+        sides.append((scores.path_index[rows], *np.unique(ends, return_inverse=True), costs))
+    model = draws.clusters.models[scores.model_index[nontarget]]
     step = max(1, _CELLS // len(curve))
-    for start in range(0, max(1, len(drawn)), step):  # once without replicates, for the names
+    for start in range(0, max(1, len(draws.speakers)), step):  # once without any, for the names
         # Replicates are the last axis: taking the multiplicities of a speaker then copies a row.
-        times = np.ascontiguousarray(drawn[start : start + step].T, dtype=np.float64)
+        speakers, recordings = (
+            np.ascontiguousarray(drawn[start : start + step].T, dtype=np.float64)
+            for drawn in (draws.speakers, draws.recordings)
+        )
+        rates, mean_costs = [], []
+        for (path, ends, places, costs), models in zip(sides, (None, model), strict=True):
 
-        def misses(rows: slice, times: NDArray[np.float64] = times) -> NDArray[np.float64]:
-            return times[model_of_target[rows]]
+            def weights_of(
+                rows: slice,
+                path: NDArray[Any] = path,
+                models: NDArray[Any] | None = models,
+                speakers: NDArray[np.float64] = speakers,
+                recordings: NDArray[np.float64] = recordings,
+            ) -> NDArray[np.float64]:
+                weights = recordings[path[rows]]
+                if models is not None:
+                    weights *= speakers[models[rows]]
+                return np.asarray(weights)
 
-        def alarms(rows: slice, times: NDArray[np.float64] = times) -> NDArray[np.float64]:
-            weights = times[model_of_other[rows]]
-            weights *= times[path_of_other[rows]]
-            return weights
-
-        missed = _sums_up_to(misses, curve.misses, times.shape[1])
-        rejected = _sums_up_to(alarms, curve.n_nontarget - curve.false_alarms, times.shape[1])
-        with np.errstate(invalid="ignore"):
-            yield missed / missed[-1], (rejected[-1] - rejected) / rejected[-1]
+            sums, cost = _sums_up_to(weights_of, ends, speakers.shape[1], costs)
+            with np.errstate(invalid="ignore"):
+                rates.append((sums / sums[-1])[places])
+                mean_costs.append(cost / sums[-1])
+        (missed, rejected), n = rates, len(curve)
+        total = sum(mean_costs) / (2 * np.log(2))
+        yield ReplicateCurves(
+            missed[:n],
+            1 - rejected[:n],
+            missed[n:-1],
+            1 - rejected[n:-1],
+            np.asarray(total) if llr else None,
+        )
 
 
 def _sums_up_to(
-    weights_of: Callable[[slice], NDArray[np.float64]], ends: NDArray[np.int64], n_replicates: int
-) -> NDArray[np.float64]:
+    weights_of: Callable[[slice], NDArray[np.float64]],
+    ends: NDArray[np.int64],
+    n_replicates: int,
+    costs: NDArray[np.float64] | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the sums of the first so many weights, for rising numbers up to that of all weights.
 
-    The weights are read a block at a time; they are whole numbers, so that the sums are exact.
+    The weights are read a block at a time; they are whole numbers, so that the sums are exact. The
+    second result is the sum of all weights times costs.
     """
     sums = np.zeros((len(ends), n_replicates))
-    carried = np.zeros(n_replicates)
+    carried, cost = np.zeros(n_replicates), np.zeros(n_replicates)
     block = max(1, _BLOCK // max(1, n_replicates))
     for start in range(0, int(ends[-1]), block):
         stop = min(start + block, int(ends[-1]))
         part = weights_of(slice(start, stop))
+        if costs is not None:
+            endless = np.isinf(costs[start:stop])
+            cost += np.where(endless, 0, costs[start:stop]) @ part
+            cost[part[endless].any(axis=0)] = np.inf
         part[0] += carried
         np.cumsum(part, axis=0, out=part)
         carried = part[-1].copy()
         first, last = np.searchsorted(ends, [start, stop], side="right")
         sums[first:last] = part[ends[first:last] - start - 1]
-    return sums
+    return sums, cost

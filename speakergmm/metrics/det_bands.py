@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.metrics.bootstrap import replicate_curves, speaker_clusters
-from speakergmm.metrics.evaluation_options import BootstrapOptions
-from speakergmm.metrics.resampling import draw_multiplicities
+from speakergmm.metrics.bootstrap import draw_trials, replicate_curves
+from speakergmm.metrics.evaluation_options import EvaluationOptions
 from speakergmm.metrics.scores import Scores, check_scores
 
 _N_RAYS = 200
@@ -38,7 +37,7 @@ class DetBand:
 
 
 def det_band(
-    scores: Scores, options: BootstrapOptions | None = None, **changes: Any
+    scores: Scores, options: EvaluationOptions | None = None, **changes: Any
 ) -> DetBand | None:
     """Bootstrap the DET curve over speakers.
 
@@ -46,10 +45,10 @@ def det_band(
     ----------
     scores : Scores
         Labelled trials.
-    options : BootstrapOptions, optional
+    options : EvaluationOptions, optional
     **changes
-        Fields of `BootstrapOptions`, in place of those of `options`: ``n_bootstrap``,
-        ``confidence``, ``seed``. The replicates are those of `bootstrap_intervals`.
+        Fields of `EvaluationOptions`, in place of those of `options`: ``n_bootstrap``,
+        ``confidence``, ``seed``, ``resampling``. The replicates are those of `bootstrap_intervals`.
 
     Returns
     -------
@@ -67,22 +66,19 @@ def det_band(
     .. [1] Macskassy, Provost, "Confidence Bands for ROC Curves: Methods and an Empirical Study",
        ROCAI 2004 (bands from intervals across the curve).
     """
-    options = BootstrapOptions.of(options, changes)
+    options = EvaluationOptions.of(options, changes)
     check_scores(scores, "det_band")
     if not options.n_bootstrap:
         return None
-    clusters = speaker_clusters(scores)
-    drawn = draw_multiplicities(
-        clusters.n_speakers, n_bootstrap=options.n_bootstrap, seed=options.seed
-    )
+    draws = draw_trials(scores, options)
     # Beyond these ratios there is less than half an error of one kind.
     ends = 0.5 / scores.is_target.sum(), 2.0 * scores.is_nontarget.sum()
     ratios = np.append(np.geomspace(*ends, _N_RAYS), 1.0)
     angles = np.arctan(np.sort(ratios))
     rays = np.column_stack([np.cos(angles), np.sin(angles)])
     parts = [
-        distances_along(p_miss, p_fa, rays)
-        for p_miss, p_fa in replicate_curves(scores, clusters, drawn)
+        distances_along(curves.p_miss, curves.p_fa, rays)
+        for curves in replicate_curves(scores, draws)
     ]
     distances = np.concatenate(parts, axis=1)
     good = distances[:, ~np.isnan(distances[0])]

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from math import log
+from typing import Literal, TypedDict, get_args
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.options import Options, anything, real, whole
+from speakergmm.options import Options, anything, one_of, real, whole, yes_no
 from speakergmm.ranges import number, refused, whole_number
+
+Resampling = Literal["two-level", "speakers"]
 
 
 class DetectionCosts(TypedDict):
@@ -66,8 +69,15 @@ class EvaluationOptions(BootstrapOptions):
     top_k : int or sequence of int, default=(1, 5)
         Depths of closed-set identification: an identification is correct if the true model is
         among the k best ones.
+    llr : bool, default=False
+        Whether the scores are log-likelihood ratios (natural logarithm). Their Cllr, its parts and
+        the detection cost at the Bayes threshold of each prior are then measured as well.
+    threshold : float or None, default=None
+        A threshold whose miss and false-alarm rates are measured.
+    resampling : {"two-level", "speakers"}, default="two-level"
+        Draw speakers, and within each drawn speaker the test recordings; or only speakers.
     n_bootstrap, confidence, seed
-        As in `BootstrapOptions`; speakers are resampled.
+        As in `BootstrapOptions`.
 
     Raises
     ------
@@ -88,6 +98,18 @@ class EvaluationOptions(BootstrapOptions):
     c_fa: float = real(1.0, "Cost of a false alarm.", above=0)
     top_k: Sequence[int] = anything(
         (1, 5), "Depth of closed-set identification; several may be given."
+    )
+    llr: bool = yes_no(
+        False,
+        "The scores are log-likelihood ratios (natural logarithm): measure their calibration, too.",
+    )
+    threshold: float | None = real(
+        None, "Threshold whose miss and false-alarm rates are measured.", optional=True
+    )
+    resampling: Resampling = one_of(
+        "two-level",
+        get_args(Resampling),
+        "Draw speakers and, within each, recordings (two-level), or only speakers.",
     )
 
     def __post_init__(self) -> None:
@@ -116,6 +138,22 @@ class EvaluationOptions(BootstrapOptions):
             f"min_dcf_{p:g}": {"p_target": p, "c_miss": self.c_miss, "c_fa": self.c_fa}
             for p in self.p_target
         }
+
+    @property
+    def actual_costs(self) -> dict[str, DetectionCosts]:
+        """Prior and costs of each actual detection cost, by name; none without ``llr``."""
+        if not self.llr:
+            return {}
+        return {name.replace("min", "actual"): cost for name, cost in self.costs.items()}
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Thresholds that are set before the scores are seen, by the name of what they are for."""
+        found = {
+            name: log(cost["c_fa"] * (1 - cost["p_target"]) / (cost["c_miss"] * cost["p_target"]))
+            for name, cost in self.actual_costs.items()
+        }
+        return found if self.threshold is None else found | {"threshold": self.threshold}
 
     @property
     def depths(self) -> dict[str, int]:

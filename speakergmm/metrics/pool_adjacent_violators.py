@@ -113,6 +113,45 @@ class PavCalibration:
         return np.asarray(costs / np.log(2))
 
 
+def min_cllr_of_curves(
+    p_miss: NDArray[np.float64], p_fa: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Compute the minimum Cllr of many curves, in bits.
+
+    Parameters
+    ----------
+    p_miss, p_fa : array, shape (C, R)
+        Points of R curves by rising threshold, from (0, 1) to (1, 0); NaN in an undefined curve.
+
+    Returns
+    -------
+    array, shape (R,)
+        NaN where the curve is undefined.
+    """
+    from scipy.optimize import isotonic_regression
+
+    result = np.full(p_miss.shape[1], np.nan)
+    good = np.flatnonzero(~np.isnan(p_miss[0] + p_fa[0]))
+    if not len(good):
+        return result
+    # The curves one after the other, each lifted above the one before: one regression for all.
+    edges = np.stack([np.diff(p_miss[:, good].T).ravel(), -np.diff(p_fa[:, good].T).ravel()])
+    curve = np.repeat(np.arange(len(good)), len(p_miss) - 1)
+    edges = np.maximum(edges, 0)
+    has = edges.sum(axis=0) > 0
+    edges, curve = edges[:, has], curve[has]
+    total = edges.sum(axis=0)
+    pooled = isotonic_regression(edges[0] / total + 2 * curve, weights=total)
+    starts = pooled.blocks[:-1].astype(np.int64)
+    target, nontarget = np.add.reduceat(edges, starts, axis=1)
+    costs = np.zeros(len(starts))
+    for own, other in ((target, nontarget), (nontarget, target)):
+        has = own > 0
+        costs[has] += own[has] * np.log1p(other[has] / own[has])
+    result[good] = np.bincount(curve[starts], costs, minlength=len(good)) / (2 * np.log(2))
+    return result
+
+
 def pav_calibration(target: ArrayLike, nontarget: ArrayLike) -> PavCalibration:
     """Calibrate scores by isotonic regression: pool adjacent violators.
 

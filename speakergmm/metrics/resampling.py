@@ -59,6 +59,40 @@ def draw_multiplicities(n_speakers: int, *, n_bootstrap: int, seed: int) -> NDAr
     return rng.multinomial(n_speakers, np.full(n_speakers, 1 / n_speakers), size=n_bootstrap)
 
 
+def draw_within(
+    multiplicities: NDArray[np.int64], speakers: NDArray[np.int64], *, seed: int
+) -> NDArray[np.uint16]:
+    """Draw recordings within the drawn speakers: the second level of a two-level bootstrap.
+
+    Parameters
+    ----------
+    multiplicities : array of int, shape (R, S)
+        Number of times that each speaker is drawn.
+    speakers : array of int, shape (P,)
+        Speaker of each recording.
+    seed : int
+        Seed of NumPy's default generator, at least 0; the stream is another one than that of
+        `draw_multiplicities`.
+
+    Returns
+    -------
+    array of int, shape (R, P)
+        Each time that a speaker is drawn, as many recordings as the speaker has are drawn with
+        replacement.
+    """
+    rng = np.random.default_rng([whole_number("seed", seed, least=0), 1])
+    n_speakers, n_recordings = multiplicities.shape[1], len(speakers)
+    order = np.argsort(speakers, kind="stable")
+    sizes = np.bincount(speakers, minlength=n_speakers)
+    starts = np.cumsum(sizes) - sizes
+    drawn = np.zeros((len(multiplicities), n_recordings), dtype=np.uint16)
+    for row, times in zip(drawn, multiplicities, strict=True):
+        owner = np.repeat(np.arange(n_speakers), times * sizes)
+        place = starts[owner] + (rng.random(len(owner)) * sizes[owner]).astype(np.int64)
+        row[order] = np.bincount(place, minlength=n_recordings)
+    return drawn
+
+
 def ratio_interval(
     parts: ArrayLike,
     wholes: ArrayLike,
@@ -129,7 +163,9 @@ def percentile_interval(
     if len(good) < confidence * len(values):
         return None
     tail = (1 - confidence) / 2
-    low, high = np.quantile(good, [tail, 1 - tail]).tolist()
+    # Between infinite replicates there is nothing to interpolate.
+    method: Any = "linear" if np.isfinite(good).all() else "inverted_cdf"
+    low, high = np.quantile(good, [tail, 1 - tail], method=method).tolist()
     return Interval(low, high, confidence)
 
 

@@ -10,7 +10,9 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.metrics.bootstrap import bootstrap_intervals, speaker_clusters
 from speakergmm.metrics.evaluation_options import EvaluationOptions
 from speakergmm.metrics.identification import ClosedSetIdentification, identification_from_trials
-from speakergmm.metrics.resampling import Interval
+from speakergmm.metrics.likelihood_ratios import cllr_of_trials
+from speakergmm.metrics.pool_adjacent_violators import PavCalibration
+from speakergmm.metrics.resampling import Interval, wilson_interval
 from speakergmm.metrics.scores import UNKNOWN, Scores, check_scores
 from speakergmm.metrics.sorted_trials import DetCurve, OperatingPoint, SortedTrials
 
@@ -26,7 +28,7 @@ class Metric:
     title : str
         Name for people, with the convention.
     value : float
-        A fraction between 0 and 1 (EER, accuracy) or a normalised cost (minDCF).
+        A fraction between 0 and 1 (EER, accuracy), a normalised cost (minDCF) or bits (Cllr).
     is_rate : bool
         Whether the value is a fraction, which is written as a percentage.
     interval : Interval or None
@@ -57,7 +59,8 @@ class Metric:
         """Return the fields as JSON can hold them."""
         point = {} if self.point is None else self.point.to_dict()
         interval = self.interval and self.interval.ends()
-        return {"title": self.title, "value": self.value, "interval": interval} | point
+        value, ends = (_finite(each) for each in (self.value, interval))
+        return {"title": self.title, "value": value, "interval": ends} | point
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -82,6 +85,8 @@ class Evaluation:
         Number of bootstrap replicates, and seed of the resampling.
     confidence : float
         Nominal coverage of the intervals.
+    resampling : str
+        Method of the resampling; see `EvaluationOptions`.
     """
 
     metrics: tuple[Metric, ...]
@@ -95,6 +100,7 @@ class Evaluation:
     n_bootstrap: int
     seed: int
     confidence: float
+    resampling: str = "two-level"
 
     def __repr__(self) -> str:
         metrics = ", ".join(f"{metric.name}={metric.format_value()}" for metric in self.metrics)
@@ -111,6 +117,12 @@ class Evaluation:
     def n_trials(self) -> int:
         """Number of trials."""
         return self.n_target + self.n_nontarget
+
+    @property
+    def resampling_words(self) -> str:
+        """The units that the bootstrap draws, in words."""
+        within = self.resampling == "two-level"
+        return "over speakers and their recordings" if within else "over speakers"
 
     def to_dict(self, *, curve: bool = False) -> dict[str, Any]:
         """Return the evaluation as JSON can hold it.
@@ -138,7 +150,7 @@ class Evaluation:
             "thresholds": "chosen on these very trials; accept when score >= threshold",
             "intervals": {
                 "confidence": self.confidence,
-                "method": "percentile bootstrap over speakers",
+                "method": f"percentile bootstrap, {self.resampling_words}",
                 "replicates": self.n_bootstrap,
                 "seed": self.seed,
             },
@@ -178,7 +190,8 @@ def evaluate(
     options : EvaluationOptions, optional
     **changes
         Fields of `EvaluationOptions`, in place of those of `options`: ``p_target``, ``c_miss``,
-        ``c_fa``, ``top_k``, ``n_bootstrap``, ``confidence``, ``seed``.
+        ``c_fa``, ``top_k``, ``llr``, ``threshold``, ``n_bootstrap``, ``confidence``, ``seed``,
+        ``resampling``.
 
     Returns
     -------
@@ -220,6 +233,7 @@ def evaluate(
         Metric(name, p.convention, p.value, name not in options.costs, intervals.get(name), p)
         for name, p in points.items()
     ]
+    metrics += _decided(trials, options, intervals)
     # Closed-set identification, if recordings were compared with several models.
     if identification is not None:
         for name, k in options.depths.items():
@@ -237,7 +251,41 @@ def evaluate(
         n_bootstrap=options.n_bootstrap,
         seed=options.seed,
         confidence=options.confidence,
+        resampling=options.resampling,
     )
+
+
+def _decided(
+    trials: SortedTrials, options: EvaluationOptions, intervals: dict[str, Interval | None]
+) -> list[Metric]:
+    """Return the metrics of LLRs, and those of thresholds that were set beforehand."""
+    found = []
+    for name, cost in options.actual_costs.items():
+        p = trials.actual_dcf(threshold=options.thresholds[name], **cost)
+        found.append(Metric(name, p.convention, p.value, False, intervals.get(name), p))
+    if options.llr:
+        actual = cllr_of_trials(trials.target, trials.nontarget)
+        least = PavCalibration.of(trials).cllr
+        for name, title, value in (
+            ("cllr", "Cllr, bits", actual),
+            ("min_cllr", "minCllr (PAV), bits", least),
+            ("calibration_loss", "calibration loss, Cllr - minCllr, bits", actual - least),
+        ):
+            found.append(Metric(name, title, value, False, intervals.get(name), None))
+    if options.threshold is not None:
+        p = trials.actual_dcf(threshold=options.threshold)
+        counts = len(trials.target), len(trials.nontarget)
+        for name, title, value, count in (
+            ("miss_rate", "misses at the threshold", p.p_miss, counts[0]),
+            ("false_alarm_rate", "false alarms at the threshold", p.p_fa, counts[1]),
+        ):
+            interval = intervals.get(name)
+            if interval is not None and value in (0, 1):  # no resampling draws what never occurred
+                interval = wilson_interval(
+                    round(value * count), count, confidence=options.confidence
+                )
+            found.append(Metric(name, title, value, True, interval, p))
+    return found
 
 
 def _check_trials(scores: Scores) -> None:
@@ -258,6 +306,13 @@ def _check_trials(scores: Scores) -> None:
             f"listed twice; rows that repeat a trial would count twice ({again.sum()} of "
             f"{len(scores)}): list each once"
         )
+
+
+def _finite(value: Any) -> Any:
+    """Return a number or a list of numbers as JSON can hold them: infinity becomes None."""
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return value if value is None or math.isfinite(value) else None
 
 
 def _format(value: float, is_rate: bool) -> str:

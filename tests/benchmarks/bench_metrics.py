@@ -18,14 +18,20 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from speakergmm.metrics import (
+    BayesErrors,
+    EmpiricalCrossEntropy,
+    PavCalibration,
     Scores,
     SortedTrials,
     bootstrap_intervals,
+    cllr,
     evaluate,
     read_scores,
     write_scores,
 )
 from speakergmm.reports import write_report
+
+LOG_ODDS = np.linspace(-7, 7, 101)
 
 
 def seconds(function, *arguments):
@@ -36,6 +42,10 @@ def seconds(function, *arguments):
 
 def all_figures(target, nontarget):
     trials = SortedTrials(target, nontarget)
+    calibration = PavCalibration.of(trials)
+    cllr(target, nontarget)
+    BayesErrors.of(trials, calibration, LOG_ODDS)
+    EmpiricalCrossEntropy.of(trials, calibration, LOG_ODDS)
     trials.equal_error_rate()
     trials.equal_error_rate(method="rocch")
     for p_target in (0.01, 0.05):
@@ -58,7 +68,10 @@ def crossed(n_speakers, n_tests, rng):
 
 
 def detection(n_scores, rounds, rng):
-    print(f"EER (both), minDCF (two priors) and DET curve of {n_scores:,} scores, CPU seconds")
+    print(
+        f"EER (both), minDCF (two priors), DET curve, Cllr, minCllr, Bayes error and cross-entropy "
+        f"at {len(LOG_ODDS)} priors of {n_scores:,} scores, CPU seconds"
+    )
     print(
         f"{'targets':>8} {'ties':>5} {'bare sort':>10} {'all':>7} {'ratio':>6} {'peak/input':>11}"
     )
@@ -152,17 +165,21 @@ def coverage(runs, rng, n_tests=10, shift=2.5):
     # Both kinds of score are Gaussian of the same variance: the true EER is at their middle.
     true = statistics.NormalDist().cdf(-shift / 2 / np.sqrt(0.5**2 + 0.5**2 + 0.3**2 + 1))
     print(f"nominal 95 %, {runs} runs of {n_tests} tests a speaker, true EER {true:.1%}")
-    print(f"{'speakers':>8} {'linear':>7} {'hull':>7} {'resampling trials':>18}")
+    print(f"{'':>8} {'speakers only':>15} {'two-level':>15}")
+    print(f"{'speakers':>8} {'linear':>7} {'hull':>7} {'linear':>7} {'hull':>7} {'trials':>7}")
     for n_speakers in (20, 40):
-        held = np.zeros(3)
+        held = np.zeros(5)
         for run in range(runs):
             scores = with_speaker_effects(n_speakers, n_tests, rng, shift)
-            intervals = bootstrap_intervals(scores, n_bootstrap=300, p_target=(), seed=run)
-            ends = [(intervals[n].low, intervals[n].high) for n in ("eer_linear", "eer_rocch")]
+            ends = []
+            for levels in ("speakers", "two-level"):
+                intervals = bootstrap_intervals(
+                    scores, n_bootstrap=300, p_target=(), seed=run, resampling=levels
+                )
+                ends += [(intervals[n].low, intervals[n].high) for n in ("eer_linear", "eer_rocch")]
             ends.append(trial_interval(scores, rng, n_bootstrap=200))
             held += [low <= true <= high for low, high in ends]
-        linear, hull, trials = held / runs
-        print(f"{n_speakers:>8} {linear:>7.1%} {hull:>7.1%} {trials:>18.1%}", flush=True)
+        print(f"{n_speakers:>8} " + " ".join(f"{each:>7.1%}" for each in held / runs), flush=True)
 
 
 def main():

@@ -13,13 +13,16 @@ from speakergmm.metrics import (
     Scores,
     actual_dcf,
     bootstrap_replicates,
+    cllr,
     det_curve,
     draw_multiplicities,
+    draw_within,
     eer_of_curves,
     equal_error_rate,
     hull_eer_of_curves,
     identification_from_matrix,
     identification_from_trials,
+    min_cllr,
     min_dcf,
     read_scores,
     speaker_clusters,
@@ -187,27 +190,36 @@ def test_identification_is_that_of_counting(scores):
 
 
 @pytest.mark.slow
-@given(trial_lists(), st.integers(0, 1000))
+@given(trial_lists(), st.integers(0, 1000), st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_a_replicate_is_the_list_with_its_trials_repeated(scores, seed):
+def test_a_replicate_is_the_list_with_its_trials_repeated(scores, seed, within):
     if not (scores.is_target.any() and scores.is_nontarget.any()):
         return
     found = identification_from_trials(scores)
     figures = bootstrap_replicates(
-        scores, identification=found, p_target=(0.3,), n_bootstrap=4, seed=seed
+        scores,
+        identification=found,
+        p_target=(0.3,),
+        n_bootstrap=4,
+        seed=seed,
+        llr=True,
+        threshold=0.5,
+        resampling="two-level" if within else "speakers",
     )
     clusters = speaker_clusters(scores)
     drawn = draw_multiplicities(clusters.n_speakers, n_bootstrap=4, seed=seed)
+    recordings = draw_within(drawn, clusters.paths, seed=seed) if within else None
     for replicate, times in enumerate(drawn):
+        tests = times[clusters.paths] if recordings is None else recordings[replicate]
         target, nontarget = [], []
         for row in range(len(scores)):
             model = times[clusters.models[scores.model_index[row]]]
-            path = times[clusters.paths[scores.path_index[row]]]
+            test = int(tests[scores.path_index[row]])
             if scores.is_target[row]:
-                assert model == path
-                target += [scores.scores[row]] * model
+                assert within or model == test
+                target += [scores.scores[row]] * test
             else:
-                nontarget += [scores.scores[row]] * (model * path)
+                nontarget += [scores.scores[row]] * (model * test)
         got = {name: values[replicate] for name, values in figures.items()}
         if not target or not nontarget:
             assert all(math.isnan(got[name]) for name in ("eer_linear", "eer_rocch"))
@@ -221,7 +233,14 @@ def test_a_replicate_is_the_list_with_its_trials_repeated(scores, seed):
         assert got["min_dcf_0.3"] == pytest.approx(
             min_dcf(target, nontarget, p_target=0.3).value, abs=1e-13
         )
-        repeated = np.repeat(found.ranks, times[clusters.paths[found.path_index]])
+        assert got["cllr"] == pytest.approx(cllr(target, nontarget), rel=1e-12)
+        assert got["min_cllr"] == pytest.approx(min_cllr(target, nontarget), abs=1e-12)
+        bayes = actual_dcf(target, nontarget, threshold=math.log(0.7 / 0.3), p_target=0.3)
+        assert got["actual_dcf_0.3"] == pytest.approx(bayes.value, abs=1e-13)
+        fixed = actual_dcf(target, nontarget, threshold=0.5)
+        assert got["miss_rate"] == pytest.approx(fixed.p_miss, abs=1e-13)
+        assert got["false_alarm_rate"] == pytest.approx(fixed.p_fa, abs=1e-13)
+        repeated = np.repeat(found.ranks, tests[found.path_index])
         assert got["identification_top1"] == pytest.approx(np.mean(repeated == 1), abs=1e-13)
 
 

@@ -75,7 +75,6 @@ def test_a_value_reaches_the_option_that_is_meant(capsys):
         (["evaluate", "scores", "--c-miss", "10"], ["min_dcf"]),
         (["evaluate", "scores", "--trials", "trials"], ["run-protocol"]),
         (["evaluate", "scores", "--det", "det.png"], ["--report"]),
-        (["evaluate", "scores", "--threshold", "1"], ["threshold of each"]),
         (["align", "am", "data", "--ctm", "out"], ["--format ctm"]),
         (["transcribe"], ["decode"]),
         (["xyzzy"], ["validate", "train-lm"]),

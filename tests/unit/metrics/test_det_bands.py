@@ -34,7 +34,7 @@ def distance_on_ray(curve, ratio):
 
 def test_edges_are_percentiles_of_the_curves_of_resampled_lists():
     scores = crossed(6, 4, 1.0)
-    band = det_band(scores, n_bootstrap=40, confidence=0.8, seed=5)
+    band = det_band(scores, n_bootstrap=40, confidence=0.8, seed=5, resampling="speakers")
     clusters = speaker_clusters(scores)
     model, path = clusters.models[scores.model_index], clusters.paths[scores.path_index]
     curves = []
