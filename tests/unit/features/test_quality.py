@@ -182,3 +182,13 @@ def test_digital_silence_between_words_is_sixty_decibels():
     samples = np.zeros(RATE)
     samples[4000:8000] = np.random.default_rng(0).normal(scale=0.1, size=4000)
     assert measured(samples).snr_db == 60
+
+
+def test_weak_high_frequencies_that_come_with_the_speech_are_no_limit():
+    rng = np.random.default_rng(0)
+    speaking = np.repeat([0.0, 1.0, 0.0], RATE)
+    voice, hiss = speaking * rng.normal(size=(2, 3 * RATE))
+    steep = firwin(513, 2500, fs=RATE, window=("kaiser", 10))  # 100 dB
+    narrow = np.convolve(0.2 * voice, steep, "same") + rng.normal(scale=1e-5, size=3 * RATE)
+    assert measured(narrow).bandwidth_hz == pytest.approx(2500, abs=200)
+    assert measured(narrow + 0.004 * hiss).bandwidth_hz == 8000  # 34 dB below
