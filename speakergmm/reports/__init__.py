@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from speakergmm.reports.calibration_plots import draw_reliability as draw_reliability
     from speakergmm.reports.calibration_plots import draw_tippett as draw_tippett
 
+    # Two systems
+    from speakergmm.reports.comparison import comparison_verdict as comparison_verdict
+    from speakergmm.reports.comparison import draw_comparison as draw_comparison
+    from speakergmm.reports.comparison import write_comparison as write_comparison
+
     # Errors of groups of trials
-    from speakergmm.reports.condition_groups import GroupErrors as GroupErrors
     from speakergmm.reports.condition_groups import errors_by_condition as errors_by_condition
     from speakergmm.reports.condition_groups import worst_group as worst_group
 

@@ -251,6 +251,11 @@ def _mark_points(
             name = f"{'min' if kind == 'min' else 'actual '}DCF({prior})"
             label = f"{name} {measure.format_value()}" if alone else name
             axes.plot([], [], color=colour if alone else INK, label=label, **look)
+    stated = [each.point for each in evaluation.metrics if each.name == "miss_rate" and each.point]
+    for point in stated:
+        x, y = _probit(np.clip([point.p_fa, point.p_miss], low, high))
+        label = f"threshold {point.threshold:.4g}" if alone else ""
+        axes.plot(x, y, marker="X", color=colour, label=label or None, **style, **filled)
 
 
 def _finite_probit(rates: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -50,6 +50,7 @@ def draw_evaluation(
         n_bootstrap=min(evaluation.n_bootstrap, _N_BAND),
         confidence=evaluation.confidence,
         seed=evaluation.seed,
+        resampling=evaluation.resampling,
     )
     plots = {"det": draw_det_curves({"": evaluation}, bands={"": band})}
     point = evaluation["eer_linear"].point

@@ -6,8 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.metrics import Evaluation, Scores, calibration_loss, cllr, min_cllr
-from speakergmm.reports.condition_groups import GroupErrors, worst_group
+from speakergmm.metrics import (
+    ConditionEvaluation,
+    Evaluation,
+    Scores,
+    calibration_loss,
+    cllr,
+    min_cllr,
+)
+from speakergmm.reports.condition_groups import mean_error, worst_group
 
 # Calibration loss, in bits, up to which LLRs count as calibrated.
 _SMALL_LOSS = 0.05
@@ -26,7 +33,7 @@ def evaluation_verdict(
     scores: Scores,
     *,
     llr: bool = False,
-    groups: Sequence[GroupErrors] = (),
+    groups: Sequence[ConditionEvaluation] = (),
 ) -> tuple[str, ...]:
     """Return what an evaluation shows and what it cannot show, in sentences.
 
@@ -38,8 +45,8 @@ def evaluation_verdict(
         The trials of the evaluation.
     llr : bool, default=False
         Whether the scores are stated as log-likelihood ratios, natural logarithm.
-    groups : sequence of GroupErrors
-        Errors by condition, of which the worst are named.
+    groups : sequence of ConditionEvaluation
+        Result of `errors_by_condition`, of which the worst are named.
 
     Returns
     -------
@@ -149,14 +156,17 @@ def _is_usual_loss(
     return bool(np.mean(np.array(losses) >= loss) > _RARE) if losses else True
 
 
-def _worst_group(groups: Sequence[GroupErrors]) -> tuple[str, ...]:
+def _worst_group(groups: Sequence[ConditionEvaluation]) -> tuple[str, ...]:
     worst = worst_group(groups)
-    if worst is None or not worst.mean_error:
+    if worst is None or not mean_error(worst[1]) or worst[1].evaluation is None:
         return ()
+    condition, group = worst
+    missed, accepted = (worst[1].evaluation[name] for name in ("miss_rate", "false_alarm_rate"))
     return (
-        f"The worst group is {worst.name}: at the same threshold {_percent(worst.p_miss)} of its "
-        f"{_counted(worst.n_target, 'target trial')} are missed and {_percent(worst.p_fa)} of its "
-        f"{_counted(worst.n_nontarget, 'nontarget trial')} accepted.",
+        f"The worst group is {condition} = {group.value}: at the same threshold "
+        f"{missed.format_value()} of its {_counted(group.n_target, 'target trial')} are missed and "
+        f"{accepted.format_value()} of its {_counted(group.n_nontarget, 'nontarget trial')} "
+        "accepted.",
     )
 
 

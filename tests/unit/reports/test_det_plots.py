@@ -150,6 +150,21 @@ def test_points_lie_in_the_frame_and_the_eer_on_the_diagonal(scores):
     assert circle.get_xdata()[0] == circle.get_ydata()[0]
 
 
+def test_stated_thresholds_and_actual_costs_have_marks_of_their_own():
+    scores = with_effects(8, 5, 2.0)
+    found = evaluate(scores, n_bootstrap=0, threshold=1.25, llr=True)
+    (axes,) = draw_det_curves({"": found}).axes
+    entries = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert "threshold 1.25" in entries
+    for prior in ("0.01", "0.05"):
+        assert f"minDCF({prior}) {found[f'min_dcf_{prior}'].format_value()}" in entries
+        assert f"actual DCF({prior}) {found[f'actual_dcf_{prior}'].format_value()}" in entries
+    (cross,) = [line for line in axes.lines if line.get_marker() == "X"]
+    point = found["miss_rate"].point
+    np.testing.assert_allclose(cross.get_xdata(), norm.ppf(point.p_fa))
+    np.testing.assert_allclose(cross.get_ydata(), norm.ppf(point.p_miss))
+
+
 def test_several_systems_have_their_own_colours_dashes_and_entries():
     systems = {
         name: evaluate(with_effects(8, 5, shift), n_bootstrap=0)
