@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from speakergmm import metrics
-from speakergmm.cli.command_options import AnsweringCommand, argument, command, options_of
+from speakergmm import metrics, reports
+from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
+from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import Table
-from speakergmm.metrics import EvaluationOptions
+from speakergmm.metrics import EvaluationOptions, MetricDifference, Scores
 
 
 @command
@@ -17,21 +18,28 @@ class CompareSystems(AnsweringCommand):
 
     Examples:
 
-      speakergmm compare-systems a.tsv b.tsv
+      speakergmm compare-systems a.tsv b.tsv --report comparison.html
 
       speakergmm compare-systems a.tsv b.tsv --llr --json
     """
 
     scores_a: Path = argument("The score file of the first system.")
     scores_b: Path = argument("The score file of the second system, on the same trials.")
+    report: Path | None = option(None, "HTML report to write, a single file.")
+    figures: Path | None = option(
+        None, "Folder for the plots of the report as SVG, PDF and PNG files."
+    )
     evaluation: EvaluationOptions = options_of(
         EvaluationOptions, "n_bootstrap", "confidence", "seed", "llr"
     )
 
     def run(self) -> None:
         """Compare the systems."""
+        if self.report is not None:
+            check_output(self.report, "report")
         scores = metrics.read_scores(self.scores_a), metrics.read_scores(self.scores_b)
         found = metrics.compare_systems(*scores, self.evaluation)
+        written = self._write(scores, found)
         rows = []
         for each in found.values():
             interval, scale = each.interval, 100 if each.a.is_rate else 1
@@ -63,4 +71,43 @@ class CompareSystems(AnsweringCommand):
                 for key in ("n_bootstrap", "confidence", "seed", "resampling")
             },
         }
-        self.answer(document, table)
+        self.answer(document, table, *written)
+
+    def _write(
+        self, scores: tuple[Scores, Scores], found: dict[str, MetricDifference]
+    ) -> list[str]:
+        """Write the report and the figures that were requested, and return what was written."""
+        from speakergmm.cli.score_settings import environment, read_settings
+
+        if self.report is None and self.figures is None:
+            return []
+        files = self.scores_a, self.scores_b
+        systems = {
+            f"{letter}: {file.stem}": each
+            for letter, file, each in zip("AB", files, scores, strict=True)
+        }
+        plots = reports.draw_comparison(systems, found, self.evaluation)
+        written = []
+        if self.figures is not None:
+            reports.write_plots(self.figures, plots)
+            written.append(f"figures: {self.figures}")
+        if self.report is not None:
+            reports.write_comparison(
+                self.report,
+                systems,
+                found,
+                self.evaluation,
+                configuration={
+                    # Each has its own hash: two files may have the same name in two folders.
+                    letter: {
+                        "scores": str(file),
+                        **read_settings(file),
+                        **environment(seed=self.evaluation.seed, files=(file,)),
+                    }
+                    for letter, file in zip("AB", files, strict=True)
+                },
+                title=f"{self.scores_a.name} and {self.scores_b.name}",
+                plots=plots,
+            )
+            written.append(f"report: {self.report}")
+        return written

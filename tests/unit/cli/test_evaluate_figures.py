@@ -38,6 +38,23 @@ def test_figures_are_those_of_the_report(speakergmm, llrs, tmp_path):
     assert f"figures: {folder}" in done.out
 
 
+def test_comparisons_have_a_report_and_figures(speakergmm, llrs, tmp_path):
+    report, folder = tmp_path / "comparison.html", tmp_path / "figures"
+    done = speakergmm(
+        *("compare-systems", llrs, llrs, "--llr", "--bootstrap", 20),
+        *("--report", report, "--figures", folder),
+    )
+    assert done.code == 0
+    assert {path.stem for path in folder.iterdir()} == {"det", "rates", "costs"}
+    page = report.read_text(encoding="utf-8")
+    assert page.count("<svg") == 3
+    assert "A: llrs and B: llrs were compared on the same 144 trials" in page
+    assert "do not show which makes fewer errors" in page
+    assert f"report: {report}" in done.out
+    again = speakergmm("compare-systems", llrs, llrs, "--report", llrs)
+    assert again.code == 2
+
+
 def test_a_folder_that_cannot_be_made_is_refused_before_the_work(speakergmm, llrs, tmp_path):
     file = tmp_path / "file"
     file.touch()
