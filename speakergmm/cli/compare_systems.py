@@ -43,15 +43,16 @@ class CompareSystems(AnsweringCommand):
         rows = []
         for each in found.values():
             interval, scale = each.interval, 100 if each.a.is_rate else 1
+            form = "+.2f" if each.a.is_rate else "+.4f"
             rows.append(
                 (
-                    each.a.title,
+                    each.a.title.removesuffix(", normalised"),
                     each.a.format_value(),
                     each.b.format_value(),
-                    f"{scale * each.difference:+.4f}",
+                    f"{scale * each.difference:{form}}",
                     ""
                     if interval is None
-                    else f"{scale * interval.low:+.4f} to {scale * interval.high:+.4f}",
+                    else f"{scale * interval.low:{form}} to {scale * interval.high:{form}}",
                     "" if each.p_value is None else f"{each.p_value:.3f}",
                 )
             )

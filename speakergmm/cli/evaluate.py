@@ -113,8 +113,8 @@ class Evaluate(AnsweringCommand):
             "dev": chosen and asdict(chosen),
             "conditions": {each.condition: each.to_dict() for each in groups},
         }
-        promise = None if chosen is None else _promise(chosen, evaluation)
-        self.answer(document, table, promise, *tables, *written)
+        promise = () if chosen is None else _promise(chosen, evaluation)
+        self.answer(document, table, *promise, *tables, *written)
 
     def _chosen(
         self, scores: metrics.Scores, options: EvaluationOptions
@@ -135,16 +135,17 @@ class Evaluate(AnsweringCommand):
             raise type(error)(f"{self.dev}: {error} (--force goes on)") from error
 
 
-def _promise(chosen: metrics.DevThreshold, evaluation: metrics.Evaluation) -> str:
+def _promise(chosen: metrics.DevThreshold, evaluation: metrics.Evaluation) -> tuple[str, str]:
     """Return the promise of the dev scores, and whether it was kept."""
     found = evaluation["false_alarm_rate"]
-    holds = {None: "not comparable with", True: "inside", False: "outside"}
+    words = {None: "not comparable with", True: "inside", False: "outside"}
+    place = words[chosen.holds(found.value)]
     interval = chosen.p_fa_interval
     between = "no interval"
     if interval is not None:
         between = f"{100 * interval.low:.2f} to {100 * interval.high:.2f} %"
     return (
         f"threshold {chosen.threshold:.4f}, chosen on dev for {100 * chosen.target_far:g} % false "
-        f"alarms, which promised {between}: {found.format_value()} here, "
-        f"{holds[chosen.holds(found.value)]} the promise"
+        f"alarms; promised: {between}",
+        f"false alarms here: {found.format_value()}, {place} the promise",
     )

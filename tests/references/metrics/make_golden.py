@@ -36,6 +36,9 @@ def crossing(fpr, tpr):
 def main():
     # Here, not above: pytest imports this file for its doctests, and lir is no test dependency.
     from lir.algorithms.isotonic_regression import IsotonicCalibrator
+    from lir.data.models import LLRData
+    from lir.metrics import cllr, cllr_min
+    from lir.plotting.expected_calibration_error import calculate_ece
     from llreval.pav_rocch import PAV, ROCCH
     from sklearn.metrics import roc_curve, top_k_accuracy_score
 
@@ -52,7 +55,14 @@ def main():
     hull = ROCCH(pav)
     # Infinite ratios at both ends; scikit-learn takes finite scores only.
     calibrated = np.clip(IsotonicCalibrator().fit(flat, truth).transform(flat), -99, 99)
+    # LiR's LLRs are to base 10.
+    llrs = LLRData(features=flat[:, None] / np.log(10), labels=truth)
     golden = {
+        "cllr": {"lir": float(cllr(llrs))},
+        "min_cllr": {"lir": float(cllr_min(llrs))},
+        "cross_entropy": {
+            str(p): float(calculate_ece(np.exp(flat), truth, np.array([p]))[0]) for p in PRIORS
+        },
         "eer_linear": {
             "scikit-learn": crossing(*roc_curve(truth, flat, drop_intermediate=False)[:2])
         },

@@ -6,7 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speakergmm.metrics import Scores, evaluate, identification_accuracy, min_dcf, read_scores
+from speakergmm.metrics import (
+    Scores,
+    cllr,
+    empirical_cross_entropy,
+    evaluate,
+    identification_accuracy,
+    min_cllr,
+    min_dcf,
+    read_scores,
+)
 
 REFERENCES = Path(__file__).parents[2] / "references" / "metrics"
 
@@ -33,6 +42,16 @@ def test_detection(scores, golden):
         assert found == pytest.approx(value, rel=1e-9)
     # The list tells the conventions apart.
     assert result["eer_linear"].value - result["eer_rocch"].value > 1e-3
+
+
+def test_likelihood_ratios(scores, golden):
+    pair = scores.target, scores.nontarget
+    assert cllr(*pair) == pytest.approx(golden["cllr"]["lir"], rel=1e-12)
+    assert min_cllr(*pair) == pytest.approx(golden["min_cllr"]["lir"], rel=1e-12)
+    for p_target, value in golden["cross_entropy"].items():
+        odds = np.log(float(p_target)) - np.log1p(-float(p_target))
+        found = empirical_cross_entropy(*pair, odds).actual[0]
+        assert found == pytest.approx(value, rel=1e-12)
 
 
 def test_identification(scores, golden):
