@@ -30,7 +30,7 @@ class CompareSystems(AnsweringCommand):
         None, "Folder for the plots of the report as SVG, PDF and PNG files."
     )
     evaluation: EvaluationOptions = options_of(
-        EvaluationOptions, "n_bootstrap", "confidence", "seed", "llr"
+        EvaluationOptions, "n_bootstrap", "confidence", "seed", "llr", "threshold"
     )
 
     def run(self) -> None:
