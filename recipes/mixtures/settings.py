@@ -46,6 +46,6 @@ class Settings:
         Speech is detected by two Gaussians of the recording's log energy: two thirds of these
         recordings are pauses, some of which the threshold of the preset classifies as speech.
         """
-        return FeatureConfig.preset("speaker").replace(
+        return FeatureConfig.preset("speaker-same-session").replace(
             n_ceps=12, deltas=0, energy="log_energy", voice_activity="two_gaussian"
         )

@@ -18,7 +18,7 @@ class Settings:
 
     def config(self) -> FeatureConfig:
         """Return the preset with the changes of these settings."""
-        return FeatureConfig.preset("speaker").replace(**self.features)
+        return FeatureConfig.preset("speaker-same-session").replace(**self.features)
 
 
 # One factor at a time around the preset, so that few comparisons are made on the dev lists.

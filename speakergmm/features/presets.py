@@ -25,8 +25,17 @@ _SAME_SESSION: dict[str, Any] = {
 
 # Each as what it changes of `FeatureConfig`'s defaults.
 PRESETS: dict[str, dict[str, Any]] = {
-    # For speaker recognition: of today, the same as for one session.
-    "speaker": _SAME_SESSION,
+    # For speakers who are tested with other devices, in other rooms, or at other levels than they
+    # were enrolled: the same cepstra, but nothing depends on the gain of a recording, and frames
+    # count by their local signal-to-noise ratio. Background, enrolment and cohort should contain
+    # such conditions, too.
+    "speaker": {
+        **_SAME_SESSION,
+        "energy": "relative_log_energy",
+        "vad_peak": 25.0,
+        "vad_above_noise": 0.5,
+        "frame_weights": "local_snr",
+    },
     "speaker-same-session": _SAME_SESSION,
     "kaldi": _KALDI,
     # The HTK Book's MFCC_0: 26 filters over magnitudes, 12 cepstra, c0 last. Log energy can take

@@ -134,7 +134,7 @@ class MeasureRecording:
             with warnings.catch_warnings():
                 # Low sample rates are reported by the caller.
                 warnings.simplefilter("ignore", AudioWarning)
-                rule = FeatureConfig.preset("speaker")
+                rule = FeatureConfig.preset("speaker-same-session")
                 heard = self.config.replace(vad_floor=rule.vad_floor)
                 energy = log_energies(utterance, heard)
         except SpeakerGmmError as error:

@@ -31,22 +31,25 @@ def log_likelihood_ratio(x, speaker, background, top_c=None):
     return log_sum([speaker_joint[k] for k in best]) - log_sum([background_joint[k] for k in best])
 
 
-def average_ratio(frames, speaker, background, top_c=None):
+def average_ratio(frames, speaker, background, top_c=None, weights=None):
+    weights = [1.0] * len(frames) if weights is None else [float(w) for w in weights]
     ratios = [log_likelihood_ratio(x, speaker, background, top_c) for x in frames]
-    return math.fsum(ratios) / len(ratios)
+    weighed = [w * ratio for w, ratio in zip(weights, ratios, strict=True)]
+    return math.fsum(weighed) / math.fsum(weights)
 
 
-def statistics(frames, mixture):
+def statistics(frames, mixture, weights=None):
     """Occupancies, first- and second-order sums."""
     n_components, n_features = mixture.means.shape
     counts = [0.0] * n_components
     first = [[0.0] * n_features for _ in range(n_components)]
     second = [[0.0] * n_features for _ in range(n_components)]
-    for x in frames:
+    weights = [1.0] * len(frames) if weights is None else [float(w) for w in weights]
+    for x, weight in zip(frames, weights, strict=True):
         joint = log_joint(x, mixture)
         total = log_sum(joint)
         for k in range(n_components):
-            share = math.exp(joint[k] - total)
+            share = weight * math.exp(joint[k] - total)
             counts[k] += share
             for d in range(n_features):
                 first[k][d] += share * x[d]
@@ -54,9 +57,9 @@ def statistics(frames, mixture):
     return counts, first, second
 
 
-def adapted_means(frames, mixture, relevance_factor):
+def adapted_means(frames, mixture, relevance_factor, weights=None):
     """Equations 11 and 12 of Reynolds, Quatieri, Dunn (2000), with their alpha."""
-    counts, first, _ = statistics(frames, mixture)
+    counts, first, _ = statistics(frames, mixture, weights)
     means = []
     for k, count in enumerate(counts):
         alpha = count / (count + relevance_factor)

@@ -35,7 +35,7 @@ def test_digest_follows_the_numbers_and_not_the_name():
 
 def test_digests_in_files_are_what_they_were():
     """Fields that came later change the digest only where they change numbers."""
-    config = FeatureConfig.preset("speaker")
+    config = FeatureConfig.preset("speaker-same-session")
     assert config.digest == "6263e22cbb8bcccde490771226394b01c46f3b5d4d26d3b6bbb35f0e92aadf7f"
     assert config.replace(frequency_warp=1.1).digest != config.digest
     with pytest.raises(InvalidInputError, match=r"frequency_warp must be finite, >= 0.5 and <= 2"):

@@ -120,7 +120,7 @@ def test_weights_come_back_bit_for_bit(corpus, tmp_path, dtype):
 
 
 def test_stores_without_weights_have_none(corpus, tmp_path):
-    store = extract_features(corpus, tmp_path / "store")
+    store = extract_features(corpus, tmp_path / "store", features="speaker-same-session")
     assert store.read("a1").weights is None
     assert find_recordings(store, corpus.utterances)[0].features().weights is None
     weighed = extract_features(corpus, tmp_path / "weighed", features=WEIGHED)

@@ -204,10 +204,15 @@ def test_lfcc_equal_the_formulas():
 
 
 def test_speaker_preset_has_sixty_features():
-    extractor = FeatureExtractor()
-    assert extractor.n_features == len(extractor.feature_names) == 60
-    assert extractor.feature_names[18:21] == ("c19", "log_energy", "delta_c1")
-    assert extractor.feature_names[-1] == "delta2_log_energy"
+    for preset, energy in (
+        ("speaker", "relative_log_energy"),
+        ("speaker-same-session", "log_energy"),
+    ):
+        extractor = FeatureExtractor(preset)
+        assert extractor.n_features == len(extractor.feature_names) == 60
+        assert extractor.feature_names[18:21] == ("c19", energy, "delta_c1")
+        assert extractor.feature_names[-1] == f"delta2_{energy}"
+    assert FeatureExtractor().config == FeatureConfig.preset("speaker")
 
 
 def test_lifter_of_htk():

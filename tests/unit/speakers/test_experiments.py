@@ -224,10 +224,10 @@ def test_identification_of_stretches(protocol, background, window, shift):
     split = protocol.splits["eval"]
     models = train_split_mixtures(split, n_components=2)
     scorer = LikelihoodScorer(models, precision="float64")
-    matrix = run_identification(split, scorer, "speaker", window=window, shift=shift)
+    matrix = run_identification(split, scorer, "speaker-same-session", window=window, shift=shift)
     row = 0
     for place, path in enumerate(split.test_paths()):
-        frames = frames_of(path)
+        frames = FeatureExtractor("speaker-same-session").extract(path).speech_values
         expected = oracle.window_averages(scorer.frame_scores(frames), window, shift)
         part = slice(row, row + len(expected))
         np.testing.assert_allclose(matrix.scores[part], expected, rtol=1e-9, atol=1e-9)
@@ -254,7 +254,8 @@ def test_the_shortlist_is_passed_to_the_scorer(protocol, background):
     scorer = SpeakerScorer(background.mixture, enroll_models(split, background))
     for options, top_c in (({}, None), ({"top_c": 2}, 2), ({"top_c": None}, None)):
         matrix = run_identification(split, scorer, background.features, **options)
-        expected = [scorer.score(frames_of(path), top_c=top_c) for path in split.test_paths()]
+        spoken = (FeatureExtractor("speaker").extract(path) for path in split.test_paths())
+        expected = [scorer.score([each.speech_frames], top_c=top_c) for each in spoken]
         np.testing.assert_allclose(matrix.scores, expected, rtol=1e-9, atol=1e-9)
 
 
