@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speakergmm import metrics, reports
-from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
-from speakergmm.cli.output_checks import check_output
+from speakergmm.cli.command_options import argument, command, options_of
 from speakergmm.cli.printing import Table
+from speakergmm.cli.reporting_command import ReportingCommand
 from speakergmm.metrics import EvaluationOptions, MetricDifference, Scores
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @command
-class CompareSystems(AnsweringCommand):
+class CompareSystems(ReportingCommand):
     """Compare two systems on the same trials: differences with paired intervals and p-values.
 
     Examples:
@@ -25,18 +30,13 @@ class CompareSystems(AnsweringCommand):
 
     scores_a: Path = argument("The score file of the first system.")
     scores_b: Path = argument("The score file of the second system, on the same trials.")
-    report: Path | None = option(None, "HTML report to write, a single file.")
-    figures: Path | None = option(
-        None, "Folder for the plots of the report as SVG, PDF and PNG files."
-    )
     evaluation: EvaluationOptions = options_of(
         EvaluationOptions, "n_bootstrap", "confidence", "seed", "llr", "threshold"
     )
 
     def run(self) -> None:
         """Compare the systems."""
-        if self.report is not None:
-            check_output(self.report, "report")
+        self.check_outputs()
         scores = metrics.read_scores(self.scores_a), metrics.read_scores(self.scores_b)
         found = metrics.compare_systems(*scores, self.evaluation)
         written = self._write(scores, found)
@@ -80,21 +80,15 @@ class CompareSystems(AnsweringCommand):
         """Write the report and the figures that were requested, and return what was written."""
         from speakergmm.cli.score_settings import environment, read_settings
 
-        if self.report is None and self.figures is None:
-            return []
         files = self.scores_a, self.scores_b
         systems = {
             f"{letter}: {file.stem}": each
             for letter, file, each in zip("AB", files, scores, strict=True)
         }
-        plots = reports.draw_comparison(systems, found, self.evaluation)
-        written = []
-        if self.figures is not None:
-            reports.write_plots(self.figures, plots)
-            written.append(f"figures: {self.figures}")
-        if self.report is not None:
+
+        def write(path: Path, plots: Mapping[str, Figure]) -> None:
             reports.write_comparison(
-                self.report,
+                path,
                 systems,
                 found,
                 self.evaluation,
@@ -110,5 +104,7 @@ class CompareSystems(AnsweringCommand):
                 title=f"{self.scores_a.name} and {self.scores_b.name}",
                 plots=plots,
             )
-            written.append(f"report: {self.report}")
-        return written
+
+        return self.write_outputs(
+            lambda: reports.draw_comparison(systems, found, self.evaluation), write
+        )

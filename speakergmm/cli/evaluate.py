@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speakergmm import metrics, reports
-from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
-from speakergmm.cli.output_checks import check_output
+from speakergmm.cli.command_options import argument, command, option, options_of
 from speakergmm.cli.printing import print_note
+from speakergmm.cli.reporting_command import ReportingCommand
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.files import make_folders
 from speakergmm.metrics import EvaluationOptions
 from speakergmm.ranges import number
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 @command
-class Evaluate(AnsweringCommand):
+class Evaluate(ReportingCommand):
     """Compute the EER, minDCF and identification accuracy of scores, with intervals.
 
     Examples:
@@ -29,10 +33,6 @@ class Evaluate(AnsweringCommand):
     """
 
     scores: Path = argument("A score file with the columns model, path, score and label.")
-    report: Path | None = option(None, "HTML report to write, a single file.")
-    figures: Path | None = option(
-        None, "Folder for the plots of the report as SVG, PDF and PNG files."
-    )
     prior: list[float] | None = option(
         None,
         "Prior probability of a target trial, for minDCF; may be repeated (default: 0.01 and "
@@ -62,8 +62,7 @@ class Evaluate(AnsweringCommand):
             read_settings,
         )
 
-        if self.report is not None:
-            check_output(self.report, "report")
+        self.check_outputs()
         priors = tuple(self.prior or (0.01, 0.05))
         for value in priors:
             number("--prior", value, above=0, below=1)
@@ -74,21 +73,15 @@ class Evaluate(AnsweringCommand):
         chosen = self._chosen(scores, options)
         if chosen is not None:
             options = EvaluationOptions.of(options, {"threshold": chosen.threshold})
-        if self.figures is not None:
-            make_folders(self.figures)
         try:
             evaluation = metrics.evaluate(scores, options)
             groups = [metrics.evaluate_by_condition(scores, c, options) for c in self.by or ()]
         except (InvalidInputError, InsufficientDataError) as error:
             raise type(error)(f"{self.scores}: {error}") from error
-        plots = {}
-        if self.report is not None or self.figures is not None:
-            plots = reports.draw_evaluation(evaluation, scores, llr=self.settings.llr)
-        if self.figures is not None:
-            reports.write_plots(self.figures, plots)
-        if self.report is not None:
+
+        def write(path: Path, plots: Mapping[str, Figure]) -> None:
             reports.write_report(
-                self.report,
+                path,
                 evaluation,
                 scores,
                 plots=plots,
@@ -100,13 +93,12 @@ class Evaluate(AnsweringCommand):
                 },
                 title=f"Evaluation of {self.scores.name}",
             )
+
+        written = self.write_outputs(
+            lambda: reports.draw_evaluation(evaluation, scores, llr=self.settings.llr), write
+        )
         if self.settings.n_bootstrap and any(m.interval is None for m in evaluation.metrics):
             print_note("note: an interval is missing where there are too few speakers for it")
-        written = [
-            f"{name}: {path}"
-            for name, path in (("report", self.report), ("figures", self.figures))
-            if path is not None
-        ]
         table = evaluation_table(evaluation, title=str(self.scores))
         tables = [condition_table(g, confidence=evaluation.confidence) for g in groups]
         document = evaluation.to_dict() | {

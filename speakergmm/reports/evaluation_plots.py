@@ -1,6 +1,6 @@
 """All plots of an evaluation, for its report and as files."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,7 @@ def draw_evaluation(
 
 def write_plots(
     folder: str | Path,
-    plots: "dict[str, Figure]",
+    plots: "Mapping[str, Figure]",
     *,
     suffixes: Collection[str] = (".svg", ".pdf", ".png"),
 ) -> tuple[Path, ...]:
@@ -79,7 +79,7 @@ def write_plots(
     ----------
     folder : path
         The folder, which is made if it does not exist; files of the same names are replaced.
-    plots : dict of str to matplotlib.figure.Figure
+    plots : mapping of str to matplotlib.figure.Figure
         The plots by the names of their files.
     suffixes : collection of str
         Formats: ``.svg``, ``.pdf``, ``.png``.

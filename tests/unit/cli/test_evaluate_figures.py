@@ -62,3 +62,10 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_work(speakergmm, llr
     assert done.code == 2
     assert "file" in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_nothing_remains_of_a_command_that_fails(speakergmm, tmp_path):
+    scores = tmp_path / "scores.tsv"
+    scores.write_text("model\tpath\tscore\tlabel\nann\ta.wav\tnan\ttarget\n")
+    assert speakergmm("evaluate", scores, "--figures", tmp_path / "figures").code == 2
+    assert not (tmp_path / "figures").exists()
