@@ -45,6 +45,7 @@ def rows_of(recipe, folder, *ways):
     return {name: cells for name, *cells in rows[2:]}, done
 
 
+@pytest.mark.slow
 def test_serial_and_parallel_models_are_the_same(recipe, folder):
     rows, done = rows_of(recipe, folder, "serial", "processes")
     assert done.exit_code == 0

@@ -130,6 +130,7 @@ def test_errors_and_warnings_cross_processes_unchanged(name):
     assert vars(found) | {"more": "attached"} == vars(error)
 
 
+@pytest.mark.slow
 def test_errors_have_one_base_and_warnings_are_warnings():
     for _, name in classes_of_errors():
         kind = getattr(speakergmm, name)

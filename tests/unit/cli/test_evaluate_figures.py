@@ -20,6 +20,7 @@ def llrs(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_the_report(speakergmm, llrs, tmp_path):
     report, folder = tmp_path / "report.html", tmp_path / "deep" / "figures"
     done = speakergmm(

@@ -181,6 +181,7 @@ for name in ("gain", "noise", "clipping"):
 """
 
 
+@pytest.mark.slow
 def test_every_process_makes_the_same():
     """Hashes of Python's own differ between these processes."""
     found = {

@@ -186,6 +186,7 @@ def test_the_model_survives_its_file(model, tmp_path):
     assert AcousticModel.load(tmp_path / "words.safetensors").digest == model.digest
 
 
+@pytest.mark.slow
 def test_jobs_change_nothing(read, model):
     assert AcousticModel.train(read, options=OPTIONS, engine=2).digest == model.digest
 

@@ -51,6 +51,7 @@ def bits(model):
     return {name: array.tobytes() for name, array in to_arrays(model.models)[0].items()}
 
 
+@pytest.mark.slow
 def test_training_on_a_store_is_training_on_its_recordings(world):
     path, said, lexicon, model, *_ = world
     found = AcousticModel.train(path, said, lexicon, schedule=SHORT)
@@ -126,6 +127,7 @@ def test_workers_elsewhere_align_and_decode_alike(world):
     assert [r.words for r in heard] == [r.words for r in expected]
 
 
+@pytest.mark.slow
 def test_what_the_store_lacks_is_left_out(world, tmp_path):
     path, said, lexicon, *_ = world
     copy = tmp_path / "store"

@@ -46,6 +46,7 @@ def test_uncalibrated_llrs():
     assert "no evidence" not in text
 
 
+@pytest.mark.slow
 def test_few_trials_do_not_condemn_calibrated_llrs():
     verdicts = [said(crossed(4, 4, 1.5, seed=seed), n_bootstrap=0) for seed in range(20)]
     condemned = sum("are not calibrated" in text for text in verdicts)

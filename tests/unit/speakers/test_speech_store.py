@@ -99,6 +99,7 @@ def test_a_temporary_store_is_private_and_does_not_stay(background_corpus, monke
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_training_holds_no_frames(features, tmp_path):
     """Eight times as much speech needs hardly more memory of this process."""
     index = StoreIndex.read(features.path)

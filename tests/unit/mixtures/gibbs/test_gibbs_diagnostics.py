@@ -20,6 +20,7 @@ def autoregressive(coefficient, n_chains, n_draws, rng):
     return values
 
 
+@pytest.mark.slow
 def test_r_hat_tells_chains_that_agree_from_chains_that_do_not():
     pytest.importorskip("arviz")
     draws = np.random.default_rng(0).standard_normal((4, 500))
