@@ -11,10 +11,12 @@ from speakergmm import metrics, reports
 from speakergmm.cli.command_options import argument, command, options_of
 from speakergmm.cli.printing import Table
 from speakergmm.cli.reporting_command import ReportingCommand
-from speakergmm.metrics import EvaluationOptions, MetricDifference, Scores
+from speakergmm.metrics import EvaluationOptions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from speakergmm.metrics import MetricDifference, Scores
 
 
 @command
