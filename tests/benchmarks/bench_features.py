@@ -66,9 +66,9 @@ def speed(rounds: int) -> None:
     extractors = {
         "librosa": FeatureExtractor(librosa_settings()),
         "kaldi": FeatureExtractor("kaldi"),
-        "speaker": FeatureExtractor("speaker"),
+        "speaker-same-session": FeatureExtractor("speaker-same-session"),
     }
-    warped = FeatureConfig.preset("speaker").replace(normalisation="warping")
+    warped = FeatureConfig.preset("speaker-same-session").replace(normalisation="warping")
     warping = FeatureExtractor(warped)
     with threadpool_limits(1):
         seconds = interleaved_medians(
@@ -81,9 +81,9 @@ def speed(rounds: int) -> None:
                 "ours, preset kaldi": lambda: extractors["kaldi"].extract(
                     samples, sample_rate=RATE
                 ),
-                "ours, preset speaker": lambda: extractors["speaker"].extract(
-                    samples, sample_rate=RATE
-                ),
+                "ours, preset speaker-same-session": lambda: extractors[
+                    "speaker-same-session"
+                ].extract(samples, sample_rate=RATE),
                 "ours, speaker + warping": lambda: warping.extract(samples, sample_rate=RATE),
             },
             rounds=rounds,
@@ -111,7 +111,7 @@ def measure(what: str, path: str) -> None:
     extractors = {
         "librosa": FeatureExtractor(librosa_settings()),
         "kaldi": FeatureExtractor("kaldi"),
-        "speaker": FeatureExtractor("speaker"),
+        "speaker-same-session": FeatureExtractor("speaker-same-session"),
     }
     kind, _, preset = what.partition(":")
     samples = np.load(path) if kind in ("peer", "array") else None
@@ -153,10 +153,26 @@ def memory() -> None:
             ("librosa, 10 min in an array", "peer:", array),
             ("ours, preset librosa, 10 min in an array (to reach: 60)", "array:librosa", array),
             ("ours, preset kaldi, 10 min in an array (to reach: 60)", "array:kaldi", array),
-            ("ours, preset speaker, 10 min in an array (to reach: 60)", "array:speaker", array),
-            ("ours, extract, preset speaker, 10 min from a file", "extract:speaker", short),
-            ("ours, stream, preset speaker, 10 min from a file", "stream:speaker", short),
-            ("ours, stream, preset speaker, 3 h from a file", "stream:speaker", long),
+            (
+                "ours, preset speaker-same-session, 10 min in an array (to reach: 60)",
+                "array:speaker-same-session",
+                array,
+            ),
+            (
+                "ours, extract, preset speaker-same-session, 10 min from a file",
+                "extract:speaker-same-session",
+                short,
+            ),
+            (
+                "ours, stream, preset speaker-same-session, 10 min from a file",
+                "stream:speaker-same-session",
+                short,
+            ),
+            (
+                "ours, stream, preset speaker-same-session, 3 h from a file",
+                "stream:speaker-same-session",
+                long,
+            ),
         ]
         for name, what, path in rows:
             command = [sys.executable, __file__, "--measure", what, str(path)]

@@ -33,7 +33,9 @@ def record(tmp_path):
         for seed, name in enumerate(names):
             path = tmp_path / "corpus" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            samples = 0.1 * np.random.default_rng(seed).standard_normal(RATE)
+            # Loud in its middle only: steady noise is not speech.
+            level = np.where(abs(np.arange(RATE) - RATE / 2) < RATE / 4, 0.1, 0.001)
+            samples = level * np.random.default_rng(seed).standard_normal(RATE)
             soundfile.write(path, samples, RATE)
         return tmp_path / "corpus"
 
