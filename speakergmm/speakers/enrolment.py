@@ -1,8 +1,8 @@
 """Enrolment: statistics of recordings under the background model, and models adapted from them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from typing import Any
@@ -39,12 +39,15 @@ class SessionStatistics:
         Seconds of speech in the recording.
     n_frames : int
         Number of frames of speech in the recording.
+    measures : mapping of str to float
+        Quality of the recording by name of the measure; empty if it was not measured.
     """
 
     statistics: MixtureStatistics
     seconds: float
     speech_seconds: float
     n_frames: int
+    measures: Mapping[str, float] = field(default_factory=dict)
 
 
 AnyStatistics = MixtureStatistics | SessionStatistics

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,6 +24,7 @@ from speakergmm.speakers.integrity import Ledger, next_number, read_large, write
 from speakergmm.speakers.store_results import EnrolledRecording, EnrolmentReport
 from speakergmm.speakers.store_schema import SessionRow, SpeakerRow
 from speakergmm.speakers.system import SpeakerSystem
+from speakergmm.speakers.trial_measures import recording_measures
 from speakergmm.speakers.values import StoreFile
 
 
@@ -57,20 +59,17 @@ class EnrolmentSession(enrolment.SessionStatistics):
 
     Parameters
     ----------
-    statistics, seconds, speech_seconds, n_frames
+    statistics, seconds, speech_seconds, n_frames, measures
         As in `SessionStatistics`.
     path : Path
         The recording.
     audio_sha256 : str
         SHA-256 of the decoded samples, by which the same audio is recognised in another file
         format.
-    measures : mapping of str to float
-        Quality of the recording, by name of the measure.
     """
 
-    path: Path
-    audio_sha256: str
-    measures: Mapping[str, float] = field(default_factory=dict)
+    path: Path = field(kw_only=True)
+    audio_sha256: str = field(kw_only=True)
 
     @property
     def file_name(self) -> str:
@@ -220,7 +219,9 @@ def _insert_session(
         utc_now(),
         software_versions()["speakergmm"],
         write_large(ledger.file, "statistics", number, packed),
-        json.dumps(dict(session.measures), sort_keys=True),
+        json.dumps(
+            {name: v for name, v in session.measures.items() if isfinite(v)}, sort_keys=True
+        ),
     )
     ledger.insert(row)
 
@@ -277,6 +278,7 @@ class CollectSession:
             found.seconds,
             found.speech_seconds,
             found.n_frames,
-            path,
-            hash_audio(path),
+            recording_measures(path, self.background.features),
+            path=path,
+            audio_sha256=hash_audio(path),
         )

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from speakergmm.options import Options, anything, nested, one_of, real, text, whole
+from speakergmm.corpora.augmentation.augmentation_options import AnyAugmentation
+from speakergmm.options import Options, anything, nested, one_of, real, text, whole, yes_no
 from speakergmm.ranges import refused
 
 Parameter = Literal["means", "weights", "variances"]
@@ -237,6 +238,11 @@ class ProtocolOptions(Options):
         The exact likelihood ratio, or linear scoring from statistics.
     score_normalisation : NormalisationOptions
         Normalisation of the scores; the cohort are the background speakers of the protocol.
+    test_versions : AugmentationOptions, str, sequence of str or dict, optional
+        Conditions in each of which every test recording is scored, such as "default"; by default
+        as it is.
+    measures : bool, default=False
+        Measure the recordings of each trial, for a calibration.
     """
 
     split: str = text("eval", "Part of the protocol that is run: dev or eval.")
@@ -248,3 +254,11 @@ class ProtocolOptions(Options):
     score_normalisation: NormalisationOptions = nested(
         NormalisationOptions, "Normalisation of the scores."
     )
+    test_versions: AnyAugmentation = anything(
+        None,
+        "Score every test recording in several conditions: 'default' or names, separated by "
+        "commas (default: as it is).",
+        kind=str,
+        flags=("test-augment",),
+    )
+    measures: bool = yes_no(False, "Measure the recordings of each trial.")

@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from speakergmm.corpora import AnyPath, Protocol, Split, Utterance, is_path, read_protocol
-from speakergmm.corpora.protocol import PathNumbers
+from speakergmm.corpora import AnyPath, Protocol, Split, is_path, read_protocol
+from speakergmm.corpora.augmentation import as_augmentation
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import CorpusError, InsufficientDataError
-from speakergmm.features import FeatureConfig, FeatureStore, map_recordings
+from speakergmm.features import FeatureStore, map_recordings
 from speakergmm.metrics import Scores
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.ranges import wrong_type
-from speakergmm.run_context import OnSkip, RunContext, SkippedRecording, warn_of_skip
+from speakergmm.run_context import RunContext, SkippedRecording, warn_of_skip
 from speakergmm.speakers import enrolment
 from speakergmm.speakers.backends import Terms, stack_terms
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.cohort import make_cohort
 from speakergmm.speakers.cohort_scores import check_cohort
 from speakergmm.speakers.extraction import (
-    SpeechStream,
     map_grouped_recordings,
     opened_store,
-    recording_of,
     whole_recordings,
 )
-from speakergmm.speakers.normalised_scorer import NormalisedScorer
 from speakergmm.speakers.speaker_options import AdaptationOptions, ProtocolOptions
 from speakergmm.speakers.system import AnySystem, SpeakerSystem, loaded_system
+from speakergmm.speakers.trial_measures import enrolment_measures, mean_of_statistics
+from speakergmm.speakers.trial_scoring import (
+    CollectStatistics,
+    EnrolledMeasures,
+    ScoreClaims,
+    TrialTable,
+)
 
 # Recordings of each background speaker that a cohort with tests keeps as tests.
 _TESTS_PER_SPEAKER = 10
@@ -76,14 +79,16 @@ def run_protocol(
     **changes
         Fields of `ProtocolOptions` and of the options in it, in place of those of `options`:
         ``split``, ``relevance_factor``, ``parameters``, ``top_c``, ``backend``,
-        ``normalisation``, ``cohort_top``.
+        ``normalisation``, ``cohort_top``, ``test_versions``, ``measures``.
 
     Returns
     -------
     Scores
         In the order of the trial list, without the trials that cannot be scored. Unless it is
         normalised, a score is the average log-likelihood ratio per frame of speech, in natural
-        logarithms. Further columns of the list are its conditions.
+        logarithms. Further columns of the list are its conditions. With ``test_versions`` a column
+        "condition" names the version of the test, which is part of its path (``a.wav#babble``);
+        with ``measures`` there is a column for each measure of a trial.
 
     Raises
     ------
@@ -105,13 +110,21 @@ def run_protocol(
     store = opened_store(store, made.background.features)
     if made.normalisation.normalisation != "none" and made.cohort is not None:
         check_cohort(made.cohort.speakers, split.models)
-    names, terms = _enrolled_terms(split, made, store, engine, run)
+    names, terms, enrolled = _enrolled_terms(split, made, options.measures, store, engine, run)
+    versions = as_augmentation(options.test_versions)
+    conditions = ("",) if versions is None else tuple(versions.conditions)
 
     # Each test recording is read once and scored against all of its models.
     scorer = made.scorer(names, terms)
-    trials = TrialTable(split, scorer.names)
+    trials = TrialTable(split, scorer.names, n_versions=len(conditions))
     scored = map_recordings(
-        ScoreClaims(made.background.features, scorer, options.scoring.top_c),
+        ScoreClaims(
+            made.background,
+            scorer,
+            options.scoring.top_c,
+            versions,
+            enrolled if options.measures else None,
+        ),
         whole_recordings(trials.claimed_paths, store, engine=engine),
         [trials.claims[os.fspath(path)] for path in trials.claimed_paths],
         engine=engine,
@@ -119,7 +132,8 @@ def run_protocol(
         description="Scoring trials",
     )
     for utterance, found in scored:
-        trials.take(os.fspath(utterance.path), found)
+        for version, claims in enumerate(found):
+            trials.take(os.fspath(utterance.path), version, claims)
 
     # The scores in the order of the trial list.
     kept = np.flatnonzero(~np.isnan(trials.scores))
@@ -128,13 +142,27 @@ def run_protocol(
             f"{protocol.source}: none of the {len(split.trials)} trials of {options.split!r} can "
             "be scored"
         )
-    listed = [split.trials[row] for row in kept.tolist()]
+    of_version, rows = np.divmod(kept, len(split.trials))
+    listed = [split.trials[row] for row in rows.tolist()]
+    columns = {name: np.array(values, object)[rows] for name, values in split.conditions.items()}
+    suffixes = [""] * len(conditions)
+    if versions is not None:
+        columns["condition"] = np.array(conditions, object)[of_version]
+        suffixes = ["" if name == "clean" else f"#{name}" for name in conditions]
+    for name, values in trials.measures.items():
+        columns[name] = np.array([f"{value:.6g}" for value in values.ravel()[kept]], object)
     return Scores(
         np.array([trial.model for trial in listed], dtype=object),
-        np.array([trial.name for trial in listed], dtype=object),
-        trials.scores[kept],
+        np.array(
+            [
+                trial.name + suffixes[place]
+                for trial, place in zip(listed, of_version.tolist(), strict=True)
+            ],
+            dtype=object,
+        ),
+        trials.scores.ravel()[kept],
         np.array([trial.label for trial in listed], dtype=object),
-        {name: np.array(values, object)[kept] for name, values in split.conditions.items()},
+        columns,
     )
 
 
@@ -205,18 +233,29 @@ def _enrolled_models(
 def _enrolled_terms(
     split: Split,
     system: SpeakerSystem,
+    measured: bool,
     store: FeatureStore | None,
     engine: Engine,
     run: RunContext,
-) -> tuple[tuple[str, ...], Terms]:
-    """Return the names of the models that can be enrolled, and their terms."""
+) -> tuple[tuple[str, ...], Terms, list[EnrolledMeasures]]:
+    """Return the names of the models that can be enrolled, their terms, and what is known of each.
+
+    The last is empty unless it is asked for.
+    """
     backend = system.backend
-    collect = CollectStatistics(system.background, backend.needs_second_order)
-    terms = {
-        model: backend.enroll([each.statistics for each in usable], name=model)
-        for model, usable in _usable_sessions(split, collect, store, engine, run)
-    }
-    return tuple(terms), stack_terms(backend, terms.values())
+    collect = CollectStatistics(system.background, backend.needs_second_order, measured)
+    terms, known = {}, []
+    for model, usable in _usable_sessions(split, collect, store, engine, run):
+        statistics = [each.statistics for each in usable]
+        terms[model] = backend.enroll(statistics, name=model)
+        if measured:
+            known.append(
+                EnrolledMeasures(
+                    enrolment_measures(each.measures for each in usable),
+                    mean_of_statistics(statistics),
+                )
+            )
+    return tuple(terms), stack_terms(backend, terms.values()), known
 
 
 def _usable_sessions(
@@ -294,98 +333,3 @@ def _system_of(
         run=run,
     )
     return system.replace(cohort=cohort, normalisation=options.score_normalisation)
-
-
-class TrialTable:
-    """The trials of a split by recording and model, and their scores.
-
-    Parameters
-    ----------
-    split : Split
-    names : sequence of str
-        Models that are scored, in the order of the scorer.
-
-    Attributes
-    ----------
-    claims : dict of str to array of int
-        By path of a recording, the places in `names` of the models that are claimed to
-        speak in it, in ascending order; without recordings of which no model is scored.
-    claimed_paths : tuple of Path
-        The recordings of `claims`.
-    scores : array of float, shape (N,)
-        Score of each trial; NaN until it is taken.
-    """
-
-    def __init__(self, split: Split, names: Sequence[str]) -> None:
-        self._split = split
-        place_of = {name: place for place, name in enumerate(names)}
-        number_of = PathNumbers()
-        n_trials = len(split.trials)
-        models = np.fromiter((place_of.get(t.model, -1) for t in split.trials), np.int32, n_trials)
-        tests = np.fromiter((number_of(t.path) for t in split.trials), np.int32, n_trials)
-        self.scores = np.full(n_trials, np.nan)
-        # Rows of each recording, in the order of the list.
-        order = np.argsort(tests, kind="stable")
-        bounds = np.searchsorted(tests[order], np.arange(1, len(number_of.paths)))
-        all_rows = np.split(order, bounds)
-        self._rows = dict(zip(map(os.fspath, number_of.paths), all_rows, strict=True))
-        self._models = models
-        scored = {name: rows[models[rows] >= 0] for name, rows in self._rows.items()}
-        self.claims = {name: np.sort(models[rows]) for name, rows in scored.items() if len(rows)}
-        self.claimed_paths = tuple(
-            path for path in number_of.paths if os.fspath(path) in self.claims
-        )
-
-    def take(self, recording: str, scores: NDArray[np.float64]) -> None:
-        """Take the scores of the claims of a recording."""
-        rows = self._rows[recording]
-        rows = rows[self._models[rows] >= 0]
-        self.scores[rows] = scores[np.searchsorted(self.claims[recording], self._models[rows])]
-
-    def with_lost_trials(self, report: OnSkip) -> OnSkip:
-        """Return a report of skipped recordings that adds the trials which are lost with each."""
-
-        def told(skipped: SkippedRecording) -> None:
-            rows = self._rows[os.fspath(skipped.path)].tolist()
-            lost = (self._split.trials[row] for row in rows)
-            affected = tuple(f"{trial.model} {trial.name}" for trial in lost)
-            report(replace(skipped, affected=affected))
-
-        return told
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CollectStatistics:
-    """Statistics of a recording under the background model; can be sent to worker processes."""
-
-    background: BackgroundModel
-    second_order: bool
-
-    def __call__(self, utterance: Utterance) -> enrolment.SessionStatistics:
-        """Return the statistics of one recording."""
-        return enrolment.collect_statistics(
-            self.background, recording_of(utterance), second_order=self.second_order
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoreClaims:
-    """Scores of a recording for the models that are claimed to speak in it.
-
-    It can be sent to worker processes. Less than half of the models are scored alone, others
-    together with all.
-    """
-
-    config: FeatureConfig
-    scorer: NormalisedScorer
-    top_c: int | None
-
-    def __call__(self, utterance: Utterance, places: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return the scores of one recording for the models at some places of the scorer."""
-        few = 2 * len(places) < len(self.scorer)
-        names = [self.scorer.names[place] for place in places.tolist()]
-        scorer = self.scorer.subset(names) if few else self.scorer
-        speech = SpeechStream(self.config, [recording_of(utterance)])
-        scores, _ = scorer.score_blocks(speech, top_c=self.top_c)
-        speech.check()
-        return scores if few else scores[places]

@@ -1,0 +1,161 @@
+"""Measures of a trial: the quality of its recordings, and how far they are from each other.
+
+A calibration takes them as covariates, and knows by them which recordings are unlike those that it
+saw. Names of measures of the test begin with ``test_``, those of the speaker's recordings with
+``enrolment_``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite, nan, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.features import FeatureConfig, WeightedFrames, measure_quality
+from speakergmm.mixtures import DiagonalMixture, MixtureStatistics
+
+MEASURE_PREFIXES = ("test_", "enrolment_", "channel_")
+"""Beginnings of the names of measures, by which columns of scores are recognised."""
+
+
+def recording_measures(audio: Any, config: FeatureConfig, **segment: Any) -> dict[str, float]:
+    """Return the measures of the quality of a recording by name; see `measure_quality`."""
+    return measure_quality(audio, config=config, **segment).to_dict()
+
+
+def enrolment_measures(sessions: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Return the measures of a speaker's recordings together.
+
+    Parameters
+    ----------
+    sessions : iterable of mapping of str to float
+        The measures of each recording.
+
+    Returns
+    -------
+    dict of str to float
+        Seconds of speech are summed, of the others the mean is taken; NaN (of a recording without
+        speech) counts as missing.
+
+    Examples
+    --------
+    >>> enrolment_measures([{"speech_seconds": 1.0, "snr_db": 20.0}] * 2)
+    {'speech_seconds': 2.0, 'snr_db': 20.0}
+    """
+    found: dict[str, list[float]] = {}
+    for measures in sessions:
+        for name, value in measures.items():
+            known = found.setdefault(name, [])
+            if isfinite(value):
+                known.append(value)
+    return {
+        name: (sum(values) if name == "speech_seconds" else sum(values) / len(values))
+        if values
+        else nan
+        for name, values in found.items()
+    }
+
+
+@dataclass(slots=True, eq=False)
+class MeasuredSpeech:
+    """The speech of a test, which is measured while it passes.
+
+    Parameters
+    ----------
+    blocks : iterable of WeightedFrames
+    background : DiagonalMixture
+        Of D features.
+    """
+
+    blocks: Iterable[WeightedFrames]
+    background: DiagonalMixture
+    _sum: NDArray[np.float64] | None = field(default=None, init=False)
+    _log_likelihood: float = field(default=0.0, init=False)
+    _occupancy: float = field(default=0.0, init=False)
+
+    def __iter__(self) -> Iterator[WeightedFrames]:
+        for block in self.blocks:
+            values, weights = block
+            if len(values):
+                counts = np.ones(len(values)) if weights is None else weights.astype(np.float64)
+                total = counts @ values.astype(np.float64)
+                self._sum = total if self._sum is None else self._sum + total
+                self._log_likelihood += float(counts @ self.background.log_likelihood(values))
+                self._occupancy += float(counts.sum())
+            yield block
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of the features, shape (D,)."""
+        assert self._sum is not None
+        return self._sum / self._occupancy
+
+    @property
+    def background_log_likelihood(self) -> float:
+        """Log-likelihood per frame under the background model."""
+        return self._log_likelihood / self._occupancy
+
+
+def mean_of_statistics(sessions: Sequence[MixtureStatistics]) -> NDArray[np.float64]:
+    """Return the mean of the features of a speaker's sessions, shape (D,)."""
+    about_zero = [each.about_zero() for each in sessions]
+    total = sum(each.first_order.sum(axis=0) for each in about_zero)
+    return np.asarray(total / sum(float(each.counts.sum()) for each in about_zero))
+
+
+def channel_distance(
+    background: DiagonalMixture, one: NDArray[np.float64], other: NDArray[np.float64]
+) -> float:
+    """Return the distance of two means of features, in standard deviations of all speech.
+
+    Parameters
+    ----------
+    background : DiagonalMixture
+        Its overall variances are those of all speech.
+    one, other : array, shape (D,)
+        Means over speech, in which a channel leaves its mark.
+
+    Returns
+    -------
+    float
+        The root of the mean square over features.
+
+    Examples
+    --------
+    >>> ubm = DiagonalMixture([0.5, 0.5], [[-1.0], [1.0]], [[3.0], [3.0]])
+    >>> channel_distance(ubm, np.array([2.0]), np.array([0.0]))
+    1.0
+    """
+    means, weights = background.means, background.weights
+    centre = weights @ means
+    variances = weights @ (background.variances + (means - centre) ** 2)
+    return sqrt(float(np.mean((one - other) ** 2 / variances)))
+
+
+def measures_of_trial(
+    test: Mapping[str, float],
+    enrolment: Mapping[str, float],
+    speech: MeasuredSpeech,
+    enrolment_mean: NDArray[np.float64],
+) -> dict[str, float]:
+    """Return all measures of a trial by name.
+
+    Parameters
+    ----------
+    test, enrolment : mapping of str to float
+        Measures of the test, and of the speaker's recordings together.
+    speech : MeasuredSpeech
+        The speech of the test, which has passed.
+    enrolment_mean : array, shape (D,)
+        Mean of the features of the speaker's recordings.
+    """
+    return {
+        **{f"test_{name}": value for name, value in test.items()},
+        **{f"enrolment_{name}": value for name, value in enrolment.items()},
+        "test_background_log_likelihood": speech.background_log_likelihood,
+        "channel_distance": channel_distance(speech.background, speech.mean, enrolment_mean),
+    }

@@ -1,0 +1,193 @@
+"""Scoring of the trials of a protocol, recording by recording: what workers do, and its results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.corpora import Split, Utterance
+from speakergmm.corpora.augmentation import AugmentationOptions
+from speakergmm.corpora.protocol import PathNumbers
+from speakergmm.features import augmented_recordings
+from speakergmm.run_context import OnSkip, SkippedRecording
+from speakergmm.speakers import enrolment
+from speakergmm.speakers.background import BackgroundModel
+from speakergmm.speakers.extraction import SpeechStream, recording_of
+from speakergmm.speakers.normalised_scorer import NormalisedScorer
+from speakergmm.speakers.trial_measures import (
+    MeasuredSpeech,
+    measures_of_trial,
+    recording_measures,
+)
+
+
+class ScoredClaims(NamedTuple):
+    """Scores and measures of one recording for each of the models that are claimed to speak in it.
+
+    Attributes
+    ----------
+    scores : array, shape (N,)
+    measures : mapping of str to array, shape (N,)
+        Measures of each trial by name; empty if none were asked for.
+    """
+
+    scores: NDArray[np.float64]
+    measures: Mapping[str, NDArray[np.float64]]
+
+
+class EnrolledMeasures(NamedTuple):
+    """What is known of a model's recordings: their measures, and the mean of their features."""
+
+    measures: Mapping[str, float]
+    mean: NDArray[np.float64]
+
+
+class TrialTable:
+    """The trials of a split by recording and model, and their scores.
+
+    Parameters
+    ----------
+    split : Split
+    names : sequence of str
+        Models that are scored, in the order of the scorer.
+
+    Attributes
+    ----------
+    claims : dict of str to array of int
+        By path of a recording, the places in `names` of the models that are claimed to
+        speak in it, in ascending order; without recordings of which no model is scored.
+    claimed_paths : tuple of Path
+        The recordings of `claims`.
+    scores : array of float, shape (V, N)
+        Score of each trial in each version of its recording; NaN until it is taken.
+    measures : dict of str to array, shape (V, N)
+        Measures of each trial by name, if any were taken.
+    """
+
+    def __init__(self, split: Split, names: Sequence[str], *, n_versions: int = 1) -> None:
+        self._split = split
+        place_of = {name: place for place, name in enumerate(names)}
+        number_of = PathNumbers()
+        n_trials = len(split.trials)
+        models = np.fromiter((place_of.get(t.model, -1) for t in split.trials), np.int32, n_trials)
+        tests = np.fromiter((number_of(t.path) for t in split.trials), np.int32, n_trials)
+        self.scores = np.full((n_versions, n_trials), np.nan)
+        self.measures: dict[str, NDArray[np.float64]] = {}
+        # Rows of each recording, in the order of the list.
+        order = np.argsort(tests, kind="stable")
+        bounds = np.searchsorted(tests[order], np.arange(1, len(number_of.paths)))
+        all_rows = np.split(order, bounds)
+        self._rows = dict(zip(map(os.fspath, number_of.paths), all_rows, strict=True))
+        self._models = models
+        scored = {name: rows[models[rows] >= 0] for name, rows in self._rows.items()}
+        self.claims = {name: np.sort(models[rows]) for name, rows in scored.items() if len(rows)}
+        self.claimed_paths = tuple(
+            path for path in number_of.paths if os.fspath(path) in self.claims
+        )
+
+    def take(self, recording: str, version: int, found: ScoredClaims) -> None:
+        """Take the scores and measures of the claims of a recording, in one of its versions."""
+        rows = self._rows[recording]
+        rows = rows[self._models[rows] >= 0]
+        places = np.searchsorted(self.claims[recording], self._models[rows])
+        self.scores[version, rows] = found.scores[places]
+        for name, values in found.measures.items():
+            known = self.measures.setdefault(name, np.full(self.scores.shape, np.nan))
+            known[version, rows] = values[places]
+
+    def with_lost_trials(self, report: OnSkip) -> OnSkip:
+        """Return a report of skipped recordings that adds the trials which are lost with each."""
+
+        def told(skipped: SkippedRecording) -> None:
+            rows = self._rows[os.fspath(skipped.path)].tolist()
+            lost = (self._split.trials[row] for row in rows)
+            affected = tuple(f"{trial.model} {trial.name}" for trial in lost)
+            report(replace(skipped, affected=affected))
+
+        return told
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CollectStatistics:
+    """Statistics of a recording under the background model; can be sent to worker processes."""
+
+    background: BackgroundModel
+    second_order: bool
+    measured: bool = False
+
+    def __call__(self, utterance: Utterance) -> enrolment.SessionStatistics:
+        """Return the statistics of one recording."""
+        found = enrolment.collect_statistics(
+            self.background, recording_of(utterance), second_order=self.second_order
+        )
+        if not self.measured:
+            return found
+        return replace(found, measures=recording_measures(utterance.path, self.background.features))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreClaims:
+    """Scores of a recording for the models that are claimed to speak in it.
+
+    It can be sent to worker processes. Less than half of the models are scored alone, others
+    together with all.
+
+    Parameters
+    ----------
+    background : BackgroundModel
+    scorer : NormalisedScorer
+    top_c : int or None
+        Components that are evaluated per frame.
+    versions : AugmentationOptions or None
+        Conditions in each of which the recording is scored; None for the recording as it is.
+    enrolled : sequence of EnrolledMeasures or None
+        What is known of each model of the scorer, if trials are to be measured.
+    """
+
+    background: BackgroundModel
+    scorer: NormalisedScorer
+    top_c: int | None
+    versions: AugmentationOptions | None = None
+    enrolled: Sequence[EnrolledMeasures] | None = None
+
+    def __call__(self, utterance: Utterance, places: NDArray[np.int32]) -> list[ScoredClaims]:
+        """Return the results of one recording for models at some places, version by version."""
+        few = 2 * len(places) < len(self.scorer)
+        names = [self.scorer.names[place] for place in places.tolist()]
+        scorer = self.scorer.subset(names) if few else self.scorer
+        kept: Any = slice(None) if few else places
+        found = []
+        for audio, options, source in self._audio(utterance):
+            stream = SpeechStream(self.background.features, [audio], options)
+            speech = MeasuredSpeech(stream, self.background.mixture)
+            blocks = stream if self.enrolled is None else speech
+            scores, _ = scorer.score_blocks(blocks, top_c=self.top_c)
+            stream.check()
+            measures: dict[str, NDArray[np.float64]] = {}
+            if self.enrolled is not None:
+                own = recording_measures(source, self.background.features, **options)
+                of_trials = [
+                    measures_of_trial(own, known.measures, speech, known.mean)
+                    for known in (self.enrolled[place] for place in places.tolist())
+                ]
+                names_of_measures = of_trials[0] if of_trials else {}
+                measures = {
+                    name: np.array([each[name] for each in of_trials]) for name in names_of_measures
+                }
+            found.append(ScoredClaims(scores[kept], measures))
+        return found
+
+    def _audio(self, utterance: Utterance) -> Iterator[tuple[Any, dict[str, Any], Any]]:
+        """Yield what is scored, how it is read, and the audio that is measured."""
+        if self.versions is None:
+            yield recording_of(utterance), {}, utterance.path
+            return
+        rate = self.background.features.sample_rate
+        for _, version in augmented_recordings(utterance.path, self.versions, rate):
+            held = version if isinstance(version, np.ndarray) else np.concatenate(list(version))
+            yield held, {"sample_rate": rate}, held
