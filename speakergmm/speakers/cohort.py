@@ -129,7 +129,7 @@ class Cohort(records.Filed):
 
     @property
     def same_speaker(self) -> NDArray[np.bool_]:
-        """Where model and test are of one speaker, shape (C, N)."""
+        """Mask of models and tests of one speaker, shape (C, N)."""
         same: NDArray[np.bool_] = np.arange(len(self.speakers))[:, None] == self.owners
         return same
 
@@ -277,7 +277,7 @@ def _joined(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _CohortWork:
-    """What is done with a recording of a cohort; can be sent to worker processes."""
+    """Work on a recording of a cohort; can be sent to worker processes."""
 
     background: BackgroundModel
     second_order: bool

@@ -149,7 +149,7 @@ class NormalisationOptions(Options):
 
     @property
     def needs_tests(self) -> bool:
-        """Whether the normalisation needs recordings of the cohort, and not only its models."""
+        """Return whether recordings of the cohort are needed, and not only its models."""
         return self.normalisation not in ("none", "t")
 
 

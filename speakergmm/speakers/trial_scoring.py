@@ -41,7 +41,7 @@ class ScoredClaims(NamedTuple):
 
 
 class EnrolledMeasures(NamedTuple):
-    """What is known of a model's recordings: their measures, and the mean of their features."""
+    """Measures of the recordings of a model, and the mean of their features."""
 
     measures: Mapping[str, float]
     mean: NDArray[np.float64]

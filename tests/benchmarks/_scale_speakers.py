@@ -97,7 +97,14 @@ def random_sessions(
         name = f"speaker {number:06d}"
         yield (
             name,
-            EnrolmentSession(statistics, length, length, Path(f"{name}.wav"), f"{number:064x}"),
+            EnrolmentSession(
+                statistics,
+                length,
+                length,
+                n_frames,
+                path=Path(f"{name}.wav"),
+                audio_sha256=f"{number:064x}",
+            ),
         )
 
 

@@ -74,7 +74,7 @@ class Backend(Protocol):
 
     @property
     def needs_second_order(self) -> bool:
-        """Whether enrolment needs second-order statistics."""
+        """Return whether enrolment needs second-order statistics."""
         ...
 
     @property

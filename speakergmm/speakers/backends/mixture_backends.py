@@ -43,7 +43,7 @@ class GmmUbmBackend:
 
     @property
     def needs_second_order(self) -> bool:
-        """Whether enrolment needs second-order statistics."""
+        """Return whether enrolment needs second-order statistics."""
         return self.adaptation.second_order
 
     @property

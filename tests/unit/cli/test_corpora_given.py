@@ -233,8 +233,8 @@ def test_protocols_say_what_is_not_read(command, record, tmp_path, world):
     where = record("ana/1.wav", "ana/2.wav")
     lists = tmp_path / "lists"
     lists.mkdir()
-    (lists / "eval_enroll.tsv").write_text("model\tpath\nana\tana/1.wav\n")
-    (lists / "eval_trials.tsv").write_text("model\tpath\tchannel\nana\tana/2.wav\t1\n")
+    (lists / "eval_enroll.tsv").write_text("model\tpath\tchannel\nana\tana/1.wav\t1\n")
+    (lists / "eval_trials.tsv").write_text("model\tpath\nana\tana/2.wav\n")
     code, _, err = command(
         *("run-protocol", lists, "--data-dir", where, "--ubm", world.ubm),
         *("-o", tmp_path / "scores.tsv"),
