@@ -103,8 +103,10 @@ def test_scores_are_those_of_the_formula_in_the_order_of_the_list(protocol, back
         sessions = [collect_statistics(background, path).statistics for path in paths]
         models[name] = adapt_speaker(background, sessions, relevance_factor=5.0).mixture
     for trial, score in list(zip(split.trials, scores.scores, strict=True))[::4]:
-        frames = frames_of(trial.path).astype(np.float64)
-        expected = oracle.average_ratio(frames, models[trial.model], background.mixture, top_c)
+        frames, weights = FeatureExtractor("speaker").extract(trial.path).speech_frames
+        expected = oracle.average_ratio(
+            frames.astype(np.float64), models[trial.model], background.mixture, top_c, weights
+        )
         assert score == pytest.approx(expected, abs=1e-4)
 
 
