@@ -59,6 +59,11 @@ KINDS = {
     "speaker store": Kind(
         "speakergmm.speakers.store:SpeakerStore", "enroll makes one", has_info=True
     ),
+    "score calibration": Kind(
+        "speakergmm.speakers.calibration.score_calibration:Calibration",
+        "calibrate makes one",
+        has_info=True,
+    ),
     "feature store": Kind(
         "speakergmm.features.store.feature_store:FeatureStore", "extract makes one", has_info=True
     ),

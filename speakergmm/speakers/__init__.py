@@ -14,6 +14,26 @@ if TYPE_CHECKING:
     from speakergmm.speakers.backends import Backend as Backend
     from speakergmm.speakers.background import BackgroundModel as BackgroundModel
     from speakergmm.speakers.background import BackgroundWarning as BackgroundWarning
+    from speakergmm.speakers.calibration.calibration_evidence import (
+        CalibrationEvidence as CalibrationEvidence,
+    )
+    from speakergmm.speakers.calibration.calibration_options import (
+        CalibrationOptions as CalibrationOptions,
+    )
+    from speakergmm.speakers.calibration.calibration_trials import (
+        CalibrationTrials as CalibrationTrials,
+    )
+    from speakergmm.speakers.calibration.fitted_maps import (
+        cross_validated_llrs as cross_validated_llrs,
+    )
+    from speakergmm.speakers.calibration.llr_bounds import llr_bounds as llr_bounds
+    from speakergmm.speakers.calibration.measure_kinds import MEASURE_KINDS as MEASURE_KINDS
+    from speakergmm.speakers.calibration.measure_kinds import MeasureKind as MeasureKind
+    from speakergmm.speakers.calibration.score_calibration import Calibration as Calibration
+    from speakergmm.speakers.calibration.score_calibration import (
+        check_disjoint_speakers as check_disjoint_speakers,
+    )
+    from speakergmm.speakers.calibration.score_calibration import fit_calibration as fit_calibration
     from speakergmm.speakers.cohort import Cohort as Cohort
     from speakergmm.speakers.cohort import CohortOptions as CohortOptions
     from speakergmm.speakers.cohort import make_cohort as make_cohort

@@ -38,7 +38,13 @@ from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, 
 from speakergmm.recognition import AcousticModel, FeatureNormalisation, SilenceModel
 from speakergmm.records import digest
 from speakergmm.run_context import RunContext
-from speakergmm.speakers import BackgroundModel, SpeakerStore
+from speakergmm.speakers import (
+    BackgroundModel,
+    Calibration,
+    CalibrationTrials,
+    SpeakerStore,
+    fit_calibration,
+)
 
 X = np.random.default_rng(0).normal(size=(120, 3))
 FEATURES = FeatureConfig.preset("speaker")
@@ -103,6 +109,25 @@ def _use_background(path: Path) -> Any:
 
 def _statistics() -> MixtureStatistics:
     return accumulate(DiagonalMixture([0.5, 0.5], [[0.0] * 3, [1.0] * 3], np.ones((2, 3))), X)
+
+
+def _calibration() -> Calibration:
+    names = np.array(["ann", "bob", "cid", "dan"])
+    models, tests = (each.ravel() for each in np.meshgrid(names, np.tile(names, 3)))
+    noise = np.random.default_rng(5).normal(size=len(models))
+    sex = np.where(np.isin(models, ("ann", "cid")), "f", "m")
+    return fit_calibration(
+        CalibrationTrials(
+            3.0 * (models == tests) + noise, models == tests, models, tests,
+            {"snr_db": 20 + noise**2}, {"sex": sex},
+        )
+    )  # fmt: skip
+
+
+def _use_calibration(path: Path) -> Any:
+    found = Calibration.load(path)
+    llrs = found.llr([0.5, 9.0], {"snr_db": 22.0}).tobytes()
+    return found.digest, repr(found.info()), llrs, found.unlike({"snr_db": 1.0})
 
 
 def _acoustic() -> AcousticModel:
@@ -252,6 +277,7 @@ KINDS = {
         _record(_statistics, "statistics"),
         lambda path: (digest(found := MixtureStatistics.load(path)), float(found.counts.sum())),
     ),
+    "score calibration": Kept(_record(_calibration, "calibration"), _use_calibration, 1000),
     "acoustic model": Kept(_record(_acoustic, "am"), _use_acoustic, 1000),
     "gaussian mixture": _estimator(GaussianMixture(2, random_state=0), _fit, _scores),
     "stepwise mixture": _estimator(

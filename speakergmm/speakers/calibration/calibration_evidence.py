@@ -1,0 +1,150 @@
+"""The evidence of a calibration: cross-validated ratios of its trials, with their speakers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.ranges import choice
+from speakergmm.speakers.calibration.calibration_trials import CalibrationTrials
+
+# Trials of either kind that are kept; of more, some stand for others.
+_MOST_TRIALS = 50_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupColumn:
+    """A column of the trial list: the group of each trial, such as the sex of the speaker.
+
+    Parameters
+    ----------
+    name : str
+        Name of the column.
+    groups : tuple of str
+        The groups, sorted.
+    places : array of int, shape (N,)
+        Place in `groups` of each trial.
+    """
+
+    name: str
+    groups: tuple[str, ...]
+    places: Annotated[NDArray[np.int32], "N"]
+
+    def __post_init__(self) -> None:
+        _check_places(f"column {self.name!r}", self.places, len(self.groups))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibrationEvidence:
+    """Log-likelihood ratios of trials whose speakers the calibration that made them never saw.
+
+    Parameters
+    ----------
+    llrs : array, shape (N,)
+        Natural logarithms, not bounded.
+    is_target : array of bool, shape (N,)
+        Kind of each trial.
+    models, tests : array of int, shape (N,)
+        Place in `speakers` of the speakers of model and test recording.
+    counts : array, shape (N,)
+        Number of trials that each stands for, at least 1.
+    speakers : tuple of str
+        Names of the speakers.
+    columns : tuple of GroupColumn
+        Further columns of the trial list.
+    """
+
+    llrs: Annotated[NDArray[np.float64], "N"]
+    is_target: Annotated[NDArray[np.bool_], "N"]
+    models: Annotated[NDArray[np.int32], "N"]
+    tests: Annotated[NDArray[np.int32], "N"]
+    counts: Annotated[NDArray[np.float64], "N"]
+    speakers: tuple[str, ...]
+    columns: tuple[GroupColumn, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.llrs).all() and (self.counts >= 1).all()):
+            raise InvalidInputError("evidence must have finite ratios and counts of at least 1")
+        if not 0 < np.count_nonzero(self.is_target) < len(self.llrs):
+            raise InvalidInputError("evidence must have target and nontarget trials")
+        for name in ("models", "tests"):
+            _check_places(name, getattr(self, name), len(self.speakers))
+        if any(len(column.places) != len(self.llrs) for column in self.columns):
+            raise InvalidInputError("evidence must have a group for each trial in every column")
+
+    @classmethod
+    def of(
+        cls,
+        trials: CalibrationTrials,
+        llrs: NDArray[np.float64],
+        *,
+        seed: int = 0,
+        most: int = _MOST_TRIALS,
+    ) -> Self:
+        """Return the evidence of trials, thinned if there are more than `most` of a kind.
+
+        Notes
+        -----
+        Of too many trials of a kind, the half of `most` whose ratios mislead most are all kept,
+        since errors are rare and count; of the others a random part is kept, each of which stands
+        for several.
+        """
+        rng = np.random.default_rng(seed)
+        counts = np.ones(len(llrs))
+        for target in (True, False):
+            rows = np.flatnonzero(trials.is_target == target)
+            if len(rows) > most:
+                rest = rows[np.argsort(llrs[rows] * (1 if target else -1), kind="stable")]
+                rest = rest[most // 2 :]
+                kept = rng.choice(rest, size=most - most // 2, replace=False)
+                counts[rest] = 0.0
+                counts[kept] = len(rest) / len(kept)
+        kept = np.flatnonzero(counts)
+        return cls(
+            llrs[kept],
+            trials.is_target[kept],
+            trials.model_index[kept],
+            trials.test_index[kept],
+            counts[kept],
+            trials.speakers,
+            tuple(_column(*each, kept) for each in sorted(trials.conditions.items())),
+        )
+
+    @property
+    def target(self) -> NDArray[np.float64]:
+        """Ratios of the target trials."""
+        return self.llrs[self.is_target]
+
+    @property
+    def nontarget(self) -> NDArray[np.float64]:
+        """Ratios of the nontarget trials."""
+        return self.llrs[~self.is_target]
+
+    def groups(self, name: str) -> Mapping[str, NDArray[np.bool_]]:
+        """Return the trials of each group of a column, as a mask of shape (N,).
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no such column.
+        """
+        known = {column.name: column for column in self.columns}
+        if not known:
+            raise InvalidInputError(f"column {name!r}: the calibration trials had no columns")
+        column = known[choice("column", name, known)]
+        return {group: column.places == place for place, group in enumerate(column.groups)}
+
+
+def _column(name: str, values: NDArray[Any], kept: NDArray[np.int64]) -> GroupColumn:
+    groups, places = np.unique(values[kept].astype(str), return_inverse=True)
+    return GroupColumn(name, tuple(groups.tolist()), places.astype(np.int32))
+
+
+def _check_places(name: str, places: NDArray[np.int32], length: int) -> None:
+    if len(places) and not (places.min() >= 0 and places.max() < length):
+        raise InvalidInputError(f"{name} must be in 0..{length - 1}")
