@@ -1,140 +1,124 @@
-"""Speaker verification with a GMM-UBM (Reynolds, Quatieri and Dunn 2000).
+"""Speaker verification: GMM-UBM, robust features, normalised scores, calibrated decisions.
 
 python recipes/verification/run.py choose --data DIR         # the dev tables: settings
-python recipes/verification/run.py report --data DIR         # the eval table
+python recipes/verification/run.py report --data DIR         # the eval tables
 python recipes/verification/run.py report --synthetic FOLDER # the same on synthetic speech
 """
 
-import statistics
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-from settings import FACTORS, Settings
+from calibrated import CALIBRATION, calibration_rows
+from conditions import CONDITIONS
+from ladder import Rung, climb, cross
+from settings import FACTORS, NORMALISED, ROBUST_FACTORS, SAME_SESSION, difference
+from systems import Work, measured, train
+from tables import figure_cells, head, mean_figures, row
 
-from speakergmm.corpora import Protocol, make_synthetic_corpus, read_protocol
-from speakergmm.metrics import Evaluation, evaluate
-from speakergmm.speakers import BackgroundModel, run_protocol
+from speakergmm.corpora import Protocol, Utterance, make_synthetic_corpus, read_protocol
+from speakergmm.speakers import BackgroundModel
 
 REAL = ("dspspeech20", "arabic_speech_commands", "librispeech")
 DataOption = Annotated[Path | None, typer.Option(help="Folder of real speech, with protocols/.")]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Protocols (default: all).")]
 app = typer.Typer(add_completion=False, help=__doc__)
 
 
-def run(
-    protocol: Protocol,
-    settings: Settings,
-    *,
-    split: str,
-    seed: int,
-    jobs: int,
-    n_bootstrap: int = 0,
-) -> Evaluation:
-    """Train a background model, run the protocol with it, and evaluate the scores."""
-    assert protocol.background is not None
-    background = BackgroundModel.train(
-        protocol.background,
-        features=settings.config(),
-        n_components=settings.n_components,
-        seed=seed,
-        engine=jobs,
-    )
-    scores = run_protocol(
-        protocol,
-        background,
-        split=split,
-        relevance_factor=settings.relevance_factor,
-        top_c=settings.top_c,
-        engine=jobs,
-    )
-    return evaluate(scores, n_bootstrap=n_bootstrap)
-
-
 def protocols(
-    data: Path | None, synthetic: Path | None, names: Sequence[str]
-) -> Iterator[tuple[str, Protocol]]:
-    """Yield the names and protocols of the data that are asked for."""
-    if data is not None:
-        for name in names:
-            yield name, read_protocol(data / "protocols" / name, data_dir=data)
-    if synthetic is not None:
-        yield "synthetic", make_synthetic_corpus(synthetic, seed=0, engine=2)
+    data: Path | None, synthetic: Path | None, names: Sequence[str] | None
+) -> Iterator[tuple[str, Protocol, Path]]:
+    """Yield name, protocol and folder of the data that are asked for."""
     if data is None and synthetic is None:
         raise typer.BadParameter("give --data DIR or --synthetic FOLDER")
+    for name in names or REAL if data is not None else ():
+        yield name, read_protocol(data / "protocols" / name, data_dir=data), data
+    if synthetic is not None:
+        yield "synthetic", make_synthetic_corpus(synthetic, seed=0, engine=2), synthetic
 
 
-def row(*cells: str) -> None:
-    print("| " + " | ".join(cells) + " |", flush=True)
+def further_speakers(data: Path | None) -> Sequence[Utterance]:
+    """Return recordings of LibriSpeech's background speakers, of whom cohorts have some."""
+    if data is None:
+        return ()
+    background = read_protocol(data / "protocols" / REAL[2], data_dir=data).background
+    return () if background is None else background.utterances
 
 
 @app.command()
 def choose(
-    data: DataOption, seeds: int = 2, jobs: JobsOption = 1, factor: list[str] | None = None
+    data: DataOption,
+    seeds: int = 1,
+    jobs: JobsOption = 1,
+    factor: list[str] | None = None,
+    names: SetOption = None,
+    robust: bool = True,
 ) -> None:
     """Compare settings on the dev lists; eval is not touched."""
-    sets = list(protocols(data, None, REAL[:2]))
-    row("factor", "value", *(f"{name}: EER / minDCF(0.05)" for name, _ in sets), "mean EER")
-    row(*["---"] * (3 + len(sets)))
-    for name, variants in FACTORS.items():
-        for settings in variants if factor is None or name in factor else ():
-            cells, errors = [], []
-            for _, protocol in sets:
-                found = [
-                    run(protocol, settings, split="dev", seed=seed, jobs=jobs)
-                    for seed in range(seeds)
-                ]
-                eer = statistics.mean(each["eer_linear"].value for each in found)
-                cost = statistics.mean(each["min_dcf_0.05"].value for each in found)
-                cells.append(f"{100 * eer:.2f} / {cost:.3f}")
-                errors.append(eer)
-            row(name, _value(name, settings), *cells, f"{100 * statistics.mean(errors):.2f}")
-
-
-def _value(factor: str, settings: Settings) -> str:
-    if factor == "components":
-        return str(settings.n_components)
-    if factor == "relevance factor":
-        return f"{settings.relevance_factor:g}"
-    return ", ".join(f"{key} {value}" for key, value in settings.features.items())
+    table = ROBUST_FACTORS if robust else FACTORS
+    conditions = CONDITIONS if robust else CONDITIONS[:1]
+    head("factor", "set", "settings", *(f"{name}: EER % / minDCF(0.05)" for name in conditions),
+         *(["pooled"] if robust else []))  # fmt: skip
+    with TemporaryDirectory() as folder:
+        for name, protocol, root in protocols(data, None, names or REAL[:2]):
+            for title, variants in table.items():
+                for settings in variants if factor is None or title in factor else ():
+                    several = [
+                        measured(
+                            protocol,
+                            settings,
+                            Work(seed, jobs, Path(folder), root, further_speakers(data)),
+                            split="dev",
+                            conditions=conditions,
+                        )
+                        for seed in range(seeds)
+                    ]
+                    base = NORMALISED if robust else SAME_SESSION
+                    found = mean_figures(several)[: len(conditions) + robust]
+                    row(title, name, difference(settings, base), *found)
 
 
 @app.command()
 def report(
     data: DataOption = None,
     synthetic: Annotated[Path | None, typer.Option(help="Folder for synthetic speech.")] = None,
-    seeds: int = 5,
+    names: SetOption = None,
+    seed: int = 0,
     jobs: JobsOption = 1,
+    n_bootstrap: int = 1000,
 ) -> None:
-    """Measure the chosen settings on the eval lists, with and without channel normalisation."""
-    row("set", "channel", "EER linear %", "EER ROCCH %", "minDCF 0.01", "minDCF 0.05", "top-1 %",
-        "EER over seeds", "seconds")  # fmt: skip
-    row(*["---"] * 9)
-    for name, protocol in protocols(data, synthetic, REAL):
-        for channel in ("none", "mean", "sliding_mean"):
-            settings = Settings(features={"normalisation": channel})
-            start = time.perf_counter()
-            first = run(protocol, settings, split="eval", seed=0, jobs=jobs, n_bootstrap=1000)
-            seconds = time.perf_counter() - start
-            others = [
-                run(protocol, settings, split="eval", seed=seed, jobs=jobs)["eer_linear"].value
-                for seed in range(1, seeds)
-            ]
-            spread = [100 * eer for eer in (first["eer_linear"].value, *others)]
-            row(
-                name,
-                channel,
-                *(
-                    f"{first[key].format_value()} ({first[key].format_interval()})"
-                    for key in ("eer_linear", "eer_rocch", "min_dcf_0.01", "min_dcf_0.05")
-                ),
-                f"{first['identification_top1'].format_value()} "
-                f"({first['identification_top1'].format_interval()})",
-                f"{min(spread):.2f} to {max(spread):.2f}",
-                f"{seconds:.0f}",
-            )
+    """Measure the ladder of systems on the eval lists, in all conditions of the test."""
+    others = further_speakers(data)
+    rungs: dict[str, list[Rung]] = {}
+    models: BackgroundModel | None = None
+    head("set", "system", *CONDITIONS, "pooled", "seconds")
+    with TemporaryDirectory() as folder:
+        for name, protocol, root in protocols(data, synthetic, names):
+            work = Work(seed, jobs, Path(folder), root, others)
+            for rung in climb(protocol, work):
+                print_rung(name, rung, n_bootstrap)
+                rungs.setdefault(name, []).append(rung)
+            if name in REAL[:2]:
+                models = models or train(others, NORMALISED, work)
+                rungs[name].append(cross(protocol, models, work))
+                print_rung(name, rungs[name][-1], n_bootstrap)
+    print()
+    head("set", "system", "condition", *CALIBRATION)
+    for name, listed in rungs.items():
+        for rung in listed:
+            if rung.dev is not None:
+                found = calibration_rows(rung.dev, rung.scores, n_bootstrap=n_bootstrap)
+                for condition, cells in found.items():
+                    row(name, rung.title, condition, *cells)
+
+
+def print_rung(name: str, rung: Rung, n_bootstrap: int) -> None:
+    """Print the row of a rung."""
+    figures = figure_cells(rung.scores, n_bootstrap=n_bootstrap)
+    row(name, rung.title, *figures, f"{rung.seconds:.0f}")
 
 
 if __name__ == "__main__":

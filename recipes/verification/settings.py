@@ -1,7 +1,7 @@
-"""The settings that the recipe compares on the dev lists, and those that were chosen."""
+"""The systems that the recipe measures, and the settings that it compares on the dev lists."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from speakergmm.features import FeatureConfig
@@ -9,40 +9,118 @@ from speakergmm.features import FeatureConfig
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings to be compared; the defaults were chosen on dev (RESULTS.md has the tables)."""
+    """A system; values other than the defaults were chosen on dev (RESULTS.md has the tables).
+
+    Parameters
+    ----------
+    preset, features
+        A preset of features, and what is changed of it.
+    n_components, relevance_factor, top_c
+        Of the mixtures.
+    augmentation : str or None
+        Conditions of background, enrolment and cohort.
+    normalisation, cohort_top
+        Of the scores.
+    shared_cohort : int
+        Speakers of LibriSpeech in the cohort beside those of the background.
+    calibrated : bool
+        Scores become log-likelihood ratios by the dev lists, in the conditions of the test.
+    """
 
     n_components: int = 64
     relevance_factor: float = 3.0
+    preset: str = "speaker-same-session"
     features: dict[str, Any] = field(default_factory=dict)
     top_c: int | None = None
+    augmentation: str | None = None
+    normalisation: str = "none"
+    cohort_top: int | None = None
+    shared_cohort: int = 0
+    calibrated: bool = False
 
     def config(self) -> FeatureConfig:
         """Return the preset with the changes of these settings."""
-        return FeatureConfig.preset("speaker-same-session").replace(**self.features)
+        return FeatureConfig.preset(self.preset).replace(**self.features)
 
 
-# One factor at a time around the preset, so that few comparisons are made on the dev lists.
-FACTORS: dict[str, Sequence[Settings]] = {
-    "components": [Settings(n_components=n) for n in (32, 64, 128, 256)],
-    "relevance factor": [Settings(relevance_factor=r) for r in (0.5, 1.0, 3.0, 6.0, 10.0, 16.0)],
-    "filters": [Settings(features={"n_filters": n}) for n in (26, 40, 60, 80)],
-    "cepstra": [Settings(features={"n_ceps": n}) for n in (15, 19, 23)],
-    "energy": [Settings(features={"energy": energy}) for energy in ("log_energy", "none")],
-    "orders of deltas": [Settings(features={"deltas": n}) for n in (0, 1, 2)],
-    "speech threshold": [
-        *(Settings(features={"vad_threshold": t}) for t in (3.5, 4.5, 5.5, 6.5)),
-        Settings(features={"voice_activity": "two_gaussian"}),
-        Settings(features={"voice_activity": "none"}),
-    ],
-    "channel": [
-        Settings(features=changes)
-        for changes in (
-            {"normalisation": "none"},
-            {"normalisation": "mean"},
-            {"normalisation": "sliding_mean"},
-            {"normalisation": "warping"},
-            {"rasta": True},
-        )
-    ],
-    "cepstra or linear": [Settings(features={"kind": kind}) for kind in ("mfcc", "lfcc")],
+SAME_SESSION = Settings()
+ROBUST = Settings(preset="speaker", n_components=128, relevance_factor=3.0, augmentation="default")
+NORMALISED = replace(ROBUST, normalisation="t", cohort_top=40, shared_cohort=63)
+CALIBRATED = replace(NORMALISED, calibrated=True)
+
+# Each rung adds one thing to the one before it; T-norm of the first one stands beside the ladder.
+LADDER: dict[str, Settings] = {
+    "GMM-UBM": replace(SAME_SESSION, calibrated=True),
+    "GMM-UBM, T-norm": replace(SAME_SESSION, normalisation="t"),
+    "GMM-UBM, S-norm": replace(SAME_SESSION, normalisation="s"),
+    "robust features": replace(ROBUST, augmentation=None),
+    "multi-condition": ROBUST,
+    "normalised, calibrated": CALIBRATED,
 }
+
+
+def _around(base: Settings, **fields: Sequence[Any]) -> list[Settings]:
+    """Return settings that differ from a base in one field at a time."""
+    return [replace(base, **{name: value}) for name, values in fields.items() for value in values]
+
+
+def _features(base: Settings, *changes: dict[str, Any]) -> list[Settings]:
+    return [replace(base, features=each) for each in changes]
+
+
+# One factor at a time around a system, so that few comparisons are made on the dev lists: for one
+# session clean recordings count, for the robust system all conditions of the test.
+FACTORS: dict[str, Sequence[Settings]] = {
+    "components": _around(SAME_SESSION, n_components=(32, 64, 128, 256)),
+    "relevance factor": _around(SAME_SESSION, relevance_factor=(0.5, 1.0, 3.0, 6.0, 10.0, 16.0)),
+    "filters": _features(SAME_SESSION, *({"n_filters": n} for n in (26, 40, 60, 80))),
+    "cepstra": _features(SAME_SESSION, *({"n_ceps": n} for n in (15, 19, 23))),
+    "energy": _features(SAME_SESSION, *({"energy": name} for name in ("log_energy", "none"))),
+    "orders of deltas": _features(SAME_SESSION, *({"deltas": n} for n in (0, 1, 2))),
+    "speech threshold": _features(
+        SAME_SESSION,
+        *({"vad_threshold": t} for t in (3.5, 4.5, 5.5, 6.5)),
+        {"voice_activity": "two_gaussian"},
+        {"voice_activity": "none"},
+    ),
+    "channel": _features(
+        SAME_SESSION,
+        *({"normalisation": name} for name in ("none", "mean", "sliding_mean", "warping")),
+        {"rasta": True},
+    ),
+    "cepstra or linear": _features(SAME_SESSION, *({"kind": kind} for kind in ("mfcc", "lfcc"))),
+    "score normalisation": _around(SAME_SESSION, normalisation=("none", "z", "t", "zt", "s")),
+}
+ROBUST_FACTORS: dict[str, Sequence[Settings]] = {
+    "components": _around(NORMALISED, n_components=(64, 128, 256)),
+    "relevance factor": _around(NORMALISED, relevance_factor=(3.0, 6.0, 10.0, 16.0)),
+    "augmentation": _around(
+        NORMALISED,
+        augmentation=(
+            None,
+            "default",
+            "clean,babble,noise,reverberation,gain",
+            "clean,telephone,noise,reverberation,gain",
+            "clean,telephone,babble,noise,reverberation,gain,codec,clipping",
+        ),
+    ),
+    "frame weights": _features(
+        NORMALISED,
+        {"frame_weights": "none"},
+        *({"snr_midpoint": each} for each in (0.5, 1.0, 1.5, 2.0)),
+    ),
+    "upper frequency": _features(NORMALISED, *({"high_frequency": f} for f in (None, 7600.0))),
+    "cohort": [
+        replace(NORMALISED, normalisation="none", cohort_top=None, shared_cohort=0),
+        replace(NORMALISED, cohort_top=None, shared_cohort=0),
+        *_around(NORMALISED, cohort_top=(None, 20, 40)),
+    ],
+}
+
+
+def difference(settings: Settings, base: Settings) -> str:
+    """Return what settings change of those that they are compared with."""
+    changed = [
+        f"{name} {value}" for name, value in vars(settings).items() if value != getattr(base, name)
+    ]
+    return ", ".join(changed) or "as chosen"

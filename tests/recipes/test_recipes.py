@@ -1,13 +1,18 @@
 """The recipes run on a small corpus; their figures on real speech stand in their RESULTS.md."""
 
 import importlib.util
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
+from speakergmm.audio import read_audio
 from speakergmm.corpora import Protocol, make_synthetic_corpus
+from speakergmm.corpora.augmentation import active_power
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -19,7 +24,8 @@ def load(monkeypatch):
     def import_recipe(name: str) -> ModuleType:
         folder = RECIPES / name
         monkeypatch.syspath_prepend(str(folder))
-        monkeypatch.delitem(sys.modules, "settings", raising=False)
+        for module in folder.glob("*.py"):
+            monkeypatch.delitem(sys.modules, module.stem, raising=False)
         spec = importlib.util.spec_from_file_location(f"recipe_{name}", folder / "run.py")
         assert spec is not None
         assert spec.loader is not None
@@ -48,21 +54,71 @@ def test_run_files_stay_short():
         assert len(run.read_text().splitlines()) < 150, run
 
 
-@pytest.mark.slow
-def test_verification(load, protocol):
+@pytest.fixture
+def verification(load, protocol, tmp_path):
+    """The recipe of verification, and a function that runs a system of it on the small corpus."""
     recipe = load("verification")
+
+    def run(split, conditions, **changes):
+        settings = replace(recipe.SAME_SESSION, n_components=8, **changes)
+        root = Path(os.path.commonpath(each.path for each in protocol.background.utterances))
+        work = recipe.Work(0, 1, tmp_path, root.parent)
+        return recipe.measured(protocol, settings, work, split=split, conditions=conditions)
+
+    return recipe, run
+
+
+@pytest.mark.slow
+def test_verification(verification):
+    recipe, run = verification
     for split, n_trials in (("dev", 8), ("eval", 18)):
-        found = recipe.run(protocol, recipe.Settings(n_components=8), split=split, seed=0, jobs=1)
-        assert found.n_trials == n_trials
-        assert 0 <= found["eer_linear"].value < 0.5
+        scores = run(split, recipe.CONDITIONS, normalisation="t")
+        assert len(scores) == n_trials * len(recipe.CONDITIONS)
+        figures, pooled = recipe.mean_figures([scores])
+        assert len(figures) == len(recipe.CONDITIONS) + 1
+        assert 0 <= pooled < 0.5
 
 
 def test_verification_offers_each_setting_once(load):
     recipe = load("verification")
-    for name, variants in recipe.FACTORS.items():
-        values = [recipe._value(name, settings) for settings in variants]
-        assert len(set(values)) == len(values)
-        assert all(settings.config() for settings in variants)
+    for base, table in (
+        (recipe.SAME_SESSION, recipe.FACTORS),
+        (recipe.NORMALISED, recipe.ROBUST_FACTORS),
+    ):
+        for variants in table.values():
+            values = [recipe.difference(settings, base) for settings in variants]
+            assert len(set(values)) == len(values)
+            assert all(settings.config() for settings in variants)
+
+
+def test_verification_changes_only_what_a_condition_says(load):
+    load("verification")
+    conditions = sys.modules["conditions"]
+    rate = conditions.RATE
+    times = np.arange(rate) / rate
+    tones = {f: np.sin(2 * np.pi * f * times).astype(np.float32) / 4 for f in (100, 1000, 5000)}
+    levels = {
+        f: np.sqrt(2 * np.mean(conditions.telephone(x)[2000:-2000] ** 2)) for f, x in tones.items()
+    }
+    assert levels[100] < 0.01 > levels[5000]
+    assert levels[1000] == pytest.approx(0.25, rel=0.02)
+    quieter = conditions.gain(tones[1000])
+    assert 20 * np.log10(np.abs(quieter).max() / 0.25) == pytest.approx(-12, abs=0.01)
+    assert np.abs(conditions.loudspeaker(tones[1000])).max() <= 0.25
+
+
+@pytest.mark.parametrize("offsets", [False, True])
+def test_verification_adds_babble_at_its_distance(load, protocol, offsets):
+    load("verification")
+    conditions = sys.modules["conditions"]
+    speech, _ = read_audio(protocol.split("eval").test_paths()[0], sample_rate=conditions.RATE)
+    talkers = conditions.talkers_of(protocol)
+    speech = speech / 4  # nothing is attenuated
+    mixed = conditions.babble(speech, 7, talkers, offsets=offsets)
+    ratio = active_power(speech, conditions.RATE) / active_power(mixed - speech, conditions.RATE)
+    assert 10 * np.log10(ratio) == pytest.approx(10, abs=0.05)
+    assert (mixed == conditions.babble(speech, 7, talkers, offsets=offsets)).all()
+    assert (mixed != conditions.babble(speech, 8, talkers, offsets=offsets)).any()
 
 
 @pytest.mark.slow

@@ -1,0 +1,69 @@
+"""The ladder of systems: each rung is trained, run and calibrated on one protocol."""
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from conditions import CONDITIONS, POOLED
+from settings import CALIBRATED, LADDER, Settings
+from systems import Work, complete, score, train
+
+from speakergmm.corpora import Protocol
+from speakergmm.metrics import Scores
+from speakergmm.speakers import BackgroundModel, SpeakerSystem
+
+
+class Rung(NamedTuple):
+    """The result of a rung.
+
+    Attributes
+    ----------
+    title : str
+    scores : Scores
+        Of eval, in all conditions.
+    dev : Scores or None
+        Of dev in the conditions on which it is calibrated; None if it is not.
+    seconds : float
+        Wall-clock time of training, enrolment and scoring of eval.
+    """
+
+    title: str
+    scores: Scores
+    dev: Scores | None
+    seconds: float
+
+
+def climb(protocol: Protocol, work: Work) -> Iterator[Rung]:
+    """Yield the rungs of the ladder on a protocol, and one with the models of another corpus."""
+    assert protocol.background is not None
+    trained: dict[str, BackgroundModel] = {}
+    for title, settings in LADDER.items():
+        start = time.perf_counter()
+        kind = f"{settings.preset} {settings.n_components} {settings.augmentation}"
+        if kind not in trained:
+            trained[kind] = train(protocol.background, settings, work)
+        own = protocol.background.utterances
+        system = complete(trained[kind], own, settings, work)
+        yield _measured(title, protocol, system, settings, work, start)
+
+
+def cross(protocol: Protocol, background: BackgroundModel, work: Work) -> Rung:
+    """Return the highest rung with a background and a cohort of other speakers than its own."""
+    system = complete(background, work.others, CALIBRATED, work)
+    return _measured("models of LibriSpeech", protocol, system, CALIBRATED, work)
+
+
+def _measured(
+    title: str,
+    protocol: Protocol,
+    system: SpeakerSystem,
+    settings: Settings,
+    work: Work,
+    start: float | None = None,
+) -> Rung:
+    start = time.perf_counter() if start is None else start
+    measures = settings.calibrated and "dev" in protocol.splits
+    scores = score(system, protocol, "eval", CONDITIONS, work, measures=measures)
+    seconds = time.perf_counter() - start
+    dev = score(system, protocol, "dev", POOLED, work, measures=True) if measures else None
+    return Rung(title, scores, dev, seconds)

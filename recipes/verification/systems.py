@@ -1,0 +1,149 @@
+"""Systems of the recipe: from settings and a protocol to scores in the conditions of the test."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from conditions import in_conditions, talkers_of
+from settings import Settings
+
+from speakergmm.corpora import Corpus, Protocol, Utterance
+from speakergmm.metrics import Scores
+from speakergmm.speakers import (
+    AdaptationOptions,
+    BackgroundModel,
+    NormalisationOptions,
+    SpeakerSystem,
+    make_cohort,
+    run_protocol,
+)
+
+_TESTS_PER_SPEAKER = 10  # of a cohort, for the normalisations that need tests
+
+
+class Work(NamedTuple):
+    """How and where a run is done.
+
+    Attributes
+    ----------
+    seed, jobs : int
+        Seed of the mixtures, and number of processes.
+    folder : Path
+        Where changed recordings are written.
+    root : Path
+        Folder of the data.
+    others : sequence of Utterance
+        Recordings of further speakers for cohorts, one of each.
+    """
+
+    seed: int
+    jobs: int
+    folder: Path
+    root: Path
+    others: Sequence[Utterance] = ()
+
+
+def evenly(utterances: Sequence[Utterance], n: int) -> list[Utterance]:
+    """Return n of the utterances, which are one per speaker, evenly spaced in their order."""
+    places = np.linspace(0, len(utterances) - 1, min(n, len(utterances))).round().astype(int)
+    return [utterances[place] for place in places]
+
+
+def train(speech: Corpus | Sequence[Utterance], settings: Settings, work: Work) -> BackgroundModel:
+    """Return a background model of speech of many speakers."""
+    return BackgroundModel.train(
+        speech,
+        features=settings.config(),
+        n_components=settings.n_components,
+        augmentation=settings.augmentation,
+        seed=work.seed,
+        engine=work.jobs,
+    )
+
+
+def complete(
+    background: BackgroundModel, own: Sequence[Utterance], settings: Settings, work: Work
+) -> SpeakerSystem:
+    """Return the system of a background model, with a cohort if scores are normalised.
+
+    Parameters
+    ----------
+    background : BackgroundModel
+    own : sequence of Utterance
+        Recordings of its speakers, who are in the cohort; if there is one of each, some are.
+    settings : Settings
+    work : Work
+    """
+    adaptation = AdaptationOptions(relevance_factor=settings.relevance_factor)
+    system = SpeakerSystem(background, adaptation)
+    if settings.normalisation == "none":
+        return system
+    options = NormalisationOptions(
+        normalisation=settings.normalisation,  # type: ignore[arg-type] # checked there
+        cohort_top=settings.cohort_top,
+    )
+    cohort = make_cohort(
+        cohort_recordings(own, work.others, settings.shared_cohort),
+        background,
+        system.backend,
+        tests_per_speaker=_TESTS_PER_SPEAKER if options.needs_tests else 0,
+        engine=work.jobs,
+    )
+    return system.replace(cohort=cohort, normalisation=options)
+
+
+def cohort_recordings(
+    own: Sequence[Utterance], others: Sequence[Utterance], n_others: int
+) -> list[Utterance]:
+    """Return the recordings of a cohort: of own speakers, and of some others."""
+    single = len({each.speaker for each in own}) == len(own)
+    chosen = evenly(own, n_others) if single and n_others else list(own)
+    there = {each.path for each in own}
+    return chosen + [
+        replace(each, id=f"cohort-{each.id}", speaker=f"cohort-{each.speaker}")
+        for each in evenly(others, n_others)
+        if each.path not in there
+    ]
+
+
+def score(
+    system: SpeakerSystem,
+    protocol: Protocol,
+    split: str,
+    conditions: Sequence[str],
+    work: Work,
+    *,
+    measures: bool = False,
+) -> Scores:
+    """Return the scores of a split in conditions of the test, which is a column of them."""
+    changed = in_conditions(
+        protocol.split(split),
+        talkers_of(protocol),
+        work.folder,
+        root=work.root,
+        conditions=conditions,
+    )
+    trials = replace(protocol, splits={**protocol.splits, split: changed})
+    return run_protocol(trials, system, split=split, measures=measures, engine=work.jobs)
+
+
+def measured(
+    protocol: Protocol,
+    settings: Settings,
+    work: Work,
+    *,
+    split: str,
+    conditions: Sequence[str],
+) -> Scores:
+    """Train a system on the background of a protocol, and return the scores of a split."""
+    assert protocol.background is not None
+    background = train(protocol.background, settings, work)
+    system = complete(background, protocol.background.utterances, settings, work)
+    return score(system, protocol, split, conditions, work)
+
+
+def in_condition(scores: Scores, *conditions: str) -> Scores:
+    """Return the scores in one or several conditions of the test."""
+    return scores.select(np.isin(scores.condition("condition").astype(str), conditions))
