@@ -73,6 +73,10 @@ class InsufficientDataError(SpeakerGmmError):
     """There is too little speech, or there are too few frames or speakers, for the operation."""
 
 
+class CannotPromiseError(InsufficientDataError):
+    """The trials of a calibration are too few for the error rates that are asked for."""
+
+
 class CollapsedComponentError(SpeakerGmmError, ValueError):
     """A component of a mixture has shrunk to a point or a plane: no variance floor held it."""
 

@@ -23,12 +23,24 @@ if TYPE_CHECKING:
     from speakergmm.speakers.calibration.calibration_trials import (
         CalibrationTrials as CalibrationTrials,
     )
+    from speakergmm.speakers.calibration.decisions import Decision as Decision
+    from speakergmm.speakers.calibration.decisions import OpenSetDecision as OpenSetDecision
+    from speakergmm.speakers.calibration.decisions import decide as decide
+    from speakergmm.speakers.calibration.decisions import decide_open_set as decide_open_set
+    from speakergmm.speakers.calibration.decisions import posterior as posterior
+    from speakergmm.speakers.calibration.decisions import verbal_scale as verbal_scale
     from speakergmm.speakers.calibration.fitted_maps import (
         cross_validated_llrs as cross_validated_llrs,
     )
     from speakergmm.speakers.calibration.llr_bounds import llr_bounds as llr_bounds
     from speakergmm.speakers.calibration.measure_kinds import MEASURE_KINDS as MEASURE_KINDS
     from speakergmm.speakers.calibration.measure_kinds import MeasureKind as MeasureKind
+    from speakergmm.speakers.calibration.promises import GroupRates as GroupRates
+    from speakergmm.speakers.calibration.promises import Promise as Promise
+    from speakergmm.speakers.calibration.promises import bayes_threshold as bayes_threshold
+    from speakergmm.speakers.calibration.promises import promise_at as promise_at
+    from speakergmm.speakers.calibration.promises import rates_by_group as rates_by_group
+    from speakergmm.speakers.calibration.promises import threshold_for_rate as threshold_for_rate
     from speakergmm.speakers.calibration.score_calibration import Calibration as Calibration
     from speakergmm.speakers.calibration.score_calibration import (
         check_disjoint_speakers as check_disjoint_speakers,
@@ -55,6 +67,8 @@ if TYPE_CHECKING:
     from speakergmm.speakers.enrolment_sessions import collect_sessions as collect_sessions
     from speakergmm.speakers.enrolment_sessions import enroll_sessions as enroll_sessions
     from speakergmm.speakers.extraction import MINIMUM_SPEECH_SECONDS as MINIMUM_SPEECH_SECONDS
+    from speakergmm.speakers.given_recordings import as_recordings as as_recordings
+    from speakergmm.speakers.given_recordings import audio_identity as audio_identity
     from speakergmm.speakers.identification_experiment import ScoreMatrix as ScoreMatrix
     from speakergmm.speakers.identification_experiment import (
         run_identification as run_identification,
@@ -70,7 +84,6 @@ if TYPE_CHECKING:
         SpeakerMixtureOptions as SpeakerMixtureOptions,
     )
     from speakergmm.speakers.normalised_scorer import NormalisedScorer as NormalisedScorer
-    from speakergmm.speakers.packed_terms import PackedTerms as PackedTerms
     from speakergmm.speakers.score_normalisation import CohortMoments as CohortMoments
     from speakergmm.speakers.score_normalisation import adaptive_s_norm as adaptive_s_norm
     from speakergmm.speakers.score_normalisation import cohort_moments as cohort_moments

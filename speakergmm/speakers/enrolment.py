@@ -7,10 +7,6 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from speakergmm.corpora import AnyPath
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
@@ -20,6 +16,12 @@ from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, 
 from speakergmm.ranges import wrong_type
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.extraction import SpeechStream
+from speakergmm.speakers.given_recordings import (
+    AnyRecording,
+    GivenSamples,
+    joined_blocks,
+    sound_of,
+)
 from speakergmm.speakers.speaker_options import AdaptationOptions
 
 
@@ -77,7 +79,7 @@ class SpeakerModel:
 
 def collect_statistics(
     background: AnyBackground,
-    audio: AnyPath | NDArray[np.floating] | StoredRecording,
+    audio: AnyRecording | StoredRecording,
     *,
     sample_rate: int | None = None,
     start: float = 0.0,
@@ -89,10 +91,10 @@ def collect_statistics(
     Parameters
     ----------
     background : BackgroundModel or path
-    audio : path, array of shape (N,), or StoredRecording
-        The recording, its samples, or its features in a store.
+    audio : path, array of shape (N,), iterator over such arrays, or StoredRecording
+        The recording, its samples whole or in blocks, or its features in a store.
     sample_rate : int, optional
-        Sampling rate in hertz; only if `audio` is an array.
+        Sampling rate in hertz; only if `audio` is samples.
     start, end : float
         Beginning and end of the segment to use, in seconds; by default the whole recording.
     second_order : bool, default=False
@@ -111,6 +113,8 @@ def collect_statistics(
     """
     background = as_background(background)
     segment = {"sample_rate": sample_rate, "start": start, "end": end}
+    if background.augmentation is not None and isinstance(audio, Iterator):
+        audio = joined_blocks(audio)  # which are read once for each condition
     speech = SpeechStream(background.features, [audio], segment)
     total = sum_speech(background.mixture, speech, second_order=second_order)
     speech.check()
@@ -122,14 +126,17 @@ def collect_statistics(
 
 def _further_versions(
     background: BackgroundModel,
-    audio: AnyPath | NDArray[np.floating] | StoredRecording,
+    audio: AnyRecording | StoredRecording,
     segment: dict[str, Any],
 ) -> Iterator[SpeechStream]:
     """Yield the speech of a recording in each condition of the background model but clean."""
     if background.augmentation is None:
         return
     rate = background.features.sample_rate
-    source = audio.path if isinstance(audio, StoredRecording) else audio
+    source: Any = audio
+    if isinstance(audio, StoredRecording | GivenSamples):
+        source, given = sound_of(audio)
+        segment = segment | given
     for condition, version in augmented_recordings(
         source, background.augmentation, rate, **segment
     ):

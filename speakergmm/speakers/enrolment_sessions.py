@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import ClassVar
 
-from speakergmm.corpora import Utterance, comparison_key, hash_audio
+from speakergmm.corpora import Utterance, comparison_key
 from speakergmm.engine import ONE_WORKER, Engine
 from speakergmm.errors import StoreError
 from speakergmm.features import FeatureStore
@@ -20,6 +20,7 @@ from speakergmm.speakers import enrolment, store_queries
 from speakergmm.speakers.backends import pack_terms
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.extraction import recording_of, whole_recordings
+from speakergmm.speakers.given_recordings import GivenSamples, audio_identity, sound_of
 from speakergmm.speakers.integrity import Ledger, next_number, read_large, write_large
 from speakergmm.speakers.store_results import EnrolledRecording, EnrolmentReport
 from speakergmm.speakers.store_schema import SessionRow, SpeakerRow
@@ -79,7 +80,7 @@ class EnrolmentSession(enrolment.SessionStatistics):
 
 def collect_sessions(
     background: BackgroundModel,
-    paths: Sequence[Path],
+    paths: Sequence[Path | GivenSamples],
     *,
     second_order: bool = False,
     store: FeatureStore | None = None,
@@ -91,7 +92,7 @@ def collect_sessions(
     Parameters
     ----------
     background : BackgroundModel
-    paths : sequence of Path
+    paths : sequence of Path or GivenSamples
     second_order : bool, default=False
         Collect second-order statistics as well.
     store : FeatureStore, optional
@@ -272,13 +273,13 @@ class CollectSession:
         found = enrolment.collect_statistics(
             self.background, recording_of(utterance), second_order=self.second_order
         )
-        path = utterance.path
+        audio, rate = sound_of(utterance)
         return EnrolmentSession(
             found.statistics,
             found.seconds,
             found.speech_seconds,
             found.n_frames,
-            recording_measures(path, self.background.features),
-            path=path,
-            audio_sha256=hash_audio(path),
+            recording_measures(audio, self.background.features, **rate),
+            path=utterance.path,
+            audio_sha256=audio_identity(utterance),
         )

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from speakergmm.corpora import AnyPath, Utterance, is_path
 from speakergmm.engine import ONE_WORKER, Engine
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import (
     FeatureConfig,
+    FeatureExtractor,
     Features,
     FeatureStore,
     StoredRecording,
@@ -25,6 +24,7 @@ from speakergmm.features import (
 )
 from speakergmm.ranges import wrong_type
 from speakergmm.run_context import RunContext
+from speakergmm.speakers.given_recordings import GivenFile, GivenSamples, sound_of
 
 Result = TypeVar("Result")
 
@@ -95,16 +95,8 @@ def map_grouped_recordings(
                 results.pop(utterance, None)
 
 
-@dataclass(frozen=True, slots=True)
-class _GivenFile(Utterance):
-    """A file that is given by itself: its name need not be one that a list can contain."""
-
-    def __post_init__(self) -> None:
-        """Accept any name that the file system has, as it is."""
-
-
 def whole_recordings(
-    paths: Iterable[Path],
+    recordings: Iterable[Path | GivenSamples],
     store: FeatureStore | None = None,
     *,
     engine: Engine = ONE_WORKER,
@@ -113,14 +105,23 @@ def whole_recordings(
 
     Parameters
     ----------
-    paths : iterable of Path
+    recordings : iterable of Path or GivenSamples
     store : FeatureStore, optional
-        Recordings that it has are read from it; see `speakergmm.features.find_recordings`.
+        Recordings that it has are read from it; see `speakergmm.features.find_recordings`. Arrays
+        are not looked for.
     engine : Engine
         Workers that look for them.
     """
-    given = tuple(_GivenFile(os.fspath(path), path, None) for path in paths)
-    return given if store is None else find_recordings(store, given, engine=engine)
+    given: list[Utterance] = [
+        GivenFile(os.fspath(each), each, None) if isinstance(each, Path) else each
+        for each in recordings
+    ]
+    if store is not None:
+        places = [place for place, each in enumerate(given) if not isinstance(each, GivenSamples)]
+        found = find_recordings(store, [given[place] for place in places], engine=engine)
+        for place, each in zip(places, found, strict=True):
+            given[place] = each
+    return tuple(given)
 
 
 def opened_store(
@@ -163,8 +164,9 @@ class SpeechStream:
     Parameters
     ----------
     config : FeatureConfig
-    recordings : sequence of path, array or StoredRecording
-        Recordings, their samples, or recordings whose features are in a feature store.
+    recordings : sequence of path, array, iterator of arrays, StoredRecording or GivenSamples
+        Recordings, their samples whole or in blocks, or recordings whose features are in a feature
+        store.
     stream_options : mapping of str to object, optional
         Further keywords of `FeatureExtractor.stream`.
 
@@ -189,7 +191,7 @@ class SpeechStream:
             for block in (
                 stored_blocks(recording)
                 if isinstance(recording, StoredRecording)
-                else extractor.stream(recording, block_frames=_BLOCK_FRAMES, **self.stream_options)
+                else self._stream(extractor, recording)
             ):
                 self.seconds += block.duration
                 self.speech_seconds += block.speech_seconds
@@ -197,12 +199,20 @@ class SpeechStream:
                 self.n_frames += len(frames.values)
                 yield frames
 
+    def _stream(self, extractor: FeatureExtractor, recording: Any) -> Iterator[Features]:
+        """Return an iterator over the features of a recording that is extracted."""
+        options = {"block_frames": _BLOCK_FRAMES, **self.stream_options}
+        if isinstance(recording, GivenSamples):
+            recording, rate = sound_of(recording)
+            options |= rate
+        return extractor.stream(recording, **options)
+
     def check(self) -> None:
         """Raise an error if the recordings contain too little speech; see `check_speech`."""
         first = self.recordings[0]
-        if isinstance(first, StoredRecording):
+        if isinstance(first, Utterance):
             first = first.path
-        what = "the samples" if isinstance(first, np.ndarray) else os.fspath(first)
+        what = os.fspath(first) if is_path(first) else "the samples"
         more = len(self.recordings) - 1
         check_speech(self.speech_seconds, f"{what} and {more} more" if more else what)
 
@@ -234,9 +244,9 @@ def speech_features(recording: Utterance, config: FeatureConfig) -> Features:
     return features
 
 
-def recording_of(utterance: Utterance) -> StoredRecording | Path:
-    """Return what `SpeechStream` reads: a recording in a feature store, or the path of a file."""
-    return utterance if isinstance(utterance, StoredRecording) else utterance.path
+def recording_of(utterance: Utterance) -> StoredRecording | GivenSamples | Path:
+    """Return what `SpeechStream` reads: a recording in a feature store, samples, or a path."""
+    return utterance if isinstance(utterance, StoredRecording | GivenSamples) else utterance.path
 
 
 def check_speech(seconds: float, what: str) -> None:

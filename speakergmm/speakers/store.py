@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.audio import has_audio_suffix
-from speakergmm.corpora import AnyPath, Corpus, Utterance, check_speaker_name, is_path, quoted
+from speakergmm.corpora import AnyPath, check_speaker_name, is_path, quoted
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InvalidInputError, StoreError
 from speakergmm.features import FeatureConfig, FeatureStore, as_feature_config
@@ -37,6 +37,7 @@ from speakergmm.speakers.extraction import (
     recording_of,
     whole_recordings,
 )
+from speakergmm.speakers.given_recordings import AnyRecording, GivenSamples, as_recordings
 from speakergmm.speakers.integrity import Ledger, check_whole
 from speakergmm.speakers.normalised_scorer import NormalisedScorer
 from speakergmm.speakers.speaker_options import (
@@ -219,8 +220,9 @@ class SpeakerStore:
     def enroll(
         self,
         speaker: str,
-        wavs: AnyPath | Iterable[AnyPath],
+        wavs: AnyRecording | Iterable[AnyRecording],
         *,
+        sample_rate: int | None = None,
         feature_store: FeatureStore | AnyPath | None = None,
         engine: EngineLike = None,
         run: RunContext | None = None,
@@ -231,8 +233,12 @@ class SpeakerStore:
         ----------
         speaker : str
             Name of the speaker.
-        wavs : path or iterable of path
-            Recordings of the speaker, in which nobody else speaks.
+        wavs : path, array, iterator of arrays, or iterable of paths and arrays
+            Recordings of the speaker, in which nobody else speaks; see `as_recordings`. Arrays are
+            called ``array``, or ``array 1``, ``array 2`` and so on, and the same audio is
+            recognised whether it is given as a file or as the samples of the file.
+        sample_rate : int, optional
+            Sampling rate in hertz of arrays and blocks, which need it.
         feature_store : FeatureStore or path, optional
             Features of recordings that it has are not extracted again. Recordings that it lacks,
             or has from another version of the file, are extracted, with a warning.
@@ -256,11 +262,11 @@ class SpeakerStore:
             If the same audio is already enrolled for the speaker, or the store cannot be written.
         """
         name = speaker_name(speaker)
-        paths = as_paths(wavs, "enroll")
+        paths = as_recordings(wavs, "enroll", sample_rate)
         collected = enrolment_sessions.collect_sessions(
             self.background,
             paths,
-            second_order=self.adaptation.second_order,
+            second_order=self.system.backend.needs_second_order,
             store=opened_store(feature_store, self.background.features),
             engine=Engine.of(engine),
             run=run,
@@ -295,20 +301,24 @@ class SpeakerStore:
     def verify(
         self,
         speaker: str,
-        wav: AnyPath,
+        wavs: AnyRecording | Iterable[AnyRecording],
         options: VerificationOptions | None = None,
         *,
+        sample_rate: int | None = None,
         feature_store: FeatureStore | AnyPath | None = None,
         **changes: Any,
     ) -> store_results.VerificationScore:
-        """Score the claim that the speaker of a recording is an enrolled one.
+        """Score the claim that the speaker of recordings is an enrolled one.
 
         Parameters
         ----------
         speaker : str
             Name of the claimed speaker.
-        wav : path
+        wavs : path, array, iterator of arrays, or iterable of paths and arrays
+            Recordings of one person; their frames are pooled.
         options : VerificationOptions, optional
+        sample_rate : int, optional
+            Sampling rate in hertz of arrays and blocks, which need it.
         feature_store : FeatureStore or path, optional
             Features of recordings that it has are not extracted again. Recordings that it lacks,
             or has from another version of the file, are extracted, with a warning.
@@ -333,7 +343,7 @@ class SpeakerStore:
         name, threshold = speaker_name(speaker), options.threshold
         with self._file.reading() as file:
             scorer = self._scorers.of_rows(file, [store_queries.find_speaker(file, name)])
-        paths = [recording_path(wav)]
+        paths = as_recordings(wavs, "verify", sample_rate)
         scores, n_frames, seconds = self._score(scorer, paths, options.top_c, feature_store)
         score = float(scores[0])
         decision = None if threshold is None else score >= threshold
@@ -341,9 +351,10 @@ class SpeakerStore:
 
     def identify(
         self,
-        wavs: AnyPath | Iterable[AnyPath],
+        wavs: AnyRecording | Iterable[AnyRecording],
         options: IdentificationOptions | None = None,
         *,
+        sample_rate: int | None = None,
         feature_store: FeatureStore | AnyPath | None = None,
         **changes: Any,
     ) -> store_results.SpeakerRanking:
@@ -351,9 +362,11 @@ class SpeakerStore:
 
         Parameters
         ----------
-        wavs : path or iterable of path
+        wavs : path, array, iterator of arrays, or iterable of paths and arrays
             Recordings of one person; their frames are pooled.
         options : IdentificationOptions, optional
+        sample_rate : int, optional
+            Sampling rate in hertz of arrays and blocks, which need it.
         feature_store : FeatureStore or path, optional
             Features of recordings that it has are not extracted again. Recordings that it lacks,
             or has from another version of the file, are extracted, with a warning.
@@ -376,7 +389,7 @@ class SpeakerStore:
             If an option is out of range.
         """
         options = IdentificationOptions.of(options, changes)
-        paths = as_paths(wavs, "identify")
+        paths = as_recordings(wavs, "identify", sample_rate)
         with self._file.reading() as file:
             scorer = self._scorers.of_all(file)
         if not scorer.names:
@@ -544,7 +557,7 @@ class SpeakerStore:
     def _score(
         self,
         scorer: NormalisedScorer,
-        paths: Sequence[Path],
+        paths: Sequence[Path | GivenSamples],
         top_c: int | None,
         feature_store: FeatureStore | AnyPath | None,
     ) -> tuple[NDArray[np.float64], float, float]:
@@ -579,37 +592,3 @@ def speaker_name(speaker: str) -> str:
     if isinstance(speaker, str) and has_audio_suffix(speaker) and os.path.lexists(speaker):
         raise InvalidInputError(f"the speaker comes before the recording {quoted(speaker)}")
     return check_speaker_name(speaker)
-
-
-def as_paths(wavs: AnyPath | Iterable[AnyPath], verb: str) -> list[Path]:
-    """Return one or more recordings as a list of paths.
-
-    Raises
-    ------
-    InvalidInputError
-        If there is no recording.
-    InvalidTypeError
-        If one of them is not a path.
-    """
-    if is_path(wavs) or not isinstance(wavs, Iterable):
-        wavs = [wavs]
-    paths = [recording_path(wav) for wav in wavs]
-    if not paths:
-        raise InvalidInputError(f"there is no recording to {verb}; give at least one")
-    return paths
-
-
-def recording_path(wav: Any) -> Path:
-    """Return the path of a recording.
-
-    Raises
-    ------
-    InvalidTypeError
-        If it is not a path; the message names the right call.
-    """
-    if is_path(wav):
-        return Path(wav)
-    way = "; samples become a file by write_audio(path, samples, sample_rate)"
-    if isinstance(wav, Utterance | Corpus):
-        way = "; give the .path of each utterance"
-    raise wrong_type(wav, "the path of a recording", way)

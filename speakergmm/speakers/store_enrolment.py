@@ -15,8 +15,9 @@ from speakergmm.files import shown_path
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import database, enrolment_sessions
 from speakergmm.speakers.extraction import opened_store
+from speakergmm.speakers.given_recordings import AnyRecording, as_recordings
 from speakergmm.speakers.speaker_options import AdaptationOptions
-from speakergmm.speakers.store import SpeakerStore, as_paths, describe_store, speaker_name
+from speakergmm.speakers.store import SpeakerStore, describe_store, speaker_name
 from speakergmm.speakers.store_results import EnrolmentReport
 from speakergmm.speakers.system import AnySystem, as_system
 
@@ -24,8 +25,9 @@ from speakergmm.speakers.system import AnySystem, as_system
 def enroll_into(
     path: AnyPath,
     speaker: str,
-    wavs: AnyPath | Iterable[AnyPath],
+    wavs: AnyRecording | Iterable[AnyRecording],
     *,
+    sample_rate: int | None = None,
     background: AnySystem | None = None,
     relevance_factor: float | None = None,
     busy_timeout: float = 30.0,
@@ -45,8 +47,10 @@ def enroll_into(
         The store.
     speaker : str
         Name of the speaker.
-    wavs : path or iterable of path
+    wavs : path, array, iterator of arrays, or iterable of paths and arrays
         Recordings of the speaker, in which nobody else speaks.
+    sample_rate : int, optional
+        Sampling rate in hertz of arrays and blocks, which need it.
     background : SpeakerSystem, BackgroundModel or path of either, optional
         Needed if the store is new; otherwise it must be that of the store.
     relevance_factor : float, optional
@@ -87,7 +91,7 @@ def enroll_into(
     engine, run = Engine.of(engine), RunContext.checked(run)
     store_path = Path(path)
     name = speaker_name(speaker)
-    paths = as_paths(wavs, "enroll")
+    paths = as_recordings(wavs, "enroll", sample_rate)
     options = None
     if relevance_factor is not None:
         options = AdaptationOptions(relevance_factor=relevance_factor)

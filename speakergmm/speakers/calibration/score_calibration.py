@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm import records
-from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.errors import CannotPromiseError, InsufficientDataError, InvalidInputError
 from speakergmm.metrics.scores import as_scores
 from speakergmm.ranges import switch
 from speakergmm.speakers.calibration.calibration_evidence import CalibrationEvidence
@@ -19,6 +19,12 @@ from speakergmm.speakers.calibration.calibration_trials import CalibrationTrials
 from speakergmm.speakers.calibration.fitted_maps import cross_validated_llrs, fit_score_map
 from speakergmm.speakers.calibration.llr_bounds import llr_bounds
 from speakergmm.speakers.calibration.measure_kinds import MeasureRanges
+from speakergmm.speakers.calibration.promises import (
+    Promise,
+    bayes_threshold,
+    promise_at,
+    threshold_for_rate,
+)
 from speakergmm.speakers.calibration.score_maps import LogisticMap, ScoreMap
 
 
@@ -136,6 +142,58 @@ class Calibration(records.Filed):
         never unlike.
         """
         return self.ranges.unlike(measures)
+
+    def promise(
+        self,
+        *,
+        target_far: float | None = None,
+        prior: float | None = None,
+        c_miss: float = 1.0,
+        c_fa: float = 1.0,
+        confidence: float = 0.95,
+    ) -> Promise:
+        """Return a threshold and the error rates that it will have.
+
+        Parameters
+        ----------
+        target_far : float, optional
+            Rate of false accepts that is not to be exceeded.
+        prior : float, optional
+            Prior probability that a claim is true, in its place; with the costs it determines the
+            threshold.
+        c_miss, c_fa : float, default=1.0
+            Costs of a miss and of a false accept, > 0; used with `prior`.
+        confidence : float, default=0.95
+            Nominal coverage of the ranges of the rates.
+
+        Returns
+        -------
+        Promise
+
+        Raises
+        ------
+        CannotPromiseError
+            If the trials are too few for it, or the threshold lies beyond the ratios that they
+            support.
+        InvalidInputError
+            Unless one of `target_far` and `prior` is given, or if an option is out of range.
+        """
+        if (target_far is None) == (prior is None):
+            raise InvalidInputError("a promise needs either target_far or prior")
+        if target_far is not None:
+            threshold = threshold_for_rate(self.evidence, target_far)
+            what = f"a false-accept rate of {100 * target_far:g} %"
+        else:
+            assert prior is not None
+            threshold = bayes_threshold(prior, c_miss, c_fa)
+            what = f"prior {prior:g} with these costs"
+        low, high = self.bounds
+        if not low <= threshold <= high:
+            raise CannotPromiseError(
+                f"{what} needs a threshold of {threshold:.2f}, beyond the log-likelihood ratios "
+                f"that the trials support ({low:.2f} to {high:.2f}); calibrate on more trials"
+            )
+        return promise_at(self.evidence, threshold, confidence=confidence)
 
     def info(self) -> dict[str, Any]:
         """Return a description of the calibration as JSON can hold it."""

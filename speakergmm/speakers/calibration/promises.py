@@ -1,0 +1,327 @@
+"""Promises: thresholds, and the error rates that other speakers can be expected to have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import ceil, exp, log, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import CannotPromiseError
+from speakergmm.metrics import wilson_interval
+from speakergmm.ranges import number
+from speakergmm.speakers.calibration.calibration_evidence import CalibrationEvidence
+
+LEAST_ERRORS = 30
+"""Errors that trials must be expected to contain before a rate of errors is promised."""
+
+_LEAST_SPEAKERS = 5
+_N_BOOTSTRAP = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A threshold, and the error rates of decisions by it.
+
+    Parameters
+    ----------
+    threshold : float
+        Log-likelihood ratio at and above which a claim is accepted.
+    p_fa, p_miss : float
+        Rates of false accepts and of misses in the trials of the calibration, whose ratios were
+        cross-validated by speaker.
+    p_fa_interval, p_miss_interval : tuple of float
+        Range in which the rates of as many other speakers are expected.
+    n_nontarget, n_target, n_speakers : int
+        Numbers of trials and of speakers that the promise rests on.
+    confidence : float
+        Nominal coverage of the ranges.
+    """
+
+    threshold: float
+    p_fa: float
+    p_fa_interval: tuple[float, float]
+    p_miss: float
+    p_miss_interval: tuple[float, float]
+    n_nontarget: int
+    n_target: int
+    n_speakers: int
+    confidence: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
+        return asdict(self) | {
+            "p_fa_interval": list(self.p_fa_interval),
+            "p_miss_interval": list(self.p_miss_interval),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRates:
+    """Error rates of one group of trials at a threshold.
+
+    Parameters
+    ----------
+    p_fa, p_miss : float or None
+        None without trials of the kind.
+    p_fa_interval, p_miss_interval : tuple of float or None
+        As in `Promise`.
+    n_nontarget, n_target : int
+        Numbers of trials.
+    """
+
+    p_fa: float | None
+    p_fa_interval: tuple[float, float] | None
+    p_miss: float | None
+    p_miss_interval: tuple[float, float] | None
+    n_nontarget: int
+    n_target: int
+
+
+def threshold_for_rate(evidence: CalibrationEvidence, target_far: float) -> float:
+    """Return the least threshold whose false-accept rate does not exceed a target.
+
+    Parameters
+    ----------
+    evidence : CalibrationEvidence
+    target_far : float
+        Wanted rate of false accepts, between 0 and 1.
+
+    Returns
+    -------
+    float
+        A log-likelihood ratio, half-way between the last nontarget trial that is accepted and the
+        first one that is not.
+
+    Raises
+    ------
+    CannotPromiseError
+        If there are fewer than `LEAST_ERRORS` / `target_far` nontarget trials, or too few speakers.
+
+    References
+    ----------
+    .. [1] Doddington, Przybocki, Martin, Reynolds, "The NIST speaker recognition evaluation:
+       Overview, methodology, systems, results, perspective", Speech Communication 31 (2000)
+       225-254 (the rule of 30).
+    """
+    rate = number("target_far", target_far, above=0, below=1)
+    counts = evidence.counts[~evidence.is_target]
+    n_trials, needed = round(counts.sum()), ceil(LEAST_ERRORS / rate - 1e-9)
+    if n_trials < needed:
+        raise CannotPromiseError(
+            f"a false-accept rate of {100 * rate:g} % needs {needed:,} nontarget trials, of which "
+            f"{LEAST_ERRORS} would be errors; the calibration has {n_trials:,}, which can promise "
+            f"{100 * LEAST_ERRORS / max(n_trials, LEAST_ERRORS):.2g} %"
+        )
+    _check_speakers(evidence)
+    llrs = evidence.nontarget
+    order = np.argsort(-llrs, kind="stable")
+    ordered, accepted = llrs[order], np.cumsum(counts[order])
+    # Equal ratios are accepted together: the threshold lies between two different ones.
+    n_allowed = int(np.searchsorted(accepted, rate * accepted[-1] * (1 + 1e-12), side="right"))
+    first = ordered[n_allowed]
+    higher = ordered[:n_allowed][ordered[:n_allowed] > first]
+    return float((first + higher[-1]) / 2 if len(higher) else np.nextafter(first, np.inf))
+
+
+def promise_at(
+    evidence: CalibrationEvidence,
+    threshold: float,
+    *,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Promise:
+    """Return the error rates at a threshold, with the ranges that other speakers will lie in.
+
+    Parameters
+    ----------
+    evidence : CalibrationEvidence
+    threshold : float
+        Log-likelihood ratio.
+    confidence : float, default=0.95
+        Nominal coverage of the ranges.
+    seed : int, default=0
+        Seed of the resampling.
+
+    Returns
+    -------
+    Promise
+
+    Raises
+    ------
+    CannotPromiseError
+        If there are too few speakers.
+
+    Notes
+    -----
+    Speakers are drawn with replacement, and of each drawn speaker's trials as many, with
+    replacement (two levels). The standard deviation of the log odds of a rate over the replicates,
+    times Student's quantile for the number of speakers (a percentile interval of few speakers is
+    too narrow) and times the root of 2 (the rate of other speakers varies as much as this one), is
+    half of the range. Of few errors, Wilson's interval of independent trials may be wider, and is
+    then the range: no rate is promised to be 0.
+    """
+    _check_speakers(evidence)
+    number("confidence", confidence, above=0, below=1)
+    wrong = np.where(evidence.is_target, evidence.llrs < threshold, evidence.llrs >= threshold)
+    everything = np.ones(len(wrong), dtype=bool)
+    rates = _rates(evidence, wrong, everything, confidence, seed)
+    assert rates.p_fa is not None
+    assert rates.p_miss is not None
+    assert rates.p_fa_interval is not None
+    assert rates.p_miss_interval is not None
+    return Promise(
+        float(threshold),
+        rates.p_fa,
+        rates.p_fa_interval,
+        rates.p_miss,
+        rates.p_miss_interval,
+        rates.n_nontarget,
+        rates.n_target,
+        len(evidence.speakers),
+        confidence,
+    )
+
+
+def rates_by_group(
+    evidence: CalibrationEvidence,
+    threshold: float,
+    column: str,
+    *,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Mapping[str, GroupRates]:
+    """Return the error rates of each group of a column at a threshold.
+
+    Parameters
+    ----------
+    evidence : CalibrationEvidence
+    threshold : float
+        Log-likelihood ratio.
+    column : str
+        Column of the trial list, such as ``"sex"``.
+    confidence, seed
+        As for `promise_at`.
+
+    Returns
+    -------
+    dict of str to GroupRates
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such column.
+    """
+    wrong = np.where(evidence.is_target, evidence.llrs < threshold, evidence.llrs >= threshold)
+    return {
+        name: _rates(evidence, wrong, rows, confidence, seed)
+        for name, rows in evidence.groups(column).items()
+    }
+
+
+def _check_speakers(evidence: CalibrationEvidence) -> None:
+    n_speakers = len(evidence.speakers)
+    if n_speakers < _LEAST_SPEAKERS:
+        raise CannotPromiseError(
+            f"error rates of other speakers need trials of at least {_LEAST_SPEAKERS} speakers; "
+            f"the calibration has {n_speakers}"
+        )
+
+
+def _rates(
+    evidence: CalibrationEvidence,
+    wrong: NDArray[np.bool_],
+    rows: NDArray[np.bool_],
+    confidence: float,
+    seed: int,
+) -> GroupRates:
+    """Return the error rates of some trials, and their ranges."""
+    found: list[Any] = []
+    for target in (False, True):
+        chosen = np.flatnonzero(rows & (evidence.is_target == target))
+        counts = evidence.counts[chosen]
+        n_trials = round(counts.sum())
+        if not n_trials:
+            found += [None, None, 0]
+            continue
+        rate = float(counts @ wrong[chosen] / counts.sum())
+        spread = _spread_of_log_odds(evidence, wrong, chosen, target=target, seed=seed)
+        found += [rate, _interval(rate, n_trials, spread, evidence, confidence), n_trials]
+    p_fa, fa_interval, n_nontarget, p_miss, miss_interval, n_target = found
+    return GroupRates(p_fa, fa_interval, p_miss, miss_interval, n_nontarget, n_target)
+
+
+def _interval(
+    rate: float,
+    n_trials: int,
+    spread: float,
+    evidence: CalibrationEvidence,
+    confidence: float,
+) -> tuple[float, float]:
+    from scipy.stats import t
+
+    independent = wilson_interval(round(rate * n_trials), n_trials, confidence=confidence)
+    centre = _log_odds(rate, n_trials)
+    half = t.ppf(0.5 + confidence / 2, len(evidence.speakers) - 1) * spread * sqrt(2)
+    low, high = (1 / (1 + exp(-min(max(centre + side * half, -700.0), 700.0))) for side in (-1, 1))
+    return min(low, independent.low, rate), max(high, independent.high, rate)
+
+
+def _log_odds(rate: Any, n_trials: Any) -> Any:
+    """Return the log odds of rates, of which half a trial more of both kinds is counted."""
+    errors = rate * n_trials
+    return np.log((errors + 0.5) / (n_trials - errors + 0.5))
+
+
+def _spread_of_log_odds(
+    evidence: CalibrationEvidence,
+    wrong: NDArray[np.bool_],
+    chosen: NDArray[np.intp],
+    *,
+    target: bool,
+    seed: int,
+) -> float:
+    """Return the standard deviation of the log odds of a rate over replicates of two levels."""
+    n_speakers = len(evidence.speakers)
+    pair = evidence.models[chosen].astype(np.int64) * n_speakers + evidence.tests[chosen]
+    pairs, place = np.unique(pair, return_inverse=True)
+    counts = evidence.counts[chosen]
+    n_of = np.bincount(place, weights=counts)
+    errors_of = np.bincount(place, weights=counts * wrong[chosen])
+    model, test = np.divmod(pairs, n_speakers)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(n_speakers, np.full(n_speakers, 1 / n_speakers), size=_N_BOOTSTRAP)
+    times = drawn[:, model] if target else drawn[:, model] * drawn[:, test]
+    # Within a pair of speakers, trials are drawn with replacement: the errors are binomial.
+    within = rng.binomial(np.rint(n_of).astype(np.int64), errors_of / n_of, size=times.shape)
+    totals, errors = times @ n_of, (times * within).sum(axis=1)
+    kept = totals > 0
+    return float(np.std(_log_odds(errors[kept] / totals[kept], n_of.sum())))
+
+
+def bayes_threshold(prior: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
+    """Return the log-likelihood ratio at which accepting and rejecting cost the same.
+
+    Parameters
+    ----------
+    prior : float
+        Prior probability that the claim is true, between 0 and 1.
+    c_miss, c_fa : float, default=1.0
+        Costs of a miss and of a false accept, > 0.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> bayes_threshold(0.5), round(bayes_threshold(0.01), 3)
+    (0.0, 4.595)
+    """
+    prior = number("prior", prior, above=0, below=1)
+    number("c_miss", c_miss, above=0)
+    number("c_fa", c_fa, above=0)
+    return log(c_fa * (1 - prior)) - log(c_miss * prior)

@@ -1,0 +1,134 @@
+"""Promises hold for other speakers, are refused on too few trials, and never say zero."""
+
+from math import log
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from speakergmm.errors import CannotPromiseError, InvalidInputError
+from speakergmm.speakers import (
+    CalibrationEvidence,
+    CalibrationTrials,
+    bayes_threshold,
+    fit_calibration,
+    promise_at,
+    rates_by_group,
+    threshold_for_rate,
+)
+
+
+def drawn(rng, n_speakers, n_tests, *, effect=0.7):
+    """Scores of everybody against everybody, with effects of models, tests and recordings."""
+    models = np.repeat(np.arange(n_speakers), n_speakers * n_tests)
+    tests = np.tile(np.repeat(np.arange(n_speakers), n_tests), n_speakers)
+    recordings = np.tile(np.arange(n_speakers * n_tests), n_speakers)
+    scores = (
+        np.where(models == tests, 4.0, 0.0)
+        + rng.normal(size=len(models))
+        + rng.normal(scale=effect, size=n_speakers)[models]
+        + rng.normal(scale=effect, size=n_speakers)[tests]
+        + rng.normal(scale=0.5, size=n_speakers * n_tests)[recordings]
+    )
+    names = np.array([f"s{number}" for number in range(n_speakers)], dtype=object)
+    sex = np.where(np.arange(n_speakers) % 2, "m", "f")[models]
+    return CalibrationTrials(scores, models == tests, names[models], names[tests], {}, {"sex": sex})
+
+
+def evidence_of(trials):
+    return CalibrationEvidence.of(trials, trials.scores)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_speakers", "n_tests", "rate"), [(8, 20, 0.05), (16, 13, 0.01)])
+def test_rates_of_other_speakers_lie_in_the_promised_ranges(n_speakers, n_tests, rate):
+    rng = np.random.default_rng(0)
+    held = {"p_fa": 0, "p_miss": 0}
+    n_draws = 40
+    for _ in range(n_draws):
+        evidence = evidence_of(drawn(rng, n_speakers, n_tests))
+        promise = promise_at(evidence, threshold_for_rate(evidence, rate))
+        others = drawn(rng, n_speakers, n_tests)
+        accepted = others.scores >= promise.threshold
+        seen = {
+            "p_fa": accepted[~others.is_target].mean(),
+            "p_miss": 1 - accepted[others.is_target].mean(),
+        }
+        for name, value in seen.items():
+            low, high = getattr(promise, f"{name}_interval")
+            held[name] += low <= value <= high
+    for count in held.values():
+        # Nominally 95 %: fewer than this would be seen once in a thousand times.
+        assert binomtest(count, n_draws, 0.95, alternative="less").pvalue > 1e-3
+
+
+def test_too_few_trials_are_refused_with_the_number_that_is_needed():
+    evidence = evidence_of(drawn(np.random.default_rng(0), 8, 20))
+    with pytest.raises(CannotPromiseError, match=r"1 % needs 3,000 .* has 1,120.* 2.7 %$"):
+        threshold_for_rate(evidence, 0.01)
+    assert threshold_for_rate(evidence, 30 / 1120) > threshold_for_rate(evidence, 0.05)
+
+
+def test_few_speakers_are_refused_however_many_trials_they_have():
+    evidence = evidence_of(drawn(np.random.default_rng(0), 4, 300))
+    with pytest.raises(CannotPromiseError, match=r"at least 5 speakers; the calibration has 4"):
+        threshold_for_rate(evidence, 0.05)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.03])
+def test_the_threshold_is_the_least_one_that_keeps_the_rate(rate):
+    evidence = evidence_of(drawn(np.random.default_rng(3), 8, 20))
+    threshold = threshold_for_rate(evidence, rate)
+    nontarget = evidence.nontarget
+    assert np.mean(nontarget >= threshold) <= rate
+    next_one = nontarget[nontarget < threshold].max()
+    assert np.mean(nontarget >= next_one) > rate
+
+
+def test_tied_ratios_are_accepted_together():
+    trials = drawn(np.random.default_rng(3), 8, 20)
+    evidence = evidence_of(
+        CalibrationTrials(
+            np.round(trials.scores), trials.is_target, trials.model_speakers, trials.test_speakers
+        )
+    )
+    threshold = threshold_for_rate(evidence, 0.05)
+    assert np.mean(evidence.nontarget >= threshold) <= 0.05
+    assert threshold not in evidence.nontarget
+
+
+def test_no_rate_is_promised_to_be_zero():
+    trials = drawn(np.random.default_rng(0), 8, 20)
+    promise = promise_at(evidence_of(trials), -100.0)
+    assert promise.p_miss == 0.0
+    low, high = promise.p_miss_interval
+    assert low == 0.0
+    assert high > 0.02  # of 160 trials without an error, Wilson's upper end
+
+
+def test_groups_have_their_own_rates():
+    trials = drawn(np.random.default_rng(0), 8, 20)
+    evidence = evidence_of(trials)
+    found = rates_by_group(evidence, 1.0, "sex")
+    for name, rates in found.items():
+        rows = trials.conditions["sex"] == name
+        wanted = np.mean(trials.scores[rows & ~trials.is_target] >= 1.0)
+        assert rates.p_fa == pytest.approx(wanted, abs=1e-12)
+        assert rates.n_target == np.count_nonzero(rows & trials.is_target)
+    with pytest.raises(InvalidInputError, match="sex"):
+        rates_by_group(evidence, 1.0, "age")
+
+
+def test_a_prior_is_refused_beyond_the_ratios_that_the_trials_support():
+    calibration = fit_calibration(drawn(np.random.default_rng(0), 8, 20))
+    promise = calibration.promise(prior=0.2, c_fa=2.0)
+    assert promise.threshold == pytest.approx(log(2 * 0.8 / 0.2), abs=1e-12)
+    assert calibration.promise(target_far=0.05).p_fa <= 0.05
+    with pytest.raises(CannotPromiseError, match="beyond the log-likelihood ratios"):
+        calibration.promise(prior=1e-6)
+    with pytest.raises(InvalidInputError, match="either target_far or prior"):
+        calibration.promise()
+
+
+def test_costs_and_priors_meet_in_the_threshold():
+    assert bayes_threshold(0.5, c_miss=10.0, c_fa=1.0) == pytest.approx(-log(10), abs=1e-12)
