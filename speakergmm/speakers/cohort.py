@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from speakergmm.speakers.extraction import (
     opened_store,
     recording_of,
 )
+from speakergmm.speakers.packed_terms import PackedTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ class Cohort(records.Filed):
         Name of the back-end that made the models.
     speakers : tuple of str
         Names of the C speakers.
-    models : array of float32, shape (C, P)
+    models : array of float32, shape (C, P), or PackedTerms
         The terms of each speaker, one after the other; see `terms`.
     frames : array of float32, shape (F, D)
         Frames of speech of all tests, one after the other.
@@ -81,7 +82,7 @@ class Cohort(records.Filed):
     background_digest: str
     backend: str
     speakers: tuple[str, ...]
-    models: Annotated[NDArray[np.float32], "C P"]
+    models: NDArray[np.float32] | PackedTerms
     frames: Annotated[NDArray[np.float32], "F D"]
     weights: Annotated[NDArray[np.float32], "F"]
     lengths: Annotated[NDArray[np.int64], "N"]
@@ -92,7 +93,7 @@ class Cohort(records.Filed):
         n_speakers = len(self.speakers)
         if len(set(self.speakers)) < n_speakers or not n_speakers:
             raise InvalidInputError("a cohort must have speakers of different names")
-        if len(self.models) != n_speakers:
+        if len(self.models) != n_speakers or np.ndim(self._values) != 2:
             raise InvalidInputError(f"a cohort of {n_speakers} speakers must have a model of each")
         whole_tests = bool((self.lengths > 0).all()) and self.lengths.sum() == len(self.frames)
         known = bool(((self.owners >= 0) & (self.owners < n_speakers)).all())
@@ -107,6 +108,14 @@ class Cohort(records.Filed):
         """Number of tests."""
         return len(self.lengths)
 
+    @property
+    def _values(self) -> NDArray[np.float32]:
+        return self.models.values if isinstance(self.models, PackedTerms) else self.models
+
+    def packed(self) -> Self:
+        """Return the cohort with its models in a byte for each number, a quarter of their size."""
+        return replace(self, models=PackedTerms.of(self._values))
+
     def terms(self, backend: Backend) -> Terms:
         """Return the terms of all speakers: arrays of shapes (C, ...), see `Backend.term_shapes`.
 
@@ -117,12 +126,13 @@ class Cohort(records.Filed):
         """
         shapes = backend.term_shapes
         sizes = [prod(shape) for shape in shapes]
-        if self.models.shape[1] != sum(sizes):
+        models = self._values
+        if models.shape[1] != sum(sizes):
             raise IncompatibleModelError(
-                f"the models of the cohort have {self.models.shape[1]} numbers, those of the "
+                f"the models of the cohort have {models.shape[1]} numbers, those of the "
                 f"system {sum(sizes)}"
             )
-        parts = np.split(self.models, np.cumsum(sizes)[:-1], axis=1)
+        parts = np.split(models, np.cumsum(sizes)[:-1], axis=1)
         return tuple(
             part.reshape(len(part), *shape) for part, shape in zip(parts, shapes, strict=True)
         )
