@@ -77,6 +77,10 @@ class CannotPromiseError(InsufficientDataError):
     """The trials of a calibration are too few for the error rates that are asked for."""
 
 
+class UnlikeCalibrationError(SpeakerGmmError):
+    """A decision is asked for on a recording that is unlike those that the calibration saw."""
+
+
 class CollapsedComponentError(SpeakerGmmError, ValueError):
     """A component of a mixture has shrunk to a point or a plane: no variance floor held it."""
 

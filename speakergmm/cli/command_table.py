@@ -50,6 +50,11 @@ PANELS = {
             "speaker_store:Enroll",
             "Enrol a speaker from recordings, or add recordings to an enrolled speaker.",
         ),
+        "calibrate": (
+            "calibrate:Calibrate",
+            "Calibrate a store or a model, so that its answers are likelihood ratios and "
+            "decisions.",
+        ),
         "verify": (
             "speaker_store:Verify",
             "Verify that a recording is of a speaker.",

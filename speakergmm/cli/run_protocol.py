@@ -33,7 +33,11 @@ class RunProtocol(EngineCommand, AnsweringCommand):
     output: Path = options.output(..., "Score file (TSV) to write.")
     data_dir: options.DataDir = None
     feature_store: options.FeatureStoreOption = None
-    experiment: ProtocolOptions = options_of(ProtocolOptions, "split", "relevance_factor", "top_c")
+    experiment: ProtocolOptions = options_of(
+        ProtocolOptions,
+        *("split", "relevance_factor", "backend", "normalisation", "cohort_top", "top_c"),
+        *("test_versions", "measures"),
+    )
     context: RunContext = options_of(RunContext, "strict")
 
     def run(self) -> None:
@@ -51,18 +55,18 @@ class RunProtocol(EngineCommand, AnsweringCommand):
         lists = corpora.read_protocol(self.protocol, data_dir=self.data_dir)
         print_warnings(lists.notes)
         check_lists(lists, split=self.experiment.split, strict=self.context.strict)
-        background = speakers.BackgroundModel.load(self.ubm)
+        system = speakers.loaded_system(self.ubm)
         chosen = self.experiment
         scores = speakers.run_protocol(
             lists,
-            background,
+            system,
             chosen,
             feature_store=self.feature_store,
             engine=self.engine,
             run=replace(self.context, progress=not self.json),
         )
         metrics.write_scores(self.output, scores)
-        made = scoring_settings(background, chosen, protocol=self.protocol.name)
+        made = scoring_settings(system, chosen, protocol=self.protocol.name)
         write_settings(settings, self.output, made)
         self.answer(
             {

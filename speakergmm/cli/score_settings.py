@@ -53,18 +53,28 @@ def environment(*, seed: int, files: Iterable[Path] = ()) -> dict[str, Any]:
 
 
 def scoring_settings(
-    background: speakers.BackgroundModel, options: speakers.ProtocolOptions, *, protocol: str
+    system: speakers.SpeakerSystem | speakers.BackgroundModel,
+    options: speakers.ProtocolOptions,
+    *,
+    protocol: str,
 ) -> dict[str, Any]:
     """Return the settings of scores, for the file beside them and for a report."""
     top_c = options.scoring.top_c
+    if not isinstance(system, speakers.SpeakerSystem):
+        system = speakers.SpeakerSystem(system, options.adaptation, options.backend)
+        normalisation = options.score_normalisation.normalisation
+    else:
+        normalisation = system.normalisation.normalisation
     return {
         "protocol": protocol,
         "split": options.split,
         "scoring": {
-            "relevance_factor": options.adaptation.relevance_factor,
+            "back-end": system.backend_name,
+            "relevance_factor": system.adaptation.relevance_factor,
+            "score normalisation": normalisation,
             "components per frame": "all" if top_c is None else f"best {top_c}",
         },
-        "background model": background.info(),
+        "background model": system.background.info(),
     }
 
 

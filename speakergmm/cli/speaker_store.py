@@ -7,6 +7,7 @@ from pathlib import Path
 
 from speakergmm import speakers
 from speakergmm.cli import shared_options as options
+from speakergmm.cli.answers import answer_lines, leave, note_of_calibration
 from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
 from speakergmm.cli.engine_options import EngineCommand
 from speakergmm.cli.printing import Table, counted, print_note, print_warnings
@@ -52,7 +53,7 @@ class Enroll(EngineCommand, AnsweringCommand):
             self.store,
             self.speaker,
             self.wavs,
-            background=None if self.ubm is None else speakers.BackgroundModel.load(self.ubm),
+            background=self.ubm,
             relevance_factor=self.relevance_factor,
             feature_store=self.feature_store,
             engine=self.engine,
@@ -61,8 +62,8 @@ class Enroll(EngineCommand, AnsweringCommand):
         print_warnings(report.warnings)
         if new_store:
             print_note(
-                "note: a new store was created; there is no default threshold: choose one by its "
-                "error rates on trials like your own (speakergmm run-protocol, evaluate)"
+                "note: a new store was created; its answers are scores until it is calibrated on "
+                "trials like your own (speakergmm calibrate)"
             )
         self.answer(
             report.to_dict(),
@@ -76,74 +77,110 @@ class Enroll(EngineCommand, AnsweringCommand):
 class Verify(AnsweringCommand):
     """Verify that a recording is of a speaker.
 
-    The score is the average log-likelihood ratio per frame of speech, speaker against background.
+    A calibrated store answers with the log-likelihood ratio of the claim, and with a decision if
+    one of --target-far, --prior and --threshold is given: the exit code is then 0 for yes and 1
+    for no. A store that is not calibrated has scores only (average log-likelihood ratios per frame,
+    speaker against background), which --threshold can decide. Several recordings are taken as one,
+    unless --each.
 
     Examples:
 
       speakergmm verify voices.db alice unknown.wav
 
-      speakergmm verify voices.db alice unknown.wav --threshold 0.5 --json
+      speakergmm verify voices.db alice unknown.wav --target-far 0.01
+
+      speakergmm verify voices.db alice door1.wav door2.wav --each --prior 0.5 --json
     """
 
     store: options.StoreArgument
     speaker: options.SpeakerArgument
-    wav: Path = argument("Recording to verify.")
-    verification: VerificationOptions = options_of(VerificationOptions, "threshold", "top_c")
+    wavs: list[Path] = argument("One or more recordings to verify.")
+    each: bool = option(False, "Answer for each recording; the exit code is 0 if all are yes.")
+    verification: VerificationOptions = options_of(
+        VerificationOptions,
+        *("target_far", "prior", "c_miss", "c_fa", "threshold", "force", "top_c"),
+    )
     feature_store: options.FeatureStoreOption = None
 
     def run(self) -> None:
-        """Score the recording, and decide if a threshold is given."""
-        chosen = self.verification
+        """Score the recordings, and decide if a decision is asked for."""
+        groups = [[wav] for wav in self.wavs] if self.each else [self.wavs]
         with speakers.SpeakerStore.open(self.store) as store:
-            result = store.verify(self.speaker, self.wav, chosen, feature_store=self.feature_store)
-        decision = ""
-        if result.decision is not None:
-            decision = f"  {'yes' if result.decision else 'no'} (threshold {chosen.threshold:g})"
-        self.answer(
-            result.to_dict(),
-            f"{result.score:+.4f}  {result.speech_seconds:.2f} s of speech{decision}",
-        )
+            results = [
+                store.verify(
+                    self.speaker, group, self.verification, feature_store=self.feature_store
+                )
+                for group in groups
+            ]
+            note_of_calibration(store)
+        documents = [
+            {"recordings": [str(wav) for wav in group], **result.to_dict()}
+            for group, result in zip(groups, results, strict=True)
+        ]
+        lines = [
+            f"{f'{group[0]}: ' if self.each else ''}{text}"
+            for group, result in zip(groups, results, strict=True)
+            for text in answer_lines(result.answer, result.speech_seconds)
+        ]
+        self.answer(documents if self.each else documents[0], *lines)
+        leave([result.decision for result in results])
 
 
 @command
 class Identify(AnsweringCommand):
     """Identify the speaker of recordings: rank the speakers of a store by their scores.
 
-    The score is the average log-likelihood ratio per frame of speech, speaker against background.
+    A calibrated store decides by --target-far or --prior whether the best speaker talks, or nobody
+    who is enrolled ("unknown"): the exit code is then 0 or 1. The scores are those of verify.
 
     Examples:
 
       speakergmm identify voices.db unknown.wav --top 3
 
-      speakergmm identify voices.db part1.wav part2.wav --threshold 0.5
+      speakergmm identify voices.db part1.wav part2.wav --target-far 0.01
     """
 
     store: options.StoreArgument
     wavs: list[Path] = argument("One or more recordings of one unknown speaker.")
     identification: IdentificationOptions = options_of(
-        IdentificationOptions, "top", "threshold", "top_c", "shortlist"
+        IdentificationOptions,
+        *("top", "target_far", "prior", "c_miss", "c_fa", "threshold", "force"),
+        *("top_c", "shortlist"),
     )
     feature_store: options.FeatureStoreOption = None
 
     def run(self) -> None:
-        """Score the recordings against all speakers, and decide if a threshold is given."""
-        chosen = self.identification
+        """Score the recordings against all speakers, and decide if a decision is asked for."""
         with speakers.SpeakerStore.open(self.store) as store:
-            result = store.identify(self.wavs, chosen, feature_store=self.feature_store)
+            result = store.identify(
+                self.wavs, self.identification, feature_store=self.feature_store
+            )
+            note_of_calibration(store)
+        answers = result.answers
+        calibrated = answers[0].llr is not None
         table = Table(
             f"{result.speech_seconds:.2f} s of speech against "
             f"{counted(result.n_speakers, 'speaker')}",
-            ("rank", "speaker", "score"),
+            ("rank", "speaker", "score", *(["LLR"] if calibrated else [])),
             [
-                (str(rank), name, f"{score:+.4f}")
-                for rank, (name, score) in enumerate(result.ranking, start=1)
+                (
+                    str(rank),
+                    name,
+                    f"{score:+.4f}",
+                    *([f"{answer.llr:+.2f}"] if answer.llr is not None else []),
+                )
+                for rank, ((name, score), answer) in enumerate(
+                    zip(result.ranking, answers, strict=True), start=1
+                )
             ],
-            right=(0, 2),
+            right=(0, 2, 3) if calibrated else (0, 2),
         )
-        decision = None
-        if chosen.threshold is not None:
-            decision = f"answer: {result.speaker or 'unknown'} (threshold {chosen.threshold:g})"
-        self.answer(result.to_dict(), table, decision)
+        lines = []
+        if answers[0].accepted is not None:
+            lines = answer_lines(answers[0], result.speech_seconds)
+            lines.append(f"answer: {result.speaker or 'unknown'}")
+        self.answer(result.to_dict(), table, *lines)
+        leave([answers[0].accepted])
 
 
 @command

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from speakergmm.corpora.protocol import Split as Split
     from speakergmm.corpora.protocol import Trial as Trial
     from speakergmm.corpora.protocol import read_protocol as read_protocol
+    from speakergmm.corpora.protocol import read_trials as read_trials
     from speakergmm.corpora.protocol_making import make_protocol as make_protocol
     from speakergmm.corpora.recording_lists import parse_seconds as parse_seconds
     from speakergmm.corpora.same_audio import AudioHash as AudioHash

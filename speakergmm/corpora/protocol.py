@@ -382,6 +382,50 @@ def read_protocol(
     return Protocol(background, splits, source=str(given), notes=tuple(notes))
 
 
+def read_trials(
+    trials: str | os.PathLike[str],
+    enroll: str | os.PathLike[str] | None = None,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Protocol:
+    """Read a list of trials and the list of its models, wherever they are.
+
+    Parameters
+    ----------
+    trials : path
+        List with the columns model, path and label.
+    enroll : path, optional
+        List with the columns model and path; by default the file beside the trials whose name has
+        ``enroll`` in place of ``trials``.
+    data_dir : path, optional
+        Folder to which paths are relative; by default that of the trials.
+
+    Returns
+    -------
+    Protocol
+        Without background speakers; the lists are its split ``"dev"``.
+
+    Raises
+    ------
+    CorpusError
+        If a list is missing or wrong; the message states file and line.
+    """
+    listed = Path(trials)
+    beside = listed.with_name(listed.name.replace("trials", "enroll"))
+    models = beside if enroll is None else Path(enroll)
+    for path in (listed, models):
+        if not is_file(path):
+            raise CorpusError(
+                f"{shown(path)}: there is no such list; trials need a list of their models' "
+                "recordings, too"
+            )
+    if models == listed:
+        raise CorpusError(f"{shown(listed)}: name the list of the models' recordings, too")
+    notes: list[str] = []
+    split = _read_split(models, listed, data_folder(listed, data_dir), notes)
+    return Protocol(None, {"dev": split}, source=str(listed), notes=tuple(notes))
+
+
 def _read_split(enroll: Path, trials: Path, folder: Path, notes: list[str]) -> Split:
     """Read the two lists of a split."""
     enrolment: dict[str, list[Path]] = {}

@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     )
     from speakergmm.speakers.speaker_options import DEFAULT_TOP_C as DEFAULT_TOP_C
     from speakergmm.speakers.speaker_options import AdaptationOptions as AdaptationOptions
+    from speakergmm.speakers.speaker_options import DecisionOptions as DecisionOptions
     from speakergmm.speakers.speaker_options import IdentificationOptions as IdentificationOptions
     from speakergmm.speakers.speaker_options import NormalisationOptions as NormalisationOptions
     from speakergmm.speakers.speaker_options import ProtocolOptions as ProtocolOptions
@@ -119,6 +120,12 @@ if TYPE_CHECKING:
     from speakergmm.speakers.store_results import VerificationScore as VerificationScore
     from speakergmm.speakers.system import SpeakerSystem as SpeakerSystem
     from speakergmm.speakers.system import as_system as as_system
+    from speakergmm.speakers.system import loaded_system as loaded_system
+    from speakergmm.speakers.system_calibration import calibrate_system as calibrate_system
+    from speakergmm.speakers.system_calibration import cohort_trials as cohort_trials
+    from speakergmm.speakers.system_calibration import trials_of_scores as trials_of_scores
+    from speakergmm.speakers.trial_answers import TrialAnswer as TrialAnswer
+    from speakergmm.speakers.trial_answers import answer_trial as answer_trial
     from speakergmm.speakers.verification_experiment import enroll_models as enroll_models
     from speakergmm.speakers.verification_experiment import run_protocol as run_protocol
     from speakergmm.speakers.windows import window_averages as window_averages

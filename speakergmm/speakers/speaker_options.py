@@ -154,44 +154,106 @@ class NormalisationOptions(Options):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerificationOptions(ScoringOptions):
-    """Options of verification, which accepts or rejects a claimed speaker.
+class DecisionOptions(ScoringOptions):
+    """Options of decisions: how one is asked for, if at all.
 
     Parameters
     ----------
     threshold : float, optional
-        Score, in natural logarithms per frame of speech, at and above which the claim is
-        accepted. There is no default: the error rates of a threshold must be measured on trials
-        of the same kind.
+        Log-likelihood ratio of a calibrated system, or score of another, at and above which the
+        answer is yes.
+    target_far : float, optional
+        False-accept rate that is not to be exceeded; it chooses the threshold, if the trials of
+        the calibration can promise it.
+    prior : float, optional
+        Prior probability that the claim is true; with the costs it chooses the threshold.
+    c_miss, c_fa : float, default=1.0
+        Costs of a miss and of a false accept, > 0; used with `prior`.
+    force : bool, default=False
+        Decide although the recording is unlike those that the calibration saw.
     top_c
         As in `ScoringOptions`.
+
+    Raises
+    ------
+    InvalidInputError
+        If an option is out of range, or more than one of `threshold`, `target_far` and `prior` is
+        given.
     """
 
     threshold: float | None = real(
         None,
-        "Score at and above which the answer is yes (default: only the score is printed). Measure "
-        "the error rates of a threshold on trials like your own: run-protocol, evaluate.",
+        "Log-likelihood ratio (of a store that is not calibrated: score) at and above which the "
+        "answer is yes (default: no decision).",
         optional=True,
     )
+    target_far: float | None = real(
+        None,
+        "False-accept rate that the decision is not to exceed, such as 0.01.",
+        above=0,
+        below=1,
+        optional=True,
+    )
+    prior: float | None = real(
+        None,
+        "Prior probability that the claim is true, by which (and by the costs) is decided.",
+        above=0,
+        below=1,
+        optional=True,
+    )
+    c_miss: float = real(1.0, "Cost of a miss, with --prior.", above=0)
+    c_fa: float = real(1.0, "Cost of a false accept, with --prior.", above=0)
+    force: bool = yes_no(
+        False, "Decide although a recording is unlike those that the calibration saw."
+    )
+
+    def __post_init__(self) -> None:
+        """Check the options, of which one at most may choose the threshold."""
+        self.check_fields()
+        given = [name for name in ("threshold", "target_far", "prior") if self._has(name)]
+        if len(given) > 1:
+            raise refused(given[1], f"left out where {given[0]} is given", getattr(self, given[1]))
+
+    def _has(self, name: str) -> bool:
+        return getattr(self, name) is not None
+
+    @property
+    def asks_for_rates(self) -> bool:
+        """Return whether the threshold is to come from error rates or from a prior."""
+        return self.target_far is not None or self.prior is not None
+
+    @property
+    def decides(self) -> bool:
+        """Return whether a decision is asked for."""
+        return self.threshold is not None or self.asks_for_rates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IdentificationOptions(ScoringOptions):
+class VerificationOptions(DecisionOptions):
+    """Options of verification, which accepts or rejects a claimed speaker.
+
+    Parameters
+    ----------
+    threshold, target_far, prior, c_miss, c_fa, force, top_c
+        As in `DecisionOptions`.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentificationOptions(DecisionOptions):
     """Options of identification, which ranks the enrolled speakers.
 
     Parameters
     ----------
     top : int, default=5
         Number of speakers that are listed, the best one first.
-    threshold : float, optional
-        Score, in natural logarithms per frame of speech, below which the best speaker is rejected
-        and the answer is "unknown" (open-set identification).
     shortlist : int, optional
         Number of speakers, the best ones by the components of `top_c`, who are scored again with
         all components; only they are ranked, with exact scores. At least `top`, and only with
         `top_c`.
-    top_c
-        As in `ScoringOptions`.
+    threshold, target_far, prior, c_miss, c_fa, force, top_c
+        As in `DecisionOptions`; the best speaker is named if the decision is yes, otherwise the
+        answer is "unknown" (open-set identification).
 
     Raises
     ------
@@ -200,9 +262,6 @@ class IdentificationOptions(ScoringOptions):
     """
 
     top: int = whole(5, "Number of speakers that are listed, the best one first.")
-    threshold: float | None = real(
-        None, "Score below which the answer is 'unknown'.", optional=True
-    )
     shortlist: int | None = whole(
         None,
         "Speakers, the best ones by --top-c components, that are scored again with all components.",
@@ -211,7 +270,7 @@ class IdentificationOptions(ScoringOptions):
 
     def __post_init__(self) -> None:
         """Check the options, and that the shortlist shortens the work and not the answer."""
-        self.check_fields()
+        DecisionOptions.__post_init__(self)
         if self.shortlist is None:
             return
         if self.top_c is None:

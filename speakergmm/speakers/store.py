@@ -5,16 +5,16 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speakergmm.audio import has_audio_suffix
-from speakergmm.corpora import AnyPath, check_speaker_name, is_path, quoted
+from speakergmm.corpora import AnyPath, Protocol, check_speaker_name, is_path, quoted
 from speakergmm.engine import Engine, EngineLike
-from speakergmm.errors import InvalidInputError, StoreError
+from speakergmm.errors import IncompatibleModelError, InvalidInputError, StoreError
 from speakergmm.features import FeatureConfig, FeatureStore, as_feature_config
 from speakergmm.mixtures import MixtureStatistics
 from speakergmm.provenance import software_versions, utc_now
@@ -29,6 +29,8 @@ from speakergmm.speakers import (
     store_results,
 )
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
+from speakergmm.speakers.calibration.calibration_options import CalibrationOptions
+from speakergmm.speakers.calibration.score_calibration import check_disjoint_speakers
 from speakergmm.speakers.compatibility import check_background, check_features
 from speakergmm.speakers.connection import StoreConnection
 from speakergmm.speakers.extraction import (
@@ -42,6 +44,7 @@ from speakergmm.speakers.integrity import Ledger, check_whole
 from speakergmm.speakers.normalised_scorer import NormalisedScorer
 from speakergmm.speakers.speaker_options import (
     AdaptationOptions,
+    DecisionOptions,
     IdentificationOptions,
     VerificationOptions,
 )
@@ -49,6 +52,16 @@ from speakergmm.speakers.speaker_scoring import best_speakers
 from speakergmm.speakers.store_schema import SpeakerRow
 from speakergmm.speakers.stored_scorers import StoredScorers
 from speakergmm.speakers.system import AnySystem, SpeakerSystem, as_system
+from speakergmm.speakers.system_calibration import calibrate_system
+from speakergmm.speakers.trial_answers import TrialAnswer, answer_trial
+from speakergmm.speakers.trial_measures import (
+    EnrolledMeasures,
+    MeasuredSpeech,
+    ScoredSpeech,
+    enrolment_measures,
+    mean_of_statistics,
+    measures_of_trial,
+)
 from speakergmm.speakers.values import StoreFile, parsed_json
 
 STORE_KIND = "speaker store"
@@ -317,6 +330,7 @@ class SpeakerStore:
         wavs : path, array, iterator of arrays, or iterable of paths and arrays
             Recordings of one person; their frames are pooled.
         options : VerificationOptions, optional
+            How a decision is asked for, if at all.
         sample_rate : int, optional
             Sampling rate in hertz of arrays and blocks, which need it.
         feature_store : FeatureStore or path, optional
@@ -324,7 +338,7 @@ class SpeakerStore:
             or has from another version of the file, are extracted, with a warning.
         **changes
             Fields of `VerificationOptions`, in place of those of `options`: ``threshold``,
-            ``top_c``.
+            ``target_far``, ``prior``, ``c_miss``, ``c_fa``, ``force``, ``top_c``.
 
         Returns
         -------
@@ -337,17 +351,22 @@ class SpeakerStore:
         AudioError, InsufficientDataError
             If the recording cannot be read or contains less than 0.1 s of speech.
         InvalidInputError
-            If an option is out of range.
+            If an option is out of range, or a decision is asked for that needs a calibration.
+        CannotPromiseError
+            If the trials of the calibration are too few for the error rates that are asked for.
+        UnlikeCalibrationError
+            If a decision is asked for and the recordings are unlike those that the calibration
+            saw, unless it is forced.
         """
         options = VerificationOptions.of(options, changes)
-        name, threshold = speaker_name(speaker), options.threshold
+        name, paths = speaker_name(speaker), as_recordings(wavs, "verify", sample_rate)
         with self._file.reading() as file:
-            scorer = self._scorers.of_rows(file, [store_queries.find_speaker(file, name)])
-        paths = as_recordings(wavs, "verify", sample_rate)
-        scores, n_frames, seconds = self._score(scorer, paths, options.top_c, feature_store)
-        score = float(scores[0])
-        decision = None if threshold is None else score >= threshold
-        return store_results.VerificationScore(name, score, seconds, n_frames, threshold, decision)
+            row = store_queries.find_speaker(file, name)
+            scorer = self._scorers.of_rows(file, [row])
+            enrolled = self._measured(file, [row])
+        scored = self._score(scorer, paths, options.top_c, feature_store)
+        answer = self._answer(float(scored.scores[0]), scored, enrolled[0], options)
+        return store_results.VerificationScore(name, scored.seconds, scored.occupancy, answer)
 
     def identify(
         self,
@@ -372,7 +391,8 @@ class SpeakerStore:
             or has from another version of the file, are extracted, with a warning.
         **changes
             Fields of `IdentificationOptions`, in place of those of `options`: ``top``,
-            ``threshold``, ``top_c``, ``shortlist``.
+            ``threshold``, ``target_far``, ``prior``, ``c_miss``, ``c_fa``, ``force``, ``top_c``,
+            ``shortlist``.
 
         Returns
         -------
@@ -385,8 +405,13 @@ class SpeakerStore:
         AudioError, InsufficientDataError
             If a recording cannot be read or contains no speech, or all of them together contain
             less than 0.1 s of speech.
-        InvalidInputError
-            If an option is out of range.
+        InvalidInputError, CannotPromiseError, UnlikeCalibrationError
+            As for `verify`.
+
+        Notes
+        -----
+        The decision is on the best of N speakers, each of whom could be falsely accepted: a
+        `target_far` is divided by N, and so is a `prior`, which is that any of the speakers talks.
         """
         options = IdentificationOptions.of(options, changes)
         paths = as_recordings(wavs, "identify", sample_rate)
@@ -396,14 +421,101 @@ class SpeakerStore:
             raise StoreError(f"{self.path}: no speaker is enrolled; enroll some first")
         n_speakers, top_c = len(scorer), options.top_c
         if options.shortlist is not None and top_c is not None:
-            rough, _, _ = self._score(scorer, paths, top_c, feature_store)
-            best = best_speakers(scorer.names, rough, options.shortlist)
+            rough = self._score(scorer, paths, top_c, feature_store)
+            best = best_speakers(scorer.names, rough.scores, options.shortlist)
             scorer, top_c = scorer.subset([name for name, _ in best]), None
-        scores, n_frames, seconds = self._score(scorer, paths, top_c, feature_store)
-        ranking = best_speakers(scorer.names, scores, options.top)
-        return store_results.SpeakerRanking(
-            ranking, n_speakers, seconds, n_frames, options.threshold
+        scored = self._score(scorer, paths, top_c, feature_store)
+        ranking = best_speakers(scorer.names, scored.scores, options.top)
+        with self._file.reading() as file:
+            rows = [store_queries.find_speaker(file, name) for name, _ in ranking]
+            enrolled = self._measured(file, rows)
+        of_one = replace(
+            options,
+            target_far=options.target_far and options.target_far / n_speakers,
+            prior=options.prior and options.prior / n_speakers,
         )
+        # The decision is on the best one alone; the others have scores and ratios.
+        undecided = DecisionOptions()
+        answers = tuple(
+            self._answer(score, scored, known, undecided if place else of_one)
+            for place, ((_, score), known) in enumerate(zip(ranking, enrolled, strict=True))
+        )
+        return store_results.SpeakerRanking(
+            ranking, n_speakers, scored.seconds, scored.occupancy, answers
+        )
+
+    def calibrate(
+        self,
+        protocol: Protocol | AnyPath | None = None,
+        options: CalibrationOptions | None = None,
+        **arguments: Any,
+    ) -> SpeakerSystem:
+        """Calibrate the store, so that `verify` and `identify` answer with likelihood ratios.
+
+        Parameters
+        ----------
+        protocol : Protocol or path, optional
+            Its trials calibrate the system; by default, those of the cohort.
+        options : CalibrationOptions, optional
+        **arguments
+            Further arguments of `speakergmm.speakers.calibrate_system`.
+
+        Returns
+        -------
+        SpeakerSystem
+            The system with its calibration, which is in the store from now on.
+
+        Raises
+        ------
+        InvalidInputError
+            If a speaker of the calibration is enrolled in the store, unless ``force=True``, and as
+            for `calibrate_system`.
+        InsufficientDataError
+            If there are too few trials.
+        StoreError
+            If the store cannot be written.
+        """
+        force = bool(arguments.pop("force", False))
+        system = calibrate_system(self.system, protocol, options, **arguments)
+        assert system.calibration is not None
+        with self._file.reading() as file:
+            names = [row.name for row in SpeakerRow.read(file)]
+        check_disjoint_speakers(system.calibration, names, force=force)
+        self.set_system(system)
+        return system
+
+    def set_system(self, system: SpeakerSystem) -> None:
+        """Replace the system of the store by one with the same models of speakers.
+
+        Parameters
+        ----------
+        system : SpeakerSystem
+            Its background model, back-end and adaptation are those of the store; normalisation,
+            cohort and calibration may be others.
+
+        Raises
+        ------
+        IncompatibleModelError
+            If enrolled models would be others.
+        StoreError
+            If the store cannot be written.
+        """
+        check_background(self.background, system.background, what=os.fspath(self.path))
+        system.check_adaptation(self.adaptation)
+        if system.backend_name != self.system.backend_name:
+            raise IncompatibleModelError(
+                f"{self.path}: has models of back-end {self.system.backend_name!r}, not of "
+                f"{system.backend_name!r}; enrol the recordings again into a new store"
+            )
+        packed = pack(system)
+        with self._file.writing() as ledger:
+            ledger.file.execute("UPDATE meta SET value = ? WHERE key = 'system'", (packed,))
+            ledger.values["system_sha256"] = hashlib.sha256(packed).hexdigest()
+            detail = {"calibrated": system.calibration is not None, "digest": system.digest}
+            store_queries.write_log(ledger, "calibrate", None, detail)
+        self._file.empty_log(wait=False)
+        self.system = system
+        self._scorers = StoredScorers(system)
 
     def model(self, speaker: str) -> enrolment.SpeakerModel:
         """Return a speaker's adapted model.
@@ -554,20 +666,50 @@ class SpeakerStore:
         statistics = self._statistics(file, row)
         return enrolment.adapt_speaker(self.background, statistics, self.adaptation, name=row.name)
 
+    def _measured(self, file: StoreFile, rows: Sequence[SpeakerRow]) -> list[EnrolledMeasures]:
+        """Return what a calibration needs to know of some speakers; empty measures without one."""
+        calibration = self.system.calibration
+        if calibration is None or not calibration.measure_names:
+            return [EnrolledMeasures({}, np.empty(0))] * len(rows)
+        found = []
+        for row in rows:
+            read = enrolment_sessions.read_statistics(file, row, self.background)
+            measures = enrolment_measures(parsed_json(session.measures) for session, _ in read)
+            found.append(EnrolledMeasures(measures, mean_of_statistics([each for _, each in read])))
+        return found
+
+    def _answer(
+        self,
+        score: float,
+        scored: ScoredSpeech,
+        enrolled: EnrolledMeasures,
+        options: DecisionOptions,
+    ) -> TrialAnswer:
+        measures = {}
+        if len(enrolled.mean):
+            measures = measures_of_trial(
+                scored.quality(), enrolled.measures, scored.speech, enrolled.mean
+            )
+        return answer_trial(self.system, score, measures, options, what=scored.name)
+
     def _score(
         self,
         scorer: NormalisedScorer,
         paths: Sequence[Path | GivenSamples],
         top_c: int | None,
         feature_store: FeatureStore | AnyPath | None,
-    ) -> tuple[NDArray[np.float64], float, float]:
-        """Return the scores, the number of frames by their weights and the seconds of speech."""
+    ) -> ScoredSpeech:
+        """Score recordings of one person together."""
         store = opened_store(feature_store, self.background.features)
-        recordings = [recording_of(each) for each in whole_recordings(paths, store)]
-        speech = SpeechStream(self.background.features, recordings)
-        scores, n_frames = scorer.score_blocks(speech, top_c=top_c)
-        speech.check()
-        return scores, n_frames, speech.speech_seconds
+        utterances = whole_recordings(paths, store)
+        stream = SpeechStream(self.background.features, [recording_of(each) for each in utterances])
+        speech = MeasuredSpeech(stream, self.background.mixture)
+        measured = self.system.calibration is not None
+        scores, occupancy = scorer.score_blocks(speech if measured else stream, top_c=top_c)
+        stream.check()
+        return ScoredSpeech(
+            scores, occupancy, stream.speech_seconds, speech, utterances, self.background.features
+        )
 
 
 def describe_store(system: SpeakerSystem) -> dict[str, bytes | str]:

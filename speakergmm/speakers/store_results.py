@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from speakergmm.speakers.trial_answers import TrialAnswer
+
 
 @dataclass(frozen=True, slots=True)
 class EnrolledRecording:
@@ -69,29 +71,47 @@ class VerificationScore:
     ----------
     speaker : str
         Name of the claimed speaker.
-    score : float
-        Average over the frames of speech of ``log p(x | speaker) - log p(x | background)``, in
-        natural logarithms.
     speech_seconds : float
         Seconds of speech that were scored.
     n_frames : float
         Number of frames of speech; a sum of weights where frames have weights.
-    threshold : float or None
-        The decision threshold, if there was one.
-    decision : bool or None
-        Whether the score reaches the threshold; None without one.
+    answer : TrialAnswer
+        Score and, of a calibrated store, likelihood ratio; the decision, if one was asked for.
     """
 
     speaker: str
-    score: float
     speech_seconds: float
     n_frames: float
-    threshold: float | None = None
-    decision: bool | None = None
+    answer: TrialAnswer
+
+    @property
+    def score(self) -> float:
+        """Score of the claim; see `TrialAnswer`."""
+        return self.answer.score
+
+    @property
+    def llr(self) -> float | None:
+        """Calibrated log-likelihood ratio of the claim; None without calibration."""
+        return self.answer.llr
+
+    @property
+    def threshold(self) -> float | None:
+        """The decision threshold, if there was one."""
+        return self.answer.threshold
+
+    @property
+    def decision(self) -> bool | None:
+        """Return whether the claim is accepted; None if no decision was asked for."""
+        return self.answer.accepted
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
-        return asdict(self)
+        """Return the result as JSON can hold it."""
+        return {
+            "speaker": self.speaker,
+            "speech_seconds": self.speech_seconds,
+            "n_frames": self.n_frames,
+            **self.answer.to_dict(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,25 +128,39 @@ class SpeakerRanking:
         Seconds of speech that were scored, over all recordings.
     n_frames : float
         Number of frames of speech; a sum of weights where frames have weights.
-    threshold : float or None
-        The decision threshold, if there was one.
+    answers : tuple of TrialAnswer
+        The answers of the speakers in `ranking`, of which that of the best one may hold a decision.
     """
 
     ranking: tuple[tuple[str, float], ...]
     n_speakers: int
     speech_seconds: float
     n_frames: float
-    threshold: float | None = None
+    answers: tuple[TrialAnswer, ...]
+
+    @property
+    def threshold(self) -> float | None:
+        """The decision threshold, if there was one."""
+        return self.answers[0].threshold
+
+    @property
+    def margin(self) -> float | None:
+        """Distance of the best speaker from the next one, in ratios if they are calibrated."""
+        if len(self.ranking) < 2:
+            return None
+        best, other = self.answers[:2]
+        if best.llr is not None and other.llr is not None:
+            return best.llr - other.llr
+        return best.score - other.score
 
     @property
     def speaker(self) -> str | None:
-        """Name of the best speaker; None ("unknown") if the score is below the threshold."""
-        name, score = self.ranking[0]
-        return name if self.threshold is None or score >= self.threshold else None
+        """Name of the best speaker; None ("unknown") if the decision is no."""
+        return None if self.answers[0].accepted is False else self.ranking[0][0]
 
     @property
     def unknown(self) -> bool:
-        """Return whether the best score is below the threshold."""
+        """Return whether the decision is that none of the enrolled speakers speaks."""
         return self.speaker is None
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,8 +168,15 @@ class SpeakerRanking:
         return {
             "speaker": self.speaker,
             "unknown": self.unknown,
-            **asdict(self),
-            "ranking": [{"speaker": name, "score": score} for name, score in self.ranking],
+            "margin": self.margin,
+            "n_speakers": self.n_speakers,
+            "speech_seconds": self.speech_seconds,
+            "n_frames": self.n_frames,
+            **{name: value for name, value in self.answers[0].to_dict().items() if name != "score"},
+            "ranking": [
+                {"speaker": name, "score": score, "llr": answer.llr}
+                for (name, score), answer in zip(self.ranking, self.answers, strict=True)
+            ],
         }
 
 

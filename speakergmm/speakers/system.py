@@ -14,6 +14,7 @@ from speakergmm.file_kinds import describe_file
 from speakergmm.ranges import choice
 from speakergmm.speakers.backends import BACKENDS, Backend, Terms, make_backend
 from speakergmm.speakers.background import BackgroundModel, as_background
+from speakergmm.speakers.calibration.score_calibration import Calibration
 from speakergmm.speakers.cohort import Cohort
 from speakergmm.speakers.normalised_scorer import NormalisedScorer
 from speakergmm.speakers.speaker_options import (
@@ -40,6 +41,8 @@ class SpeakerSystem(records.Filed):
     normalisation : NormalisationOptions
         Normalisation of the scores; needs a cohort unless it is ``"none"``.
     cohort : Cohort or None
+    calibration : Calibration or None
+        Makes log-likelihood ratios of the scores; None if the system is not calibrated.
     provenance : dict
         How cohort and calibration were made, as JSON can hold it; no part of the digest.
 
@@ -58,6 +61,7 @@ class SpeakerSystem(records.Filed):
     backend_name: str = "gmm-ubm"
     normalisation: NormalisationOptions = field(default_factory=NormalisationOptions)
     cohort: Cohort | None = None
+    calibration: Calibration | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -87,6 +91,7 @@ class SpeakerSystem(records.Filed):
             parts.append(f"normalisation={self.normalisation.normalisation!r}")
         if self.cohort is not None:
             parts.append(f"{self.cohort!r}")
+        parts.append("calibrated" if self.calibration is not None else "not calibrated")
         return f"SpeakerSystem({', '.join(parts)})"
 
     @cached_property
@@ -166,6 +171,7 @@ class SpeakerSystem(records.Filed):
             "backend": self.backend_name,
             "normalisation": self.normalisation.normalisation,
             "cohort_speakers": 0 if self.cohort is None else len(self.cohort.speakers),
+            "calibration": None if self.calibration is None else self.calibration.info(),
             "background": self.background.info(),
             "provenance": self.provenance,
         }

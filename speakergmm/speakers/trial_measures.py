@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, nan, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.corpora import Utterance
 from speakergmm.features import FeatureConfig, WeightedFrames, measure_quality
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics
+from speakergmm.speakers.given_recordings import sound_of
 
 MEASURE_PREFIXES = ("test_", "enrolment_", "channel_")
 """Beginnings of the names of measures, by which columns of scores are recognised."""
@@ -98,6 +100,52 @@ class MeasuredSpeech:
     def background_log_likelihood(self) -> float:
         """Log-likelihood per frame under the background model."""
         return self._log_likelihood / self._occupancy
+
+
+class EnrolledMeasures(NamedTuple):
+    """Measures of the recordings of a model, and the mean of their features."""
+
+    measures: Mapping[str, float]
+    mean: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredSpeech:
+    """Scores of recordings of one person together, and what can be measured of them.
+
+    Parameters
+    ----------
+    scores : array, shape (S,)
+    occupancy : float
+        Number of frames of speech, counted by weight.
+    seconds : float
+        Seconds of speech.
+    speech : MeasuredSpeech
+        The speech, which has passed.
+    utterances : sequence of Utterance
+        The recordings.
+    config : FeatureConfig
+    """
+
+    scores: NDArray[np.float64]
+    occupancy: float
+    seconds: float
+    speech: MeasuredSpeech
+    utterances: Sequence[Utterance]
+    config: FeatureConfig
+
+    @property
+    def name(self) -> str:
+        """Name of the recordings, for messages."""
+        first, more = self.utterances[0].path, len(self.utterances) - 1
+        return f"{first} and {more} more" if more else f"{first}"
+
+    def quality(self) -> dict[str, float]:
+        """Return the measures of the quality of the recordings together."""
+        sounds = map(sound_of, self.utterances)
+        return enrolment_measures(
+            recording_measures(audio, self.config, **rate) for audio, rate in sounds
+        )
 
 
 def mean_of_statistics(sessions: Sequence[MixtureStatistics]) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.extraction import SpeechStream, recording_of
 from speakergmm.speakers.normalised_scorer import NormalisedScorer
 from speakergmm.speakers.trial_measures import (
+    EnrolledMeasures,
     MeasuredSpeech,
     measures_of_trial,
     recording_measures,
@@ -38,13 +39,6 @@ class ScoredClaims(NamedTuple):
 
     scores: NDArray[np.float64]
     measures: Mapping[str, NDArray[np.float64]]
-
-
-class EnrolledMeasures(NamedTuple):
-    """Measures of the recordings of a model, and the mean of their features."""
-
-    measures: Mapping[str, float]
-    mean: NDArray[np.float64]
 
 
 class TrialTable:

@@ -30,10 +30,13 @@ from speakergmm.speakers.extraction import (
 )
 from speakergmm.speakers.speaker_options import AdaptationOptions, ProtocolOptions
 from speakergmm.speakers.system import AnySystem, SpeakerSystem, loaded_system
-from speakergmm.speakers.trial_measures import enrolment_measures, mean_of_statistics
+from speakergmm.speakers.trial_measures import (
+    EnrolledMeasures,
+    enrolment_measures,
+    mean_of_statistics,
+)
 from speakergmm.speakers.trial_scoring import (
     CollectStatistics,
-    EnrolledMeasures,
     ScoreClaims,
     TrialTable,
 )

@@ -1,0 +1,54 @@
+"""Answers to trials as text, and the exit codes of decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+from speakergmm.cli.printing import print_note
+from speakergmm.speakers import SpeakerStore, TrialAnswer
+
+
+def answer_lines(answer: TrialAnswer, speech_seconds: float) -> list[str]:
+    """Return an answer as lines: score or ratio, decision, expected error rates, doubts."""
+    seconds = f"{speech_seconds:.2f} s of speech"
+    if answer.llr is None:
+        decision = ""
+        if answer.accepted is not None:
+            decision = f"  {'yes' if answer.accepted else 'no'} (threshold {answer.threshold:g})"
+        return [f"{answer.score:+.4f}  {seconds}{decision}"]
+    lines = [f"LLR {answer.llr:+.2f}: {answer.verbal}  (score {answer.score:+.4f}, {seconds})"]
+    if answer.posterior is not None:
+        lines.append(f"posterior {answer.posterior:.3g} at prior {answer.prior:g}")
+    if answer.accepted is not None:
+        text = f"{'yes' if answer.accepted else 'no'} (threshold {answer.threshold:+.2f}"
+        if answer.promise is not None:
+            text += (
+                f"; {_rates('false accepts', answer.promise.p_fa, answer.promise.p_fa_interval)}, "
+                f"{_rates('misses', answer.promise.p_miss, answer.promise.p_miss_interval)}"
+            )
+        lines.append(f"{text})")
+    if answer.unlike:
+        lines.append(f"unlike what the calibration saw: {'; '.join(answer.unlike)}")
+    return lines
+
+
+def _rates(what: str, rate: float, interval: Sequence[float]) -> str:
+    low, high = (100 * each for each in interval)
+    return f"{what} {100 * rate:.2g} % ({low:.2g} to {high:.2g} %)"
+
+
+def note_of_calibration(store: SpeakerStore) -> None:
+    """Say on standard error that a store has only scores, if it is not calibrated."""
+    if store.system.calibration is None:
+        print_note(
+            "note: this store is not calibrated: scores are no likelihood ratios, and mean "
+            "different things on different recordings (speakergmm calibrate)"
+        )
+
+
+def leave(decisions: Sequence[bool | None]) -> None:
+    """End with exit code 1 if a decision is no, as grep does; without decisions go on."""
+    if any(decision is False for decision in decisions):
+        raise typer.Exit(1)

@@ -1,0 +1,164 @@
+"""``speakergmm calibrate``: scores of a store or a model become likelihood ratios."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from speakergmm import corpora, speakers
+from speakergmm.cli import shared_options as options
+from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
+from speakergmm.cli.engine_options import EngineCommand
+from speakergmm.cli.output_checks import check_output
+from speakergmm.cli.printing import Table, counted, print_warnings
+from speakergmm.errors import InvalidInputError, SpeakerGmmError
+from speakergmm.run_context import RunContext
+from speakergmm.speakers import CalibrationOptions, NormalisationOptions
+
+_RATES = (0.05, 0.01, 0.001)
+
+
+@command
+class Calibrate(EngineCommand, AnsweringCommand):
+    """Calibrate a store or a model, so that its answers are likelihood ratios and decisions.
+
+    The trials must be of speakers who are neither enrolled nor tested later. Without trials, the
+    speakers of the cohort are tried against one another.
+
+    Examples:
+
+      speakergmm calibrate voices.db --trials lists/dev_trials.tsv --data-dir corpus/
+
+      speakergmm calibrate voices.db --protocol lists/ --data-dir corpus/ --test-augment default
+
+      speakergmm calibrate ubm.safetensors --cohort corpus/ --score-norm t -o system.safetensors
+    """
+
+    target: Path = argument("A speaker store, or a background model or system (with --output).")
+    protocol: Path | None = option(None, "Protocol whose dev lists hold the trials.")
+    trials: Path | None = option(None, "List of trials (model, path, label), in place of those.")
+    enroll: Path | None = option(
+        None, "List of the recordings of their models (default: beside the trials)."
+    )
+    data_dir: options.DataDir = None
+    cohort: Path | None = option(None, "Corpus whose speakers become the cohort.")
+    cohort_tests: int = option(
+        10, "Recordings of each speaker of the cohort that are tests.", min=0
+    )
+    use_cohort: bool = option(False, "Use the trials of the cohort besides the others.")
+    test_augment: str | None = option(
+        None,
+        "Score each test recording in several conditions: 'default', 'none' or names with commas "
+        "(default: those of the background model).",
+    )
+    scores_alone: bool = option(
+        False, "Calibrate by scores alone, without the quality of the recordings."
+    )
+    force: bool = option(False, "Accept trials of speakers who are enrolled.")
+    output: Path | None = options.output(None, "System to write, if the target is a model.")
+    normalisation: NormalisationOptions = options_of(
+        NormalisationOptions, "normalisation", "cohort_top"
+    )
+    calibration: CalibrationOptions = options_of(
+        CalibrationOptions, "method", "training_prior", "shrinkage"
+    )
+
+    def run(self) -> None:
+        """Calibrate, and write the result to the store or to a file."""
+        if self.protocol is not None and self.trials is not None:
+            raise InvalidInputError("--trials: must be left out where --protocol is given")
+        lists = self._lists()
+        if speakers.is_store(self.target):
+            if self.output is not None:
+                raise InvalidInputError("--output: a store keeps its calibration itself")
+            with speakers.SpeakerStore.open(self.target) as store:
+                system = self._with_cohort(store.system)
+                made = self._calibrated(system, lists)
+                enrolled = [each.name for each in store.speakers()]
+                assert made.calibration is not None
+                speakers.check_disjoint_speakers(made.calibration, enrolled, force=self.force)
+                store.set_system(made)
+            where = str(self.target)
+        else:
+            if self.output is None:
+                raise InvalidInputError("--output: name the system to write")
+            check_output(self.output, "model")
+            made = self._calibrated(self._with_cohort(speakers.as_system(self.target)), lists)
+            made.save(self.output)
+            where = str(self.output)
+        calibration = made.calibration
+        assert calibration is not None
+        info = calibration.info()
+        rates = [_promise(calibration, rate) for rate in _RATES]
+        self.answer(
+            {"calibrated": where, **info, "promises": rates},
+            f"{where}: calibrated on {counted(info['trials']['target'], 'target trial')} and "
+            f"{counted(info['trials']['nontarget'], 'nontarget trial')} of "
+            f"{counted(len(calibration.speakers), 'speaker')}",
+            Table(
+                "false-accept rates that these trials can promise",
+                ("--target-far", "threshold (LLR)", "false accepts", "misses"),
+                [_row(each) for each in rates],
+                right=(0, 1),
+            ),
+        )
+
+    def _lists(self) -> corpora.Protocol | None:
+        lists = None
+        if self.trials is not None:
+            lists = corpora.read_trials(self.trials, self.enroll, data_dir=self.data_dir)
+        elif self.protocol is not None:
+            lists = corpora.read_protocol(self.protocol, data_dir=self.data_dir)
+        if lists is not None:
+            print_warnings(lists.notes)
+        return lists
+
+    def _with_cohort(self, system: speakers.SpeakerSystem) -> speakers.SpeakerSystem:
+        if self.cohort is not None:
+            cohort = speakers.make_cohort(
+                corpora.read_corpus(self.cohort, data_dir=self.data_dir),
+                system.background,
+                system.backend,
+                tests_per_speaker=self.cohort_tests,
+                engine=self.engine,
+                run=RunContext(progress=not self.json),
+            )
+            system = system.replace(cohort=cohort, normalisation=self.normalisation)
+        elif self.normalisation != NormalisationOptions():
+            system = system.replace(normalisation=self.normalisation)
+        return system
+
+    def _calibrated(
+        self, system: speakers.SpeakerSystem, lists: corpora.Protocol | None
+    ) -> speakers.SpeakerSystem:
+        measures: dict[str, Any] = {"measures": ()} if self.scores_alone else {}
+        return speakers.calibrate_system(
+            system,
+            lists,
+            self.calibration,
+            test_versions=self.test_augment or "as trained",
+            use_cohort=self.use_cohort,
+            engine=self.engine,
+            run=RunContext(progress=not self.json),
+            **measures,
+        )
+
+
+def _promise(calibration: speakers.Calibration, rate: float) -> dict[str, Any]:
+    """Return what the calibration promises at a false-accept rate, or why it does not."""
+    try:
+        return {"target_far": rate, **calibration.promise(target_far=rate).to_dict()}
+    except SpeakerGmmError as refusal:
+        return {"target_far": rate, "refused": str(refusal)}
+
+
+def _row(found: dict[str, Any]) -> tuple[str, str, str, str]:
+    rate = f"{100 * found['target_far']:g} %"
+    if "refused" in found:
+        return rate, "", found["refused"], ""
+    shown = [
+        f"{100 * found[name]:.2g} % ({100 * found[f'{name}_interval'][0]:.2g} to "
+        f"{100 * found[f'{name}_interval'][1]:.2g} %)"
+        for name in ("p_fa", "p_miss")
+    ]
+    return rate, f"{found['threshold']:+.2f}", shown[0], shown[1]

@@ -1,0 +1,161 @@
+"""The answer to a trial: a score, and of a calibrated system its ratio and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite, nan
+from typing import Any
+
+from speakergmm.errors import InsufficientDataError, InvalidInputError, UnlikeCalibrationError
+from speakergmm.speakers.calibration.decisions import Decision, decide
+from speakergmm.speakers.calibration.promises import Promise
+from speakergmm.speakers.calibration.score_calibration import Calibration
+from speakergmm.speakers.speaker_options import DecisionOptions
+from speakergmm.speakers.system import SpeakerSystem
+
+
+@dataclass(frozen=True, slots=True)
+class TrialAnswer:
+    """What a system says of a trial.
+
+    Parameters
+    ----------
+    score : float
+        Score of the system.
+    llr : float or None
+        Calibrated log-likelihood ratio, natural logarithm; None if the system is not calibrated.
+    verbal : str or None
+        The ratio in words.
+    threshold : float or None
+        Ratio (or score, without calibration) at and above which the answer is yes; None if no
+        decision was asked for.
+    accepted : bool or None
+        The decision; None if none was asked for.
+    prior, posterior : float or None
+        Prior and posterior probability that it is the speaker, if a prior was given.
+    promise : Promise or None
+        Error rates that are expected of the decision.
+    unlike : tuple of str
+        Reasons why the recordings are unlike those that the calibration saw.
+    """
+
+    score: float
+    llr: float | None = None
+    verbal: str | None = None
+    threshold: float | None = None
+    accepted: bool | None = None
+    prior: float | None = None
+    posterior: float | None = None
+    promise: Promise | None = None
+    unlike: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
+        return {
+            "score": self.score,
+            "llr": self.llr,
+            "verbal": self.verbal,
+            "threshold": self.threshold,
+            "decision": self.accepted,
+            "prior": self.prior,
+            "posterior": self.posterior,
+            "expected": None if self.promise is None else self.promise.to_dict(),
+            "unlike_calibration": list(self.unlike),
+        }
+
+
+def answer_trial(
+    system: SpeakerSystem,
+    score: float,
+    measures: Mapping[str, float],
+    options: DecisionOptions,
+    *,
+    what: str = "the recording",
+) -> TrialAnswer:
+    """Return the answer to a trial, with a decision if one is asked for.
+
+    Parameters
+    ----------
+    system : SpeakerSystem
+    score : float
+        Score of the trial.
+    measures : mapping of str to float
+        Measures of the trial; see `measures_of_trial`.
+    options : DecisionOptions
+    what : str
+        Name of the recording, for messages.
+
+    Returns
+    -------
+    TrialAnswer
+
+    Raises
+    ------
+    InvalidInputError
+        If a decision by error rates or a prior is asked of a system that is not calibrated.
+    CannotPromiseError
+        If the calibration's trials are too few for the error rates that are asked for.
+    UnlikeCalibrationError
+        If a decision is asked for and the recordings are unlike those that the calibration saw,
+        unless it is forced.
+    """
+    calibration = system.calibration
+    if calibration is None:
+        if options.asks_for_rates:
+            raise InvalidInputError(
+                "this system is not calibrated: it has scores and no likelihood ratios, so that "
+                "neither error rates nor a prior can decide; calibrate it first (speakergmm "
+                "calibrate)"
+            )
+        accepted = None if options.threshold is None else score >= options.threshold
+        return TrialAnswer(score, threshold=options.threshold, accepted=accepted)
+    known = {name: measures[name] for name in calibration.measure_names if name in measures}
+    llr, unlike = _ratio(calibration, score, known, what)
+    promise = promised(calibration, options)
+    if unlike and options.decides and not options.force:
+        raise UnlikeCalibrationError(
+            f"{what}: unlike what the calibration saw ({'; '.join(unlike)}); its error rates would "
+            "not hold: calibrate on recordings like it, or force a decision"
+        )
+    threshold = options.threshold if promise is None else promise.threshold
+    decision: Decision = decide(llr, threshold=threshold, prior=options.prior)
+    return TrialAnswer(
+        score,
+        llr,
+        decision.verbal,
+        threshold,
+        None if threshold is None else llr >= threshold,
+        options.prior,
+        decision.posterior,
+        promise,
+        unlike,
+    )
+
+
+def promised(calibration: Calibration, options: DecisionOptions) -> Promise | None:
+    """Return what the calibration promises of the decisions that are asked for, if anything.
+
+    Raises
+    ------
+    CannotPromiseError
+        If its trials are too few.
+    """
+    if options.target_far is not None:
+        return calibration.promise(target_far=options.target_far)
+    if options.prior is not None:
+        return calibration.promise(prior=options.prior, c_miss=options.c_miss, c_fa=options.c_fa)
+    return None
+
+
+def _ratio(
+    calibration: Calibration, score: float, measures: Mapping[str, float], what: str
+) -> tuple[float, tuple[str, ...]]:
+    """Return the ratio of a trial, and the reasons why it is unlike those of the calibration."""
+    missing = [name for name in calibration.measure_names if not isfinite(measures.get(name, nan))]
+    if missing:
+        raise InsufficientDataError(
+            f"{what}: {', '.join(missing)} cannot be measured, and the calibration needs it"
+        )
+    ratio = calibration.llr([score], {name: [value] for name, value in measures.items()})
+    return float(ratio[0]), calibration.unlike(measures)
