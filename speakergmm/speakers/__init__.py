@@ -84,6 +84,7 @@ if TYPE_CHECKING:
         SpeakerMixtureOptions as SpeakerMixtureOptions,
     )
     from speakergmm.speakers.normalised_scorer import NormalisedScorer as NormalisedScorer
+    from speakergmm.speakers.packed_terms import PackedTerms as PackedTerms
     from speakergmm.speakers.score_normalisation import CohortMoments as CohortMoments
     from speakergmm.speakers.score_normalisation import adaptive_s_norm as adaptive_s_norm
     from speakergmm.speakers.score_normalisation import cohort_moments as cohort_moments
