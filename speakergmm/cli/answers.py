@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
 from speakergmm.cli.printing import print_note
-from speakergmm.speakers import SpeakerStore, TrialAnswer
+
+if TYPE_CHECKING:
+    from speakergmm.speakers import SpeakerStore, TrialAnswer
 
 
 def answer_lines(answer: TrialAnswer, speech_seconds: float) -> list[str]:
@@ -40,7 +43,7 @@ def _rates(what: str, rate: float, interval: Sequence[float]) -> str:
 
 
 def note_of_calibration(store: SpeakerStore) -> None:
-    """Say on standard error that a store has only scores, if it is not calibrated."""
+    """Print a note if a store has only scores because it is not calibrated."""
     if store.system.calibration is None:
         print_note(
             "note: this store is not calibrated: scores are no likelihood ratios, and mean "

@@ -29,13 +29,13 @@ class Calibrate(EngineCommand, AnsweringCommand):
 
       speakergmm calibrate voices.db --trials lists/dev_trials.tsv --data-dir corpus/
 
-      speakergmm calibrate voices.db --protocol lists/ --data-dir corpus/ --test-augment default
+      speakergmm calibrate voices.db --lists lists/ --data-dir corpus/ --test-augment default
 
       speakergmm calibrate ubm.safetensors --cohort corpus/ --score-norm t -o system.safetensors
     """
 
     target: Path = argument("A speaker store, or a background model or system (with --output).")
-    protocol: Path | None = option(None, "Protocol whose dev lists hold the trials.")
+    lists: Path | None = option(None, "Folder of lists (a protocol) whose dev part is used.")
     trials: Path | None = option(None, "List of trials (model, path, label), in place of those.")
     enroll: Path | None = option(
         None, "List of the recordings of their models (default: beside the trials)."
@@ -54,7 +54,7 @@ class Calibrate(EngineCommand, AnsweringCommand):
     scores_alone: bool = option(
         False, "Calibrate by scores alone, without the quality of the recordings."
     )
-    force: bool = option(False, "Accept trials of speakers who are enrolled.")
+    allow_enrolled: bool = option(False, "Accept trials of speakers who are enrolled.")
     output: Path | None = options.output(None, "System to write, if the target is a model.")
     normalisation: NormalisationOptions = options_of(
         NormalisationOptions, "normalisation", "cohort_top"
@@ -65,9 +65,9 @@ class Calibrate(EngineCommand, AnsweringCommand):
 
     def run(self) -> None:
         """Calibrate, and write the result to the store or to a file."""
-        if self.protocol is not None and self.trials is not None:
-            raise InvalidInputError("--trials: must be left out where --protocol is given")
-        lists = self._lists()
+        if self.lists is not None and self.trials is not None:
+            raise InvalidInputError("--trials: must be left out where --lists is given")
+        lists = self._read_lists()
         if speakers.is_store(self.target):
             if self.output is not None:
                 raise InvalidInputError("--output: a store keeps its calibration itself")
@@ -76,7 +76,9 @@ class Calibrate(EngineCommand, AnsweringCommand):
                 made = self._calibrated(system, lists)
                 enrolled = [each.name for each in store.speakers()]
                 assert made.calibration is not None
-                speakers.check_disjoint_speakers(made.calibration, enrolled, force=self.force)
+                speakers.check_disjoint_speakers(
+                    made.calibration, enrolled, force=self.allow_enrolled
+                )
                 store.set_system(made)
             where = str(self.target)
         else:
@@ -103,12 +105,12 @@ class Calibrate(EngineCommand, AnsweringCommand):
             ),
         )
 
-    def _lists(self) -> corpora.Protocol | None:
+    def _read_lists(self) -> corpora.Protocol | None:
         lists = None
         if self.trials is not None:
             lists = corpora.read_trials(self.trials, self.enroll, data_dir=self.data_dir)
-        elif self.protocol is not None:
-            lists = corpora.read_protocol(self.protocol, data_dir=self.data_dir)
+        elif self.lists is not None:
+            lists = corpora.read_protocol(self.lists, data_dir=self.data_dir)
         if lists is not None:
             print_warnings(lists.notes)
         return lists

@@ -39,7 +39,7 @@ class Evaluate(ReportingCommand):
         "0.05).",
         "--p-target",
     )
-    by: list[str] | None = option(
+    group_by: list[str] | None = option(
         None, "Further column of the scores, such as sex: errors by group; may be repeated."
     )
     dev: Path | None = option(None, "Score file of other speakers, to choose a threshold on.")
@@ -68,14 +68,16 @@ class Evaluate(ReportingCommand):
             number("--prior", value, above=0, below=1)
         options = EvaluationOptions.of(self.settings, {"p_target": priors})
         scores = metrics.read_scores(self.scores)
-        for name in self.by or ():
+        for name in self.group_by or ():
             scores.condition(name)
         chosen = self._chosen(scores, options)
         if chosen is not None:
             options = EvaluationOptions.of(options, {"threshold": chosen.threshold})
         try:
             evaluation = metrics.evaluate(scores, options)
-            groups = [metrics.evaluate_by_condition(scores, c, options) for c in self.by or ()]
+            groups = [
+                metrics.evaluate_by_condition(scores, c, options) for c in self.group_by or ()
+            ]
         except (InvalidInputError, InsufficientDataError) as error:
             raise type(error)(f"{self.scores}: {error}") from error
 

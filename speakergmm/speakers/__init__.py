@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from speakergmm.speakers.calibration.decisions import decide_open_set as decide_open_set
     from speakergmm.speakers.calibration.decisions import posterior as posterior
     from speakergmm.speakers.calibration.decisions import verbal_scale as verbal_scale
-    from speakergmm.speakers.calibration.fitted_maps import (
+    from speakergmm.speakers.calibration.llr_bounds import llr_bounds as llr_bounds
+    from speakergmm.speakers.calibration.map_fitting import (
         cross_validated_llrs as cross_validated_llrs,
     )
-    from speakergmm.speakers.calibration.llr_bounds import llr_bounds as llr_bounds
     from speakergmm.speakers.calibration.measure_kinds import MEASURE_KINDS as MEASURE_KINDS
     from speakergmm.speakers.calibration.measure_kinds import MeasureKind as MeasureKind
     from speakergmm.speakers.calibration.promises import GroupRates as GroupRates

@@ -410,8 +410,8 @@ class SpeakerStore:
 
         Notes
         -----
-        The decision is on the best of N speakers, each of whom could be falsely accepted: a
-        `target_far` is divided by N, and so is a `prior`, which is that any of the speakers talks.
+        The decision is on the best of N speakers, and every one of them could be falsely accepted:
+        a `target_far` is divided by N, and so is a `prior`, which is that any of them talks.
         """
         options = IdentificationOptions.of(options, changes)
         paths = as_recordings(wavs, "identify", sample_rate)

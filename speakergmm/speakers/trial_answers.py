@@ -17,7 +17,7 @@ from speakergmm.speakers.system import SpeakerSystem
 
 @dataclass(frozen=True, slots=True)
 class TrialAnswer:
-    """What a system says of a trial.
+    """Answer of a system to a trial.
 
     Parameters
     ----------

@@ -16,8 +16,8 @@ from speakergmm.ranges import switch
 from speakergmm.speakers.calibration.calibration_evidence import CalibrationEvidence
 from speakergmm.speakers.calibration.calibration_options import CalibrationOptions
 from speakergmm.speakers.calibration.calibration_trials import CalibrationTrials
-from speakergmm.speakers.calibration.fitted_maps import cross_validated_llrs, fit_score_map
 from speakergmm.speakers.calibration.llr_bounds import llr_bounds
+from speakergmm.speakers.calibration.map_fitting import cross_validated_llrs, fit_score_map
 from speakergmm.speakers.calibration.measure_kinds import MeasureRanges
 from speakergmm.speakers.calibration.promises import (
     Promise,
@@ -223,7 +223,7 @@ def fit_calibration(
     Parameters
     ----------
     trials : CalibrationTrials
-        Of speakers of whom nothing else was trained: neither the background model nor a cohort.
+        Of speakers who are neither those of the background model nor those of a cohort.
     options : CalibrationOptions, optional
     **changes
         Fields of `CalibrationOptions`, in place of those of `options`: ``method``,

@@ -36,8 +36,8 @@ QUICK = ("--bootstrap", 20)
 def test_a_dev_threshold_is_judged_on_eval_and_by_condition(files, speakergmm):
     dev, scores = files
     done = speakergmm(
-        "evaluate", scores, "--dev", dev, "--target-far", 0.05, "--by", "sex", "--by", "session",
-        "--llr", *QUICK,
+        "evaluate", scores, "--dev", dev, "--target-far", 0.05, "--group-by", "sex",
+        "--group-by", "session", "--llr", *QUICK,
     )  # fmt: skip
     assert done.code == 0, done.err
     assert "by sex: worst is female" in done.out
@@ -45,7 +45,9 @@ def test_a_dev_threshold_is_judged_on_eval_and_by_condition(files, speakergmm):
     assert "chosen on dev for 5 % false alarms" in done.out
     assert "Cllr" in done.out
     assert max(map(len, done.out.splitlines()[1:])) <= 180
-    found = speakergmm("evaluate", scores, "--by", "sex", "--threshold", 1, "--json", *QUICK).json
+    found = speakergmm(
+        "evaluate", scores, "--group-by", "sex", "--threshold", 1, "--json", *QUICK
+    ).json
     assert found["conditions"]["sex"]["worst"] == "female"
     assert found["metrics"]["false_alarm_rate"]["threshold"] == 1
     assert "cllr" not in found["metrics"]
@@ -58,7 +60,7 @@ def test_a_dev_threshold_is_judged_on_eval_and_by_condition(files, speakergmm):
         (("--dev", "dev", "--target-far", 0.001), "the rule of 30 needs 30000"),
         (("--dev", "dev"), "--dev and --target-far go together"),
         (("--dev", "dev", "--target-far", 0.05, "--threshold", 1), "exclude each other"),
-        (("--by", "device"), "no condition 'device'; conditions are sex, session"),
+        (("--group-by", "device"), "no condition 'device'; conditions are sex, session"),
     ],
 )
 def test_evaluate_refuses(files, speakergmm, arguments, message):

@@ -133,7 +133,7 @@ def test_a_fold_is_the_fit_of_all_other_speakers():
     rest = CalibrationTrials(
         raw.scores[kept], raw.is_target[kept], raw.model_speakers[kept], raw.test_speakers[kept]
     )
-    from speakergmm.speakers.calibration.fitted_maps import fit_score_map
+    from speakergmm.speakers.calibration.map_fitting import fit_score_map
 
     none = np.zeros((len(rest), 0))
     options = fit_calibration(raw).options
