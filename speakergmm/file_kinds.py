@@ -51,6 +51,9 @@ KINDS = {
         "speakergmm.speakers.system:SpeakerSystem", "calibrate makes one", has_info=True
     ),
     "cohort": Kind("speakergmm.speakers.cohort:Cohort"),
+    "statistics archive": Kind(
+        "speakergmm.speakers.statistics_archive:StatisticsArchive", "run-protocol makes one"
+    ),
     "acoustic model": Kind(
         "speakergmm.recognition.acoustic_model:AcousticModel",
         "train-hmm makes one of phones, train-words one of words",

@@ -14,6 +14,7 @@ _NAMES = {
     "word models": "an acoustic model of words",
     "language model": "a language model",
     "scores": "a score file",
+    "statistics": "a statistics archive",
     "report": "a report",
     "settings": "a file with the settings of scores",
     "recognition": "a JSON file of decode",
@@ -23,6 +24,7 @@ _MODELS = {
     "model": ("background model", None),
     "acoustic model": ("acoustic model", "phone"),
     "word models": ("acoustic model", "word"),
+    "statistics": ("statistics archive", None),
 }
 # The beginnings of other files.
 _BEGINS: dict[str, Callable[[bytes], bool]] = {

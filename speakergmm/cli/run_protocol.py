@@ -25,6 +25,8 @@ class RunProtocol(EngineCommand, AnsweringCommand):
 
       speakergmm run-protocol protocols/mine --feature-store feats --ubm ubm.safetensors -o a.tsv
 
+      speakergmm run-protocol protocols/mine --ubm ubm.safetensors --statistics mine.stats -o a.tsv
+
       speakergmm run-protocol protocols/mine --split dev --ubm ubm.safetensors -o dev.tsv -j 2
     """
 
@@ -33,6 +35,7 @@ class RunProtocol(EngineCommand, AnsweringCommand):
     output: Path = options.output(..., "Score file (TSV) to write.")
     data_dir: options.DataDir = None
     feature_store: options.FeatureStoreOption = None
+    statistics: options.StatisticsOption = None
     experiment: ProtocolOptions = options_of(
         ProtocolOptions,
         *("split", "relevance_factor", "backend", "normalisation", "cohort_top", "top_c"),
@@ -52,6 +55,8 @@ class RunProtocol(EngineCommand, AnsweringCommand):
         settings = settings_file(self.output)
         check_output(self.output, "scores")
         check_output(settings, "settings")
+        if self.statistics is not None:
+            check_output(self.statistics, "statistics")
         lists = corpora.read_protocol(self.protocol, data_dir=self.data_dir)
         print_warnings(lists.notes)
         check_lists(lists, split=self.experiment.split, strict=self.context.strict)
@@ -61,6 +66,7 @@ class RunProtocol(EngineCommand, AnsweringCommand):
             lists,
             system,
             chosen,
+            statistics=self.statistics,
             feature_store=self.feature_store,
             engine=self.engine,
             run=replace(self.context, progress=not self.json),

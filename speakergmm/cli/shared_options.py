@@ -45,6 +45,15 @@ CorpusOrStoreArgument = Annotated[
 ]
 
 
+StatisticsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--statistics",
+        help="Statistics archive: recordings that it has are not read again, and the statistics of "
+        "the others are added to it; made if there is none.",
+    ),
+]
+
 FeatureStoreOption = Annotated[
     Path | None,
     typer.Option(

@@ -67,8 +67,6 @@ if TYPE_CHECKING:
     from speakergmm.speakers.enrolment_sessions import collect_sessions as collect_sessions
     from speakergmm.speakers.enrolment_sessions import enroll_sessions as enroll_sessions
     from speakergmm.speakers.extraction import MINIMUM_SPEECH_SECONDS as MINIMUM_SPEECH_SECONDS
-    from speakergmm.speakers.given_recordings import as_recordings as as_recordings
-    from speakergmm.speakers.given_recordings import audio_identity as audio_identity
     from speakergmm.speakers.identification_experiment import ScoreMatrix as ScoreMatrix
     from speakergmm.speakers.identification_experiment import (
         run_identification as run_identification,
@@ -85,6 +83,8 @@ if TYPE_CHECKING:
     )
     from speakergmm.speakers.normalised_scorer import NormalisedScorer as NormalisedScorer
     from speakergmm.speakers.packed_terms import PackedTerms as PackedTerms
+    from speakergmm.speakers.recording_arguments import as_recordings as as_recordings
+    from speakergmm.speakers.recording_arguments import audio_identity as audio_identity
     from speakergmm.speakers.score_normalisation import CohortMoments as CohortMoments
     from speakergmm.speakers.score_normalisation import adaptive_s_norm as adaptive_s_norm
     from speakergmm.speakers.score_normalisation import cohort_moments as cohort_moments
@@ -111,6 +111,9 @@ if TYPE_CHECKING:
     from speakergmm.speakers.speaker_options import ScoringOptions as ScoringOptions
     from speakergmm.speakers.speaker_options import VerificationOptions as VerificationOptions
     from speakergmm.speakers.speaker_scoring import SpeakerScorer as SpeakerScorer
+    from speakergmm.speakers.statistics_archive import StatisticsArchive as StatisticsArchive
+    from speakergmm.speakers.statistics_archive import collect_archive as collect_archive
+    from speakergmm.speakers.statistics_archive import recording_name as recording_name
     from speakergmm.speakers.store import SpeakerStore as SpeakerStore
     from speakergmm.speakers.store import describe_store as describe_store
     from speakergmm.speakers.store_enrolment import enroll_into as enroll_into

@@ -25,6 +25,7 @@ from speakergmm.speakers.extraction import (
     map_grouped_recordings,
     opened_store,
     recording_of,
+    segment_of,
 )
 from speakergmm.speakers.packed_terms import PackedTerms
 
@@ -58,6 +59,8 @@ class Cohort(records.Filed):
         Digest of the background model.
     backend : str
         Name of the back-end that made the models.
+    backend_digest : str
+        Its digest, with the options of enrolment.
     speakers : tuple of str
         Names of the C speakers.
     models : array of float32, shape (C, P), or PackedTerms
@@ -81,6 +84,7 @@ class Cohort(records.Filed):
 
     background_digest: str
     backend: str
+    backend_digest: str
     speakers: tuple[str, ...]
     models: NDArray[np.float32] | PackedTerms
     frames: Annotated[NDArray[np.float32], "F D"]
@@ -91,6 +95,11 @@ class Cohort(records.Filed):
     def __post_init__(self) -> None:
         """Check that the parts agree."""
         n_speakers = len(self.speakers)
+        for name in ("models", "frames"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise InvalidInputError(f"the {name} of a cohort must be finite")
+        if not ((self.weights >= 0) & (self.weights <= 1)).all():
+            raise InvalidInputError("the weights of the frames of a cohort must be from 0 to 1")
         if len(set(self.speakers)) < n_speakers or not n_speakers:
             raise InvalidInputError("a cohort must have speakers of different names")
         if len(self.models) != n_speakers or np.ndim(self._values) != 2:
@@ -263,6 +272,7 @@ def make_cohort(
     return Cohort(
         background.digest,
         backend.name,
+        backend.digest,
         tuple(models),
         np.stack([np.concatenate([part.ravel() for part in each]) for each in models.values()]),
         *_joined(tests, background.mixture.n_features),
@@ -296,12 +306,17 @@ class _CohortWork:
     def __call__(self, utterance: Utterance) -> SessionStatistics:
         """Return the statistics of a recording."""
         return collect_statistics(
-            self.background, recording_of(utterance), second_order=self.second_order
+            self.background,
+            recording_of(utterance),
+            **segment_of(utterance),
+            second_order=self.second_order,
         )
 
     def keep_frames(self, utterance: Utterance) -> WeightedFrames:
         """Return frames of speech of a recording, evenly spaced."""
-        speech = SpeechStream(self.background.features, [recording_of(utterance)])
+        speech = SpeechStream(
+            self.background.features, [recording_of(utterance)], segment_of(utterance)
+        )
         blocks = list(speech)
         speech.check()
         values = np.concatenate([block.values for block in blocks])

@@ -16,7 +16,7 @@ from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, 
 from speakergmm.ranges import wrong_type
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.extraction import SpeechStream
-from speakergmm.speakers.given_recordings import (
+from speakergmm.speakers.recording_arguments import (
     AnyRecording,
     GivenSamples,
     joined_blocks,
@@ -85,6 +85,7 @@ def collect_statistics(
     start: float = 0.0,
     end: float | None = None,
     second_order: bool = False,
+    augmented: bool = True,
 ) -> SessionStatistics:
     """Collect the statistics of the speech in a recording, block by block in constant memory.
 
@@ -99,6 +100,9 @@ def collect_statistics(
         Beginning and end of the segment to use, in seconds; by default the whole recording.
     second_order : bool, default=False
         Collect second-order statistics as well; they are needed only to adapt variances.
+    augmented : bool, default=True
+        Sum all versions of the recording that the background model asks for
+        (`BackgroundModel.augmentation`), as enrolment does.
 
     Returns
     -------
@@ -113,12 +117,13 @@ def collect_statistics(
     """
     background = as_background(background)
     segment = {"sample_rate": sample_rate, "start": start, "end": end}
-    if background.augmentation is not None and isinstance(audio, Iterator):
+    augmented = augmented and background.augmentation is not None
+    if augmented and isinstance(audio, Iterator):
         audio = joined_blocks(audio)  # which are read once for each condition
     speech = SpeechStream(background.features, [audio], segment)
     total = sum_speech(background.mixture, speech, second_order=second_order)
     speech.check()
-    for version in _further_versions(background, audio, segment):
+    for version in _further_versions(background, audio, segment) if augmented else ():
         with suppress(InsufficientDataError):  # of a version in which no speech can be heard
             total = total + sum_speech(background.mixture, version, second_order=second_order)
     return SessionStatistics(total, speech.seconds, speech.speech_seconds, speech.n_frames)
@@ -137,6 +142,8 @@ def _further_versions(
     if isinstance(audio, StoredRecording | GivenSamples):
         source, given = sound_of(audio)
         segment = segment | given
+    if isinstance(audio, StoredRecording):
+        segment = segment | {"start": audio.start, "end": audio.end}
     for condition, version in augmented_recordings(
         source, background.augmentation, rate, **segment
     ):

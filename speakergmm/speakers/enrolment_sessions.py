@@ -20,8 +20,8 @@ from speakergmm.speakers import enrolment, store_queries
 from speakergmm.speakers.backends import pack_terms
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.extraction import recording_of, whole_recordings
-from speakergmm.speakers.given_recordings import GivenSamples, audio_identity, sound_of
 from speakergmm.speakers.integrity import Ledger, next_number, read_large, write_large
+from speakergmm.speakers.recording_arguments import GivenSamples, audio_identity, sound_of
 from speakergmm.speakers.store_results import EnrolledRecording, EnrolmentReport
 from speakergmm.speakers.store_schema import SessionRow, SpeakerRow
 from speakergmm.speakers.system import SpeakerSystem

@@ -24,7 +24,7 @@ from speakergmm.features import (
 )
 from speakergmm.ranges import wrong_type
 from speakergmm.run_context import RunContext
-from speakergmm.speakers.given_recordings import GivenFile, GivenSamples, sound_of
+from speakergmm.speakers.recording_arguments import GivenFile, GivenSamples, sound_of
 
 Result = TypeVar("Result")
 
@@ -247,6 +247,13 @@ def speech_features(recording: Utterance, config: FeatureConfig) -> Features:
 def recording_of(utterance: Utterance) -> StoredRecording | GivenSamples | Path:
     """Return what `SpeechStream` reads: a recording in a feature store, samples, or a path."""
     return utterance if isinstance(utterance, StoredRecording | GivenSamples) else utterance.path
+
+
+def segment_of(utterance: Utterance) -> dict[str, Any]:
+    """Return the keywords by which the part of a recording that an utterance is, is read."""
+    if isinstance(utterance, StoredRecording | GivenSamples):  # which hold no more than it
+        return {}
+    return {"start": utterance.start, "end": utterance.end}
 
 
 def check_speech(seconds: float, what: str) -> None:

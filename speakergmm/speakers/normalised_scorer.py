@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.errors import InvalidInputError
 from speakergmm.features import WeightedFrames
+from speakergmm.mixtures import MixtureStatistics
 from speakergmm.speakers.backends import Backend, Terms
 from speakergmm.speakers.cohort import Cohort
 from speakergmm.speakers.cohort_scores import CohortScores, normalise_scores
@@ -92,14 +95,33 @@ class NormalisedScorer:
     ) -> tuple[NDArray[np.float64], float]:
         """Return normalised scores and the occupancy; see `TrialScorer.score_blocks`."""
         joint, occupancy = self._joint.score_blocks(blocks, top_c=top_c)
+        return self._normalised(joint[:, None])[:, 0], occupancy
+
+    def score_tests(self, tests: Sequence[MixtureStatistics]) -> NDArray[np.float64]:
+        """Return normalised scores of N tests, shape (S, N); see `StatisticsScorer.score_tests`.
+
+        Raises
+        ------
+        InvalidInputError
+            If the back-end scores no statistics.
+        """
+        if not self._backend.scores_statistics:
+            raise InvalidInputError(
+                f"back-end {self._backend.name!r} scores frames, not statistics"
+            )
+        scorer: Any = self._joint
+        return self._normalised(scorer.score_tests(tests))
+
+    def _normalised(self, joint: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return normalised scores of the speakers; `joint` are raw ones, with the cohort's."""
         if self._cohort is None:
-            return joint, occupancy
+            return joint
         n = len(self)
         tests = self._test_scores
         cohort = CohortScores(
             tests=None if tests is None else tests[:n],
-            models=joint[n:, None],
+            models=joint[n:],
             cross=None if tests is None else tests[n:],
             same_speaker=self._cohort.same_speaker,
         )
-        return normalise_scores(joint[:n, None], cohort, self._options)[:, 0], occupancy
+        return normalise_scores(joint[:n], cohort, self._options)

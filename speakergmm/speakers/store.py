@@ -39,9 +39,9 @@ from speakergmm.speakers.extraction import (
     recording_of,
     whole_recordings,
 )
-from speakergmm.speakers.given_recordings import AnyRecording, GivenSamples, as_recordings
 from speakergmm.speakers.integrity import Ledger, check_whole
 from speakergmm.speakers.normalised_scorer import NormalisedScorer
+from speakergmm.speakers.recording_arguments import AnyRecording, GivenSamples, as_recordings
 from speakergmm.speakers.speaker_options import (
     AdaptationOptions,
     DecisionOptions,

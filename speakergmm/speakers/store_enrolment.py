@@ -15,7 +15,7 @@ from speakergmm.files import shown_path
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import database, enrolment_sessions
 from speakergmm.speakers.extraction import opened_store
-from speakergmm.speakers.given_recordings import AnyRecording, as_recordings
+from speakergmm.speakers.recording_arguments import AnyRecording, as_recordings
 from speakergmm.speakers.speaker_options import AdaptationOptions
 from speakergmm.speakers.store import SpeakerStore, describe_store, speaker_name
 from speakergmm.speakers.store_results import EnrolmentReport

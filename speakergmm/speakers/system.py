@@ -49,7 +49,8 @@ class SpeakerSystem(records.Filed):
     Raises
     ------
     InvalidInputError
-        If there is no such back-end, or a normalisation without a cohort.
+        If there is no such back-end, it cannot work with the adaptation, or there is a
+        normalisation without a cohort.
     IncompatibleModelError
         If the cohort or the calibration belong to another system.
     """
@@ -67,6 +68,7 @@ class SpeakerSystem(records.Filed):
     def __post_init__(self) -> None:
         """Check that the parts belong together."""
         choice("backend", self.backend_name, BACKENDS)
+        backend = self.backend  # which refuses an adaptation that it cannot work with
         kind, cohort = self.normalisation.normalisation, self.cohort
         if kind != "none" and cohort is None:
             raise InvalidInputError(f"normalisation {kind!r}: needs a cohort")
@@ -78,6 +80,17 @@ class SpeakerSystem(records.Filed):
             raise IncompatibleModelError(
                 f"the cohort was enrolled for back-end {cohort.backend!r}, not "
                 f"{self.backend_name!r}"
+            )
+        if cohort.backend_digest != backend.digest:
+            raise IncompatibleModelError(
+                "the cohort was enrolled with other options than the system has, such as another "
+                "relevance factor; make one with the back-end of the system"
+            )
+        cohort.terms(backend)
+        if cohort.n_tests and cohort.frames.shape[1] != self.background.mixture.n_features:
+            raise IncompatibleModelError(
+                f"the tests of the cohort have {cohort.frames.shape[1]} features, those of the "
+                f"background model {self.background.mixture.n_features}"
             )
         if self.normalisation.needs_tests and not cohort.n_tests:
             raise InvalidInputError(

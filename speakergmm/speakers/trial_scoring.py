@@ -15,16 +15,19 @@ from speakergmm.corpora.augmentation import AugmentationOptions
 from speakergmm.corpora.protocol import PathNumbers
 from speakergmm.features import augmented_recordings
 from speakergmm.run_context import OnSkip, SkippedRecording
-from speakergmm.speakers import enrolment
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.extraction import SpeechStream, recording_of
 from speakergmm.speakers.normalised_scorer import NormalisedScorer
+from speakergmm.speakers.statistics_archive import StatisticsArchive, recording_name
 from speakergmm.speakers.trial_measures import (
     EnrolledMeasures,
     MeasuredSpeech,
     measures_of_trial,
     recording_measures,
 )
+
+# Numbers of statistics of tests that are scored together.
+_STATISTICS_AT_A_TIME = 1 << 21
 
 
 class ScoredClaims(NamedTuple):
@@ -94,6 +97,11 @@ class TrialTable:
             known = self.measures.setdefault(name, np.full(self.scores.shape, np.nan))
             known[version, rows] = values[places]
 
+    def take_all(self, tests: Sequence[str], scores: NDArray[np.float64]) -> None:
+        """Take the scores, shape (models, tests), of all claims of some recordings."""
+        for test, column in zip(tests, scores.T, strict=True):
+            self.take(test, 0, ScoredClaims(column[self.claims[test]], {}))
+
     def with_lost_trials(self, report: OnSkip) -> OnSkip:
         """Return a report of skipped recordings that adds the trials which are lost with each."""
 
@@ -104,24 +112,6 @@ class TrialTable:
             report(replace(skipped, affected=affected))
 
         return told
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CollectStatistics:
-    """Statistics of a recording under the background model; can be sent to worker processes."""
-
-    background: BackgroundModel
-    second_order: bool
-    measured: bool = False
-
-    def __call__(self, utterance: Utterance) -> enrolment.SessionStatistics:
-        """Return the statistics of one recording."""
-        found = enrolment.collect_statistics(
-            self.background, recording_of(utterance), second_order=self.second_order
-        )
-        if not self.measured:
-            return found
-        return replace(found, measures=recording_measures(utterance.path, self.background.features))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,3 +175,21 @@ class ScoreClaims:
         for _, version in augmented_recordings(utterance.path, self.versions, rate):
             held = version if isinstance(version, np.ndarray) else np.concatenate(list(version))
             yield held, {"sample_rate": rate}, held
+
+
+def score_archived(
+    tests: Sequence[Utterance],
+    trials: TrialTable,
+    scorer: NormalisedScorer,
+    archive: StatisticsArchive,
+) -> list[Utterance]:
+    """Score the recordings whose statistics an archive has, and return the others."""
+    known = {each: archive.has(each) for each in tests}
+    archived = [each for each, is_known in known.items() if is_known]
+    # Tests at a time for which all models are scored: some megabytes of statistics.
+    step = max(1, _STATISTICS_AT_A_TIME // archive.first_order[:1].size) if archived else 1
+    for start in range(0, len(archived), step):
+        some = archived[start : start + step]
+        statistics = [archive.statistics(recording_name(each)) for each in some]
+        trials.take_all([os.fspath(each.path) for each in some], scorer.score_tests(statistics))
+    return [each for each, is_known in known.items() if not is_known]

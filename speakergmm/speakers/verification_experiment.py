@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from speakergmm.corpora import AnyPath, Protocol, Split, is_path, read_protocol
+from speakergmm.corpora import AnyPath, Protocol, Split, Utterance, is_path, read_protocol
 from speakergmm.corpora.augmentation import as_augmentation
 from speakergmm.engine import Engine, EngineLike
-from speakergmm.errors import CorpusError, InsufficientDataError
-from speakergmm.features import FeatureStore, map_recordings
+from speakergmm.errors import CorpusError, InsufficientDataError, InvalidInputError
+from speakergmm.features import FeatureStore, find_recordings, map_recordings
 from speakergmm.metrics import Scores
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.ranges import wrong_type
@@ -29,6 +29,12 @@ from speakergmm.speakers.extraction import (
     whole_recordings,
 )
 from speakergmm.speakers.speaker_options import AdaptationOptions, ProtocolOptions
+from speakergmm.speakers.statistics_archive import (
+    CollectStatistics,
+    StatisticsArchive,
+    archived_recordings,
+    collect_archive,
+)
 from speakergmm.speakers.system import AnySystem, SpeakerSystem, loaded_system
 from speakergmm.speakers.trial_measures import (
     EnrolledMeasures,
@@ -36,9 +42,9 @@ from speakergmm.speakers.trial_measures import (
     mean_of_statistics,
 )
 from speakergmm.speakers.trial_scoring import (
-    CollectStatistics,
     ScoreClaims,
     TrialTable,
+    score_archived,
 )
 
 # Recordings of each background speaker that a cohort with tests keeps as tests.
@@ -50,6 +56,7 @@ def run_protocol(
     system: AnySystem,
     options: ProtocolOptions | None = None,
     *,
+    statistics: StatisticsArchive | AnyPath | None = None,
     feature_store: FeatureStore | AnyPath | None = None,
     engine: EngineLike = None,
     run: RunContext | None = None,
@@ -68,6 +75,10 @@ def run_protocol(
         A system is used as it is; a background model becomes one by the options, with the
         background speakers of the protocol as the cohort if scores are normalised.
     options : ProtocolOptions, optional
+    statistics : StatisticsArchive or path, optional
+        Statistics of recordings under the background model. Models are enrolled from those that it
+        has, and tests are scored from them by back-ends that score statistics; these recordings are
+        not read. An archive is not changed; a file is made if there is none, and completed.
     feature_store : FeatureStore or path, optional
         Features of recordings that it has are not extracted again. Recordings that it lacks, or has
         from another version of the file, are extracted, with a warning.
@@ -100,9 +111,10 @@ def run_protocol(
     InsufficientDataError
         If no trial can be scored.
     InvalidInputError
-        If an option is out of range.
+        If an option is out of range, or needs more of a recording than an archive has.
     IncompatibleModelError
-        If the feature store was made with other features than the background model.
+        If the feature store was made with other features than the background model, or the
+        statistics with another background model.
     """
     options = ProtocolOptions.of(options, changes)
     run, engine = RunContext.checked(run), Engine.of(engine)
@@ -113,13 +125,21 @@ def run_protocol(
     store = opened_store(store, made.background.features)
     if made.normalisation.normalisation != "none" and made.cohort is not None:
         check_cohort(made.cohort.speakers, split.models)
-    names, terms, enrolled = _enrolled_terms(split, made, options.measures, store, engine, run)
+    archive = _archive_of(split, made, options, statistics, store, engine, run)
+    names, terms, enrolled = _enrolled_terms(
+        split, made, options.measures, archive, store, engine, run
+    )
     versions = as_augmentation(options.test_versions)
     conditions = ("",) if versions is None else tuple(versions.conditions)
 
     # Each test recording is read once and scored against all of its models.
     scorer = made.scorer(names, terms)
     trials = TrialTable(split, scorer.names, n_versions=len(conditions))
+    tests: Sequence[Utterance] = whole_recordings(trials.claimed_paths)
+    if archive is not None and made.backend.scores_statistics and versions is None:
+        tests = score_archived(tests, trials, scorer, archive)
+    if store is not None:
+        tests = find_recordings(store, tests, engine=engine)
     scored = map_recordings(
         ScoreClaims(
             made.background,
@@ -128,8 +148,8 @@ def run_protocol(
             versions,
             enrolled if options.measures else None,
         ),
-        whole_recordings(trials.claimed_paths, store, engine=engine),
-        [trials.claims[os.fspath(path)] for path in trials.claimed_paths],
+        tests,
+        [trials.claims[os.fspath(each.path)] for each in tests],
         engine=engine,
         run=replace(run, on_skip=trials.with_lost_trials(run.on_skip or warn_of_skip)),
         description="Scoring trials",
@@ -167,6 +187,64 @@ def run_protocol(
         np.array([trial.label for trial in listed], dtype=object),
         columns,
     )
+
+
+def _archive_of(
+    split: Split,
+    system: SpeakerSystem,
+    options: ProtocolOptions,
+    given: StatisticsArchive | AnyPath | None,
+    store: FeatureStore | None,
+    engine: Engine,
+    run: RunContext,
+) -> StatisticsArchive | None:
+    """Return the archive of a run; the file of one is made or completed.
+
+    Raises
+    ------
+    InvalidInputError
+        If more of a recording is needed than an archive has.
+    IncompatibleModelError
+        If it is of another background model.
+    """
+    if given is None:
+        return None
+    if options.measures:
+        raise InvalidInputError(
+            "measures are of the recordings, which an archive of statistics does not have; leave "
+            "one of the two out"
+        )
+    if system.backend.needs_second_order:
+        raise InvalidInputError(
+            "variances are adapted from second-order statistics, which an archive does not have; "
+            "adapt means and weights, or leave the archive out"
+        )
+    if isinstance(given, StatisticsArchive):
+        given.check_background(system.background)
+        return given
+    if not is_path(given):
+        raise wrong_type(given, "a statistics archive, collect_archive(ubm, list), or its path")
+    known = StatisticsArchive.load(given) if os.path.lexists(given) else None
+    archive = known
+    # What cannot be used is reported when it is missed, with what is lost by it.
+    quiet = replace(run, strict=False, on_skip=lambda _: None)
+    tests = split.test_paths() if system.backend.scores_statistics else ()
+    of_models = dict.fromkeys(path for model in split.models for path in split.enrolment[model])
+    for paths, augmented in ((of_models, True), (tests, False)):
+        if not paths:
+            continue
+        archive = collect_archive(
+            system.background,
+            [*whole_recordings(paths)],
+            augmented=augmented,
+            known=archive,
+            feature_store=store,
+            engine=engine,
+            run=quiet,
+        )
+    if archive is not None and archive is not known:
+        archive.save(given)
+    return archive
 
 
 def _as_protocol(protocol: Protocol | AnyPath) -> Protocol:
@@ -229,7 +307,7 @@ def _enrolled_models(
     collect = CollectStatistics(background, options.second_order)
     return {
         model: enrolment.adapt_speaker(background, usable, options, name=model).mixture
-        for model, usable in _usable_sessions(split, collect, store, engine, run)
+        for model, usable in _usable_sessions(split, collect, None, store, engine, run)
     }
 
 
@@ -237,6 +315,7 @@ def _enrolled_terms(
     split: Split,
     system: SpeakerSystem,
     measured: bool,
+    archive: StatisticsArchive | None,
     store: FeatureStore | None,
     engine: Engine,
     run: RunContext,
@@ -248,7 +327,7 @@ def _enrolled_terms(
     backend = system.backend
     collect = CollectStatistics(system.background, backend.needs_second_order, measured)
     terms, known = {}, []
-    for model, usable in _usable_sessions(split, collect, store, engine, run):
+    for model, usable in _usable_sessions(split, collect, archive, store, engine, run):
         statistics = [each.statistics for each in usable]
         terms[model] = backend.enroll(statistics, name=model)
         if measured:
@@ -264,13 +343,18 @@ def _enrolled_terms(
 def _usable_sessions(
     split: Split,
     collect: CollectStatistics,
+    archive: StatisticsArchive | None,
     store: FeatureStore | None,
     engine: Engine,
     run: RunContext,
 ) -> Iterator[tuple[str, list[enrolment.SessionStatistics]]]:
     """Yield each model that can be enrolled with the statistics of its recordings."""
     paths = dict.fromkeys(path for model in split.models for path in split.enrolment[model])
-    recordings = dict(zip(paths, whole_recordings(paths, store, engine=engine), strict=True))
+    augmented = collect.background.augmentation is not None
+    found = archived_recordings(
+        whole_recordings(paths), archive, augmented=augmented, store=store, engine=engine
+    )
+    recordings = dict(zip(paths, found, strict=True))
     sessions = map_grouped_recordings(
         collect,
         {model: [recordings[path] for path in split.enrolment[model]] for model in split.models},

@@ -216,7 +216,8 @@ def _of_record(kind: str) -> Target:
 
 
 RECORDS = (
-    "background model", "mixture statistics", "acoustic model", "gaussian mixture",
+    "background model", "statistics archive", "speaker system", "cohort", "mixture statistics",
+    "acoustic model", "gaussian mixture",
     "stepwise mixture", "bayesian mixture", "dirichlet process", "mixture regressor",
     "outlier detector", "mixture HMM", "HMM classifier", "speaker store", "feature store index",
     "checkpoint of a mixture", "checkpoint of an estimator", "checkpoint of phone models",

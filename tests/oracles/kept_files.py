@@ -23,7 +23,7 @@ from speakergmm.estimators import (
     GaussianMixtureRegressor,
     HMMClassifier,
 )
-from speakergmm.features import FeatureConfig, FeatureStore, extract_features
+from speakergmm.features import FeatureConfig, FeatureStore, WeightedFrames, extract_features
 from speakergmm.hmm import (
     BackoffLanguageModel,
     Lexicon,
@@ -39,10 +39,15 @@ from speakergmm.recognition import AcousticModel, FeatureNormalisation, SilenceM
 from speakergmm.records import digest
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import (
+    AdaptationOptions,
     BackgroundModel,
     Calibration,
     CalibrationTrials,
+    Cohort,
+    NormalisationOptions,
     SpeakerStore,
+    SpeakerSystem,
+    StatisticsArchive,
     fit_calibration,
 )
 
@@ -105,6 +110,63 @@ def _use_background(path: Path) -> Any:
     found = BackgroundModel.load(path)
     score = float(found.mixture.log_likelihood(np.ones((2, 60))).sum())
     return found.digest, found.provenance, repr(found.features), score
+
+
+def _archive() -> StatisticsArchive:
+    mixture = DiagonalMixture([0.5, 0.5], [[0.0] * 3, [1.0] * 3], np.ones((2, 3)))
+    parts = [accumulate(mixture, half) for half in np.split(X, 2)]
+    counts = np.array([60, 60])
+    return StatisticsArchive(
+        "0" * 64,
+        ("a.wav", "b.wav"),
+        np.array([False, True]),
+        np.stack([each.counts for each in parts]).astype(np.float32),
+        np.stack([each.first_order for each in parts]).astype(np.float32),
+        np.array([each.n_frames for each in parts]),
+        np.array([each.log_likelihood for each in parts]),
+        *(np.array([0.9, 0.8]), np.array([0.6, 0.6])),
+        *(counts, counts, counts),
+    )
+
+
+def _use_archive(path: Path) -> Any:
+    found = StatisticsArchive.load(path)
+    kept = [found.statistics("a.wav"), found.statistics("b.wav", augmented=True)]
+    return digest(found), [each.first_order.tobytes() for each in kept]
+
+
+def _system() -> SpeakerSystem:
+    """Return a system with a cohort of two speakers and a test of each."""
+    system = SpeakerSystem(_background(), AdaptationOptions(relevance_factor=2.0), "linear")
+    rng = np.random.default_rng(5)
+    frames = rng.normal(size=(6, 60)).astype(np.float32)
+    cohort = Cohort(
+        system.background.digest,
+        system.backend_name,
+        system.backend.digest,
+        ("ana", "bea"),
+        rng.normal(size=(2, 122)).astype(np.float32),
+        *(frames, np.ones(6, np.float32)),
+        *(np.array([3, 3]), np.array([0, 1])),
+    )
+    return system.replace(cohort=cohort, normalisation=NormalisationOptions(normalisation="s"))
+
+
+def _cohort() -> Cohort:
+    cohort = _system().cohort
+    assert cohort is not None
+    return cohort
+
+
+def _use_system(path: Path) -> Any:
+    found = SpeakerSystem.load(path)
+    terms = tuple(
+        np.arange(np.prod(shape), dtype=np.float32).reshape(1, *shape)
+        for shape in found.backend.term_shapes
+    )
+    block = WeightedFrames(np.ones((3, 60), np.float32), None)
+    score = found.scorer(("cid",), terms).score_blocks([block])[0]
+    return found.digest, repr(found.info()), score.tobytes()
 
 
 def _statistics() -> MixtureStatistics:
@@ -278,6 +340,13 @@ KINDS = {
         lambda path: (digest(found := MixtureStatistics.load(path)), float(found.counts.sum())),
     ),
     "score calibration": Kept(_record(_calibration, "calibration"), _use_calibration, 1000),
+    "statistics archive": Kept(_record(_archive, "archive"), _use_archive, 800),
+    "speaker system": Kept(_record(_system, "system"), _use_system, 400),
+    "cohort": Kept(
+        _record(_cohort, "cohort"),
+        lambda path: (digest(found := Cohort.load(path)), found.same_speaker.tobytes()),
+        600,
+    ),
     "acoustic model": Kept(_record(_acoustic, "am"), _use_acoustic, 1000),
     "gaussian mixture": _estimator(GaussianMixture(2, random_state=0), _fit, _scores),
     "stepwise mixture": _estimator(

@@ -5,6 +5,7 @@ from speakergmm.lazy import lazy_names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from speakergmm.speakers.backends.backend import Backend as Backend
+    from speakergmm.speakers.backends.backend import StatisticsScorer as StatisticsScorer
     from speakergmm.speakers.backends.backend import Terms as Terms
     from speakergmm.speakers.backends.backend import TrialScorer as TrialScorer
     from speakergmm.speakers.backends.backend import pack_terms as pack_terms

@@ -67,10 +67,25 @@ class TrialScorer(Protocol):
         ...
 
 
+class StatisticsScorer(TrialScorer, Protocol):
+    """A scorer that needs no more of a test than its statistics."""
+
+    def score_tests(self, tests: Sequence[MixtureStatistics]) -> NDArray[np.float64]:
+        """Return the raw scores of N tests by their statistics, shape (S, N)."""
+        ...
+
+
 class Backend(Protocol):
     """A back-end with its options and whatever it learnt from the background's statistics."""
 
     name: ClassVar[str]
+    scores_statistics: ClassVar[bool]
+    """Whether its scorers are of `StatisticsScorer`: a test is no more than its statistics."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) of everything that determines terms and scores."""
+        ...
 
     @property
     def needs_second_order(self) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from speakergmm import records
+from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures import MixtureStatistics
 from speakergmm.ranges import choice
 from speakergmm.speakers.backends.backend import Backend, Terms, TrialScorer
@@ -37,9 +39,15 @@ class GmmUbmBackend:
     """
 
     name: ClassVar[str] = "gmm-ubm"
+    scores_statistics: ClassVar[bool] = False
 
     background: BackgroundModel
     adaptation: AdaptationOptions
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) of everything that determines terms and scores."""
+        return records.digest(self.name, self.background.digest, self.adaptation)
 
     @property
     def needs_second_order(self) -> bool:
@@ -71,6 +79,11 @@ class LinearBackend(GmmUbmBackend):
     The score of a test depends on its statistics alone, so that a trial costs one product of K x D
     numbers however long the test is. Enrolment is that of `GmmUbmBackend`.
 
+    Raises
+    ------
+    InvalidInputError
+        If variances are adapted.
+
     References
     ----------
     .. [1] Glembek, Burget, Dehak, Brümmer, Kenny, "Comparison of Scoring Methods used in Speaker
@@ -78,6 +91,15 @@ class LinearBackend(GmmUbmBackend):
     """
 
     name: ClassVar[str] = "linear"
+    scores_statistics: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Check that the variances of speakers stay those of the background model."""
+        if self.adaptation.second_order:
+            raise InvalidInputError(
+                "back-end 'linear': takes models with the variances of the background model; adapt "
+                f"means (and weights), not {', '.join(self.adaptation.parameters)}"
+            )
 
     def scorer(self, names: Sequence[str], terms: Terms) -> TrialScorer:
         """Return a scorer of S speakers whose terms are arrays with S as the first axis."""
