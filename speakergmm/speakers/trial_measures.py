@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from speakergmm.corpora import Utterance
 from speakergmm.features import FeatureConfig, WeightedFrames, measure_quality
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics
-from speakergmm.speakers.given_recordings import sound_of
+from speakergmm.speakers.recording_arguments import sound_of
 
 MEASURE_PREFIXES = ("test_", "enrolment_", "channel_")
 """Beginnings of the names of measures, by which columns of scores are recognised."""
