@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from speakergmm.checkpoints import kept_checkpoint
 from speakergmm.cli import shared_options as options
@@ -31,7 +32,7 @@ class TrainUbm(CorpusCommand):
     corpus: options.CorpusOrStoreArgument
     output: options.ModelOutput
     background: BackgroundOptions = options_of(
-        BackgroundOptions, "n_components", "features", "augmentation"
+        BackgroundOptions, "n_components", "features", "augmentation", "max_iter"
     )
     seed: options.Seed = 0
     context: RunContext = options_of(RunContext, *TRAINING_CONTEXT)
@@ -54,7 +55,7 @@ class TrainUbm(CorpusCommand):
             f"{counted(facts['n_utterances'], 'recording')}{_conditions(background)}, "
             f"{counted(facts['n_speakers'], 'named speaker')}; "
             f"{counted(len(facts['history']), 'iteration')} "
-            f"({facts['convergence'].replace('_', ' ')}), digest {background.digest[:12]}",
+            f"({_end_of_training(facts)}), digest {background.digest[:12]}",
         )
 
 
@@ -62,3 +63,14 @@ def _conditions(background: BackgroundModel) -> str:
     """Return in how many conditions the recordings were used, if in several."""
     used = background.augmentation
     return "" if used is None else f" in {counted(len(used.conditions), 'condition')}"
+
+
+def _end_of_training(facts: dict[str, Any]) -> str:
+    """Return why training ended and, if it had not converged, what the last iteration gained."""
+    history = facts["history"]
+    if facts["convergence"] != "iteration_limit" or len(history) < 2:
+        return str(facts["convergence"]).replace("_", " ")
+    return (
+        f"iteration limit: the last one still gained {history[-1] - history[-2]:.2g} nats per "
+        "frame; --max-iter raises it"
+    )
