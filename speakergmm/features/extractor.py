@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features.config import FeatureConfig
 from speakergmm.features.feature_matrix import Features
+from speakergmm.features.held_spectra import HeldSpectra
 from speakergmm.features.pipeline import Pipeline
 from speakergmm.features.sample_blocks import Audio, SampleBlocks
 from speakergmm.features.spectra import Spectra, SpectralAnalysis
@@ -108,12 +108,7 @@ class FeatureExtractor:
         )
         blocks.name = blocks.name if name is None else name
         spectra = list(self._analysis.spectra(blocks()))
-        energies = [block.energy for block in spectra]
-        parts = list(
-            self._features(
-                blocks.name, lambda: iter(spectra), lambda: iter(energies), _BLOCK_FRAMES
-            )
-        )
+        parts = list(self._features(blocks.name, lambda: iter(spectra), _BLOCK_FRAMES))
         values = np.concatenate([part.values for part in parts])
         speech = np.concatenate([part.speech for part in parts])
         grid = self.config.grid(len(values))
@@ -136,9 +131,9 @@ class FeatureExtractor:
         Parameters
         ----------
         audio, sample_rate, start, end, name
-            As in `extract`. If statistics of the whole recording are needed, a file of more than a
-            minute is read up to five times, and blocks of a generator are kept in a temporary
-            file; otherwise features are computed as the blocks arrive.
+            As in `extract`. The audio is read once. If statistics of the whole recording are
+            needed, its spectra are held, those of more than a minute in a temporary file (a
+            megabyte a minute); otherwise features are computed as the blocks arrive.
         block_frames : int, default=4096
             Number of frames in each block but the last.
 
@@ -160,30 +155,28 @@ class FeatureExtractor:
             sample_rate=sample_rate,
             start=start,
             end=end,
-            n_passes=self._pipeline.n_passes,
         )
         blocks.name = blocks.name if name is None else name
         return self._streamed(blocks, block_frames)
 
     def _streamed(self, blocks: SampleBlocks, block_frames: int) -> Iterator[Features]:
-        with contextlib.closing(blocks):
+        if self._pipeline.n_passes == 1:
             yield from self._features(
-                blocks.name,
-                lambda: self._analysis.spectra(blocks()),
-                lambda: self._analysis.energies(blocks()),
-                block_frames,
+                blocks.name, lambda: self._analysis.spectra(blocks()), block_frames
             )
+            return
+        with contextlib.closing(HeldSpectra(self._analysis, blocks)) as spectra:
+            yield from self._features(blocks.name, spectra, block_frames)
 
     def _features(
         self,
         name: str,
         spectra: Callable[[], Iterator[Spectra]],
-        energies: Callable[[], Iterator[NDArray[np.float32]]],
         block_frames: int,
     ) -> Iterator[Features]:
         """Yield blocks of features; raise an error if there are no frames, or no speech."""
         n_frames, n_speech = 0, 0
-        for block in self._pipeline.run(spectra, energies, block_frames=block_frames):
+        for block in self._pipeline.run(spectra, block_frames=block_frames):
             values, speech, weights = block
             grid = self.config.grid(len(values), first=n_frames)
             yield Features(values, speech, grid, self.feature_names, weights)

@@ -106,7 +106,6 @@ class Pipeline:
     def run(
         self,
         spectra: Callable[[], Iterator[Spectra]],
-        energies: Callable[[], Iterator[NDArray[np.float32]]],
         *,
         block_frames: int,
     ) -> Iterator[FeatureBlock]:
@@ -114,9 +113,8 @@ class Pipeline:
 
         Parameters
         ----------
-        spectra, energies : callable
-            Begin a pass over the recording, which yields results of `SpectralAnalysis.spectra` or
-            `SpectralAnalysis.energies`.
+        spectra : callable
+            Begins a pass over the recording, which yields results of `SpectralAnalysis.spectra`.
         block_frames : int
             Number of frames in each block but the last.
 
@@ -133,7 +131,7 @@ class Pipeline:
             recording.least_log_filter = loudest - config.dynamic_range
         # Pass for the level and the threshold of voice activity detection.
         if self._needs_level or config.voice_activity != "none":
-            self._measure_energies(energies(), recording)
+            self._measure_energies((part.energy for part in spectra()), recording)
         # Pass for the noise, of which weights are derived.
         if self._snr is not None and recording.level is not None:
             recording.noise = self._mean_noise(self._snr, spectra(), recording.level)

@@ -70,6 +70,12 @@ def speed(rounds: int) -> None:
     }
     warped = FeatureConfig.preset("speaker-same-session").replace(normalisation="warping")
     warping = FeatureExtractor(warped)
+    robust = FeatureExtractor("speaker")
+
+    def stream(extractor: FeatureExtractor) -> None:
+        for _ in extractor.stream(samples, sample_rate=RATE):
+            pass
+
     with threadpool_limits(1):
         seconds = interleaved_medians(
             {
@@ -84,17 +90,26 @@ def speed(rounds: int) -> None:
                 "ours, preset speaker-same-session": lambda: extractors[
                     "speaker-same-session"
                 ].extract(samples, sample_rate=RATE),
-                "ours, speaker + warping": lambda: warping.extract(samples, sample_rate=RATE),
+                "ours, preset speaker": lambda: robust.extract(samples, sample_rate=RATE),
+                "streamed, speaker-same-session": lambda: stream(
+                    extractors["speaker-same-session"]
+                ),
+                "streamed, speaker": lambda: stream(robust),
+                "ours, same session + warping": lambda: warping.extract(samples, sample_rate=RATE),
             },
             rounds=rounds,
         )
     print(f"CPU seconds for {MINUTES} min of audio at {RATE} Hz, one thread")
     for name, spent in seconds.items():
-        print(f"  {name:26s} {spent:7.3f}   {60 * MINUTES / spent:7.0f} x real time")
+        print(f"  {name:33s} {spent:7.3f}   {60 * MINUTES / spent:7.0f} x real time")
     ratio = seconds["ours, preset librosa"] / seconds["librosa"]
     print(f"  ours / librosa              {ratio:6.2f}   (to reach: 1.00)")
     ratio = seconds["ours, preset kaldi"] / seconds["kaldi-native-fbank"]
     print(f"  ours / kaldi-native-fbank   {ratio:6.2f}   (to reach: 0.33)")
+    ratio = seconds["ours, preset speaker"] / seconds["ours, preset speaker-same-session"]
+    print(f"  speaker / speaker-same-session, at once   {ratio:6.2f}   (to reach: 1.15)")
+    ratio = seconds["streamed, speaker"] / seconds["streamed, speaker-same-session"]
+    print(f"  speaker / speaker-same-session, streamed  {ratio:6.2f}   (to reach: 1.15)")
 
 
 def peak_mebibytes() -> float:

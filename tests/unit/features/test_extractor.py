@@ -21,12 +21,11 @@ from speakergmm.errors import (
     SpeakerGmmError,
 )
 
-# How long a recording is held is not public.
 from speakergmm.features import (
     FeatureConfig,
     FeatureExtractor,
     Features,
-    sample_blocks,
+    SpectralAnalysis,
     with_deltas,
 )
 
@@ -436,20 +435,35 @@ def test_what_is_no_configuration_is_answered_by_the_right_call(given):
     assert ("give its .features" in str(caught.value)) == isinstance(given, _WithFeatures)
 
 
-@pytest.mark.parametrize("held", [60.0, 30.0])
-def test_a_short_recording_is_read_once_and_a_long_one_gives_the_same(tmp_path, monkeypatch, held):
-    monkeypatch.setattr(sample_blocks, "HELD_SECONDS", held)
+@pytest.mark.parametrize("variant", ["speaker", "warping", "librosa"])
+@pytest.mark.parametrize("most_bytes", [1 << 20, 1000])
+def test_streams_are_read_and_analysed_once_and_give_the_same(
+    tmp_path, monkeypatch, variant, most_bytes
+):
+    monkeypatch.setattr("speakergmm.features.held_spectra._MOST_BYTES", most_bytes)
+    extractor = FeatureExtractor(VARIANTS[variant])
     write_audio(tmp_path / "a.wav", speech_like(45.0), RATE)
-    read = []
+    whole = extractor.extract(tmp_path / "a.wav")
+    read, analysed = [], []
 
     def counted(*given, **options):
         read.append(given)
         return iter_audio(*given, **options)
 
-    monkeypatch.setattr(sample_blocks, "iter_audio", counted)
-    extractor = FeatureExtractor("speaker")
+    def spectra(analysis, blocks):
+        for part in analyse(analysis, blocks):
+            analysed.append(len(part.energy))
+            yield part
+
+    analyse = SpectralAnalysis.spectra
+    monkeypatch.setattr("speakergmm.features.sample_blocks.iter_audio", counted)
+    monkeypatch.setattr(SpectralAnalysis, "spectra", spectra)
     blocks = list(extractor.stream(tmp_path / "a.wav"))
-    assert (len(read) == 1) == (held == 60)
-    whole = extractor.extract(tmp_path / "a.wav")
-    np.testing.assert_array_equal(np.concatenate([b.values for b in blocks]), whole.values)
-    np.testing.assert_array_equal(np.concatenate([b.speech for b in blocks]), whole.speech)
+    assert len(read) == 1
+    assert len(analysed) > 1
+    assert sum(analysed) == len(whole)
+    for name in ("values", "speech", "weights"):
+        wanted = getattr(whole, name)
+        if wanted is not None:
+            joined = np.concatenate([getattr(block, name) for block in blocks])
+            np.testing.assert_array_equal(joined, wanted)

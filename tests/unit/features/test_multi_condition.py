@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speakergmm.audio import read_audio
+from speakergmm.audio import iter_audio, read_audio
 from speakergmm.corpora import Corpus, Utterance
 from speakergmm.corpora.augmentation import (
     AugmentationOptions,
@@ -23,7 +23,6 @@ from speakergmm.features import (
     augmented_recordings,
     extract_features,
     find_recordings,
-    sample_blocks,
 )
 from speakergmm.run_context import RunContext
 
@@ -214,9 +213,9 @@ def test_wrong_augmentation_is_refused_before_anything_is_read(tmp_path):
 
 def test_a_recording_in_every_condition_is_read_once(corpus, monkeypatch):
     reads = []
-    iter_audio = sample_blocks.iter_audio
     monkeypatch.setattr(
-        sample_blocks, "iter_audio", lambda *a, **b: reads.append(a) or iter_audio(*a, **b)
+        "speakergmm.features.sample_blocks.iter_audio",
+        lambda *a, **b: reads.append(a) or iter_audio(*a, **b),
     )
     path = corpus.utterances[0].path
     found = {name: np.asarray(audio) for name, audio in augmented_recordings(path, "default", RATE)}

@@ -45,7 +45,7 @@ def test_extraction_follows_the_energy_rule_on_real_speech(data_dir):
     expected = oracle.energy_decisions(
         log_energy, threshold=5.5, mean_scale=0.5, context=2, proportion=0.12, hangover=4
     )
-    for preset in ("speaker", "kaldi"):
+    for preset in ("speaker-same-session", "kaldi"):
         config = FeatureConfig.preset(preset).replace(
             voice_activity="energy",
             vad_threshold=5.5,
@@ -117,5 +117,5 @@ def test_two_gaussian_rule_finds_the_words_of_real_speech(data_dir):
 
 def test_even_recordings_fall_back_to_the_energy_rule():
     noise = np.random.default_rng(5).normal(scale=0.1, size=16000)
-    config = FeatureConfig.preset("speaker").replace(voice_activity="two_gaussian")
+    config = FeatureConfig.preset("speaker-same-session").replace(voice_activity="two_gaussian")
     assert FeatureExtractor(config).extract(noise, sample_rate=16000).speech.all()
