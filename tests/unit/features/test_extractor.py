@@ -20,7 +20,6 @@ from speakergmm.errors import (
     InvalidTypeError,
     SpeakerGmmError,
 )
-
 from speakergmm.features import (
     FeatureConfig,
     FeatureExtractor,
