@@ -19,6 +19,7 @@ from speakergmm.run_context import RunContext
 from speakergmm.speakers import enrolment, store_queries
 from speakergmm.speakers.backends import pack_terms
 from speakergmm.speakers.background import BackgroundModel
+from speakergmm.speakers.cohort_scores import check_cohort
 from speakergmm.speakers.extraction import recording_of, whole_recordings
 from speakergmm.speakers.integrity import Ledger, next_number, read_large, write_large
 from speakergmm.speakers.recording_arguments import GivenSamples, audio_identity, sound_of
@@ -158,8 +159,12 @@ def enroll_sessions(
     ------
     StoreError
         If the same audio is already enrolled for the speaker.
+    InvalidInputError
+        If the speaker is in the cohort of the system.
     """
     file, background = ledger.file, system.background
+    if system.normalisation.normalisation != "none" and system.cohort is not None:
+        check_cohort(system.cohort.speakers, [name])
     # The speaker as stored so far, or a new row.
     known = next(SpeakerRow.read(file, name=name), None)
     notes = store_queries.note_alike(file, name) if known is None else []

@@ -51,6 +51,8 @@ class SpeakerSystem(records.Filed):
     InvalidInputError
         If there is no such back-end, it cannot work with the adaptation, or there is a
         normalisation without a cohort.
+    InsufficientDataError
+        If adaptive S-norm lacks the tests of a speaker of the cohort.
     IncompatibleModelError
         If the cohort or the calibration belong to another system.
     """
@@ -97,6 +99,8 @@ class SpeakerSystem(records.Filed):
                 f"normalisation {kind!r}: needs a cohort with tests; make one with "
                 "tests_per_speaker"
             )
+        if kind == "adaptive_s":
+            _ = cohort.averages_of_speakers  # which refuses a speaker without a test
 
     def __repr__(self) -> str:
         parts = [f"{self.background!r}", f"backend={self.backend_name!r}"]
