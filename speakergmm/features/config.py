@@ -111,8 +111,9 @@ class FeatureConfig(Options):
     energy : {"none", "c0", "log_energy", "relative_log_energy"}
         Energy column beside the cepstra; log energy is the natural logarithm of the energy of the
         frame before pre-emphasis and window. Relative log energy is counted from the peak of the
-        recording (the 98th percentile of energies averaged over three frames), whatever its gain;
-        it is at least -20 nats.
+        recording (the 98th percentile of energies averaged over three frames, or that of the speech
+        where there is little in long noise; see `RecordingLevel`), whatever its gain; it is at
+        least -20 nats.
     energy_position : {"first", "last"}
         Place of that column among the static features.
     rasta : bool
@@ -162,6 +163,29 @@ class FeatureConfig(Options):
         ``warping`` is short-time Gaussianisation.
     normalisation_window : float
         Length of the sliding window, in seconds.
+
+    Notes
+    -----
+    Normalisation, RASTA and filters from 300 to 3400 Hz help if enrolment and test differ in their
+    channel, and cost more than they bring where they do not. Equal error rates in percent on the
+    words of dspspeech20, with 64 components and ``speaker-same-session``, enrolment clean and tests
+    as they are; through a telephone (300-3400 Hz, mu-law); in babble at 10 dB; and 12 dB quieter:
+
+    =================================  =====  =========  ======  ======
+    change                             clean  telephone  babble  -12 dB
+    =================================  =====  =========  ======  ======
+    none                               2.2    28.6       35.3    4.9
+    ``normalisation="mean"``           5.5    19.6       40.7    7.2
+    ``normalisation="warping"``        6.8    19.6       29.3    6.9
+    ``rasta=True``                     5.7    21.1       40.7    5.8
+    300-3400 Hz and ``"mean"``         8.7    10.3       40.7    10.0
+    =================================  =====  =========  ======  ======
+
+    None of them cures babble or a change of level; the latter is cured by `vad_peak` and
+    ``energy="relative_log_energy"``: 2.6, 27.1, 33.9 and 2.5 in a study of its own code. There,
+    background and enrolment in several conditions gave 2.5, 9.6, 24.3 and 2.5; the mean removed
+    from these cost more than it brought (4.8, 12.2, 22.6, 5.4), and the band was a choice for the
+    telephone alone (3.7, 5.0, 30.1, 3.6).
 
     Raises
     ------

@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 PEAK_SHARE, QUIET_SHARE = 0.98, 0.25
 """Share of the energies up to the peak, and share of the frames that are called quiet."""
 
+# Of the frames that stand out of the noise by so many nats, at most this share is above the peak:
+# seldom speech in long noise has a level of its own. Fewer of them are a click.
+_STANDS_OUT, _LOUD_SHARE, _LEAST_LOUD = 2.0, 0.2, 10
+
 # Held energies; from more, every second one is left out, so that memory is constant.
 _MOST_HELD = 2**18
 
@@ -23,7 +27,8 @@ class RecordingLevel(NamedTuple):
     Attributes
     ----------
     peak : float
-        98th percentile, which is the level of the recording.
+        98th percentile, which is the level of the recording. If less than a tenth of the frames,
+        and at least ten, lie 2 nats or more above the noise, the 80th percentile of these.
     quiet : float
         Greatest energy of the quietest quarter of the frames.
     noise : float
@@ -96,8 +101,11 @@ class EnergySample:
             return RecordingLevel(least, 0.0, 0.0)
         last = len(energies) - 1
         quiet = int(QUIET_SHARE * last)
+        noise = float(energies[: quiet + 1].mean(dtype=np.float64))
+        peak = int(PEAK_SHARE * last)
+        n_loud = int(np.count_nonzero(energies > math.exp(_STANDS_OUT) * noise))
+        if n_loud >= _LEAST_LOUD:
+            peak = max(peak, last - int(_LOUD_SHARE * n_loud))
         return RecordingLevel(
-            peak=max(float(energies[int(PEAK_SHARE * last)]), least),
-            quiet=float(energies[quiet]),
-            noise=float(energies[: quiet + 1].mean(dtype=np.float64)),
+            peak=max(float(energies[peak]), least), quiet=float(energies[quiet]), noise=noise
         )

@@ -179,9 +179,16 @@ def averaged(energies):
 
 
 def peak(energies):
-    """The 98th percentile of averaged energies that are not 0: 2 % of them are above it."""
-    ordered = sorted(energy for energy in averaged(energies) if energy > 0)
-    return ordered[math.floor(0.98 * (len(ordered) - 1))]
+    """The averaged energy, not 0, above which 2 % lie, or a fifth of seldom loud ones if fewer."""
+    means = averaged(energies)
+    ordered = sorted(energy for energy in means if energy > 0)
+    quiet = [means[t] for t in quiet_frames(energies)]
+    noise = sum(quiet) / len(quiet)
+    above = len(ordered) - 1 - math.floor(0.98 * (len(ordered) - 1))
+    loud = sum(math.log(energy / noise) > 2 for energy in ordered)
+    if loud >= 10:
+        above = min(above, math.floor(loud / 5))
+    return ordered[len(ordered) - 1 - above]
 
 
 def quiet_frames(energies):

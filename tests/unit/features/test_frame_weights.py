@@ -216,3 +216,41 @@ def test_configurations_without_weights_have_none():
     features = extracted(word_in_noise(), FeatureConfig.preset("speaker-same-session"))
     assert features.weights is None
     assert features.speech_frames.weights is None
+
+
+@pytest.mark.parametrize("noise", [3e-3, 1e-4])
+def test_seldom_speech_in_long_noise_keeps_its_level(noise):
+    rng = np.random.default_rng(3)
+    word = word_in_noise(noise=noise)
+    long = noise * rng.standard_normal(120 * RATE)
+    at = 50 * RATE
+    long[at : at + len(word)] = word
+    alone = extracted(word)
+    first = at // 160
+    inside = slice(first + 2, first + len(alone) - 2)
+    for gain in (1.0, 0.1):
+        found = extracted(gain * long)
+        loud = alone.values[2:-2, 19] > -2
+        energies = found.values[inside, 19][loud]
+        np.testing.assert_allclose(energies, alone.values[2:-2, 19][loud], atol=1.0)
+        np.testing.assert_allclose(found.weights[inside], alone.weights[2:-2], atol=0.15)
+        assert found.weights[: first - 2].mean() < 0.2
+
+
+def test_a_click_in_noise_is_not_the_level():
+    noise = 1e-3 * np.random.default_rng(4).standard_normal(5 * RATE)
+    clicked = noise.copy()
+    clicked[40000:40080] = 0.5
+    config = ROBUST.replace(voice_activity="none")
+    found = extracted(clicked, config).values[:, 19] - extracted(noise, config).values[:, 19]
+    assert np.abs(found[:200]).max() < 0.1
+
+
+def test_the_level_of_rare_energies_is_that_of_the_definition():
+    rng = np.random.default_rng(5)
+    for n_loud in (0, 4, 8, 9, 30, 90, 200, 300):
+        energies = np.exp(rng.normal(5, 0.1, 1000))
+        energies[300 : 300 + n_loud] *= np.exp(rng.uniform(3, 8, n_loud))
+        sample = EnergySample()
+        sample.add(neighbour_means(energies.astype(np.float32)))
+        assert sample.level(1.0).peak == pytest.approx(oracle.peak(energies.tolist()), rel=1e-5)
