@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite, nan, sqrt
+from math import isfinite, nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -178,10 +178,17 @@ def channel_distance(
     >>> channel_distance(ubm, np.array([2.0]), np.array([0.0]))
     1.0
     """
+    return float(_channel_distances(background, one, other))
+
+
+def _channel_distances(
+    background: DiagonalMixture, one: NDArray[np.float64], others: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the distances of a mean, shape (D,), from others, shape (..., D)."""
     means, weights = background.means, background.weights
     centre = weights @ means
     variances = weights @ (background.variances + (means - centre) ** 2)
-    return sqrt(float(np.mean((one - other) ** 2 / variances)))
+    return np.asarray(np.sqrt(np.mean((one - others) ** 2 / variances, axis=-1)))
 
 
 def measures_of_trial(
@@ -207,3 +214,24 @@ def measures_of_trial(
         "test_background_log_likelihood": speech.background_log_likelihood,
         "channel_distance": channel_distance(speech.background, speech.mean, enrolment_mean),
     }
+
+
+def measures_of_trials(
+    test: Mapping[str, float], enrolled: Sequence[EnrolledMeasures], speech: MeasuredSpeech
+) -> dict[str, NDArray[np.float64]]:
+    """Return the measures of a test with each of M speakers: arrays of shape (M,) by name.
+
+    Parameters
+    ----------
+    test, speech
+        As for `measures_of_trial`.
+    enrolled : sequence of EnrolledMeasures
+        What is known of each speaker; at least one.
+    """
+    means = np.stack([each.mean for each in enrolled])
+    first = measures_of_trial(test, enrolled[0].measures, speech, enrolled[0].mean)
+    found = {name: np.full(len(enrolled), value) for name, value in first.items()}
+    for name in enrolled[0].measures:
+        found[f"enrolment_{name}"] = np.array([each.measures[name] for each in enrolled])
+    found["channel_distance"] = _channel_distances(speech.background, speech.mean, means)
+    return found

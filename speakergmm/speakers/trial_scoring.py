@@ -22,7 +22,7 @@ from speakergmm.speakers.statistics_archive import StatisticsArchive, recording_
 from speakergmm.speakers.trial_measures import (
     EnrolledMeasures,
     MeasuredSpeech,
-    measures_of_trial,
+    measures_of_trials,
     recording_measures,
 )
 
@@ -155,14 +155,8 @@ class ScoreClaims:
             measures: dict[str, NDArray[np.float64]] = {}
             if self.enrolled is not None:
                 own = recording_measures(source, self.background.features, **options)
-                of_trials = [
-                    measures_of_trial(own, known.measures, speech, known.mean)
-                    for known in (self.enrolled[place] for place in places.tolist())
-                ]
-                names_of_measures = of_trials[0] if of_trials else {}
-                measures = {
-                    name: np.array([each[name] for each in of_trials]) for name in names_of_measures
-                }
+                enrolled = [self.enrolled[place] for place in places.tolist()]
+                measures = measures_of_trials(own, enrolled, speech)
             found.append(ScoredClaims(scores[kept], measures))
         return found
 

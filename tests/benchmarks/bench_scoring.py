@@ -10,7 +10,7 @@ speech where the folder SPEAKERGMM_DATA (or ../shared/data) is there, otherwise 
 
 The third table ("--peers" alone) is frames times models per second, in processor time on one
 thread, beside those of scikit-learn's `GaussianMixture.score_samples`, once per model; they take
-turns. Below it stand the seconds of a million trials from statistics.
+turns. Below it stand the seconds of a million trials from statistics, and of a whole protocol.
 """
 
 import argparse
@@ -25,15 +25,24 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from speakergmm.corpora import Corpus, Protocol, make_synthetic_corpus, read_protocol
-from speakergmm.features import FeatureExtractor
+from speakergmm.corpora import (
+    Corpus,
+    Protocol,
+    Split,
+    Trial,
+    make_synthetic_corpus,
+    read_protocol,
+)
+from speakergmm.features import FeatureConfig, FeatureExtractor
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.speakers import (
     DEFAULT_RELEVANCE_FACTOR,
     BackgroundModel,
     SpeakerScorer,
+    StatisticsArchive,
     enroll_models,
     linear_scores,
+    run_protocol,
 )
 
 N_FEATURES = 60
@@ -153,6 +162,7 @@ def main() -> None:
         if options.peers or everything:
             peers(options.utterances)
             statistics_of_a_million()
+            protocol_of_a_million()
 
 
 def as_peer(model: DiagonalMixture) -> GaussianMixture:
@@ -211,6 +221,37 @@ def statistics_of_a_million() -> None:
     start = time.process_time()
     linear_scores(slopes, occupancy, first_order, background)
     print(f"a million trials from statistics: {time.process_time() - start:.2f} s")
+
+
+def protocol_of_a_million(n_models: int = 1000, n_tests: int = 1000) -> None:
+    """Print the seconds of a whole run of a protocol of a million trials, from an archive."""
+    rng = np.random.default_rng(4)
+    shape, n_recordings = (512, N_FEATURES), n_models + n_tests
+    mixture = DiagonalMixture(np.full(512, 1 / 512), rng.normal(size=shape), np.ones(shape))
+    background = BackgroundModel(mixture, FeatureConfig.preset("speaker"), {})
+    occupancy = 6 * rng.random((n_recordings, 512), dtype=np.float32)
+    offsets = 0.1 * rng.standard_normal((n_recordings, 1, N_FEATURES), dtype=np.float32)
+    frames = occupancy.sum(axis=1, dtype=np.float64)
+    none = np.full(n_recordings, -1)
+    archive = StatisticsArchive(
+        background.digest,
+        tuple(f"{number}.wav" for number in range(n_recordings)),
+        np.zeros(n_recordings, dtype=bool),
+        occupancy,
+        occupancy[..., None] * (mixture.means.astype(np.float32) + offsets),
+        *(frames, -frames, frames / 100, frames / 100),
+        *(frames.astype(np.int64), none, none),
+    )
+    paths = [Path(name) for name in archive.names]
+    enrolment = {f"m{number}": (paths[number],) for number in range(n_models)}
+    trials = tuple(Trial(model, path) for model in enrolment for path in paths[n_models:])
+    protocol = Protocol(None, {"eval": Split(enrolment, trials)}, source="synthetic")
+    start = time.process_time()
+    scores = run_protocol(protocol, background, backend="linear", statistics=archive)
+    print(
+        f"a protocol of {len(scores):,} trials from an archive, models enrolled, scores listed: "
+        f"{time.process_time() - start:.2f} s"
+    )
 
 
 def speed(options: argparse.Namespace) -> None:

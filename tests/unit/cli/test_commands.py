@@ -201,6 +201,24 @@ def test_names_are_no_markup(tmp_path, world, speakergmm):
 
 
 @pytest.mark.slow
+def test_a_protocol_keeps_its_statistics(tmp_path, world, speakergmm):
+    common = ("run-protocol", world.protocol_dir, "--data", world.folder / "corpus")
+    common += ("--ubm", world.ubm, "--backend", "linear", "--json", "-o")
+    archive = tmp_path / "archive"
+    assert speakergmm(*common, tmp_path / "a.tsv").code == 0
+    for name in ("b.tsv", "c.tsv"):
+        assert speakergmm(*common, tmp_path / name, "--statistics", archive).code == 0
+    audio, first, second = (read_scores(tmp_path / f"{name}.tsv").scores for name in "abc")
+    np.testing.assert_allclose(first, audio, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(second, first)
+    assert speakergmm("info", archive, "--json").json["kind"] == "statistics archive"
+    refused = speakergmm(*common, tmp_path / "d.tsv", "--statistics", world.ubm)
+    assert refused.code == 2
+    assert "exists and is not a statistics archive" in refused.err
+    assert not (tmp_path / "d.tsv").exists()
+
+
+@pytest.mark.slow
 def test_protocol_scores_and_report(tmp_path, world, speakergmm):
     scores, report = tmp_path / "scores.tsv", tmp_path / "report.html"
     done = speakergmm(
