@@ -7,6 +7,7 @@ from conditions import POOLED
 from systems import in_condition
 from tables import with_interval
 
+from speakergmm.errors import CannotPromiseError
 from speakergmm.metrics import Scores, evaluate
 from speakergmm.speakers import Calibration, CalibrationTrials, fit_calibration
 
@@ -18,6 +19,8 @@ CALIBRATION = (
     "minCllr",
     "actual DCF(0.05)",
     "minDCF(0.05)",
+    "false accepts: promised 1 %, seen",
+    "promised 5 %, seen",
 )
 """Columns of the table of calibration."""
 
@@ -51,5 +54,16 @@ def calibration_rows(dev: Scores, scores: Scores, *, n_bootstrap: int) -> dict[s
         found = evaluate(group, llr=True, n_bootstrap=n_bootstrap)
         keys = ("cllr", "min_cllr", "actual_dcf_0.05", "min_dcf_0.05")
         figures = [with_interval(found, key) for key in keys]
-        rows[title] = figures
+        rows[title] = figures + [promised(calibration, group, rate) for rate in (0.01, 0.05)]
     return rows
+
+
+def promised(calibration: Calibration, llrs: Scores, rate: float) -> str:
+    """Return the promised interval of false accepts, and the rate that is seen."""
+    try:
+        promise = calibration.promise(target_far=rate)
+    except CannotPromiseError as error:
+        return f"refused: {error}"
+    low, high = promise.p_fa_interval
+    seen = float(np.mean(llrs.nontarget >= promise.threshold))
+    return f"{100 * low:.2f} to {100 * high:.2f} %, {100 * seen:.2f} %"

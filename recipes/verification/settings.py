@@ -44,7 +44,7 @@ class Settings:
 
 
 SAME_SESSION = Settings()
-ROBUST = Settings(preset="speaker", n_components=128, relevance_factor=3.0, augmentation="default")
+ROBUST = Settings(preset="speaker", n_components=256, relevance_factor=6.0, augmentation="default")
 NORMALISED = replace(ROBUST, normalisation="t", cohort_top=40, shared_cohort=63)
 CALIBRATED = replace(NORMALISED, calibrated=True)
 

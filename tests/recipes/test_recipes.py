@@ -13,6 +13,7 @@ import pytest
 from speakergmm.audio import read_audio
 from speakergmm.corpora import Protocol, make_synthetic_corpus
 from speakergmm.corpora.augmentation import active_power
+from speakergmm.metrics import Scores
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -119,6 +120,36 @@ def test_verification_adds_babble_at_its_distance(load, protocol, offsets):
     assert 10 * np.log10(ratio) == pytest.approx(10, abs=0.05)
     assert (mixed == conditions.babble(speech, 7, talkers, offsets=offsets)).all()
     assert (mixed != conditions.babble(speech, 8, talkers, offsets=offsets)).any()
+
+
+@pytest.mark.slow
+def test_verification_calibrates_on_dev(load):
+    load("verification")
+    calibrated = sys.modules["calibrated"]
+
+    def drawn(seed, first):
+        rng = np.random.default_rng(seed)
+        speakers = [f"{first}{number:02}" for number in range(20)]
+        models = np.repeat(speakers, 200).astype(object)
+        owners = np.tile(np.repeat(speakers, 10), 20)
+        tests = np.array([f"{each}-{n % 10}" for n, each in enumerate(owners)], object)
+        target = models == owners
+        # Ratios of two Gaussians 2 deviations apart, on another scale.
+        llrs = 2.0 * rng.normal(np.where(target, 1.0, -1.0))
+        columns = {name: rng.uniform(1, 2, len(models)).astype(str) for name in calibrated.MEASURES}
+        columns["condition"] = np.full(len(models), "clean", object)
+        columns["condition"][1::2] = "babble"
+        labels = np.where(target, "target", "nontarget").astype(object)
+        return Scores(models, tests, llrs / 7 + 2, labels, columns), llrs
+
+    dev, _ = drawn(0, "d")
+    scores, llrs = drawn(1, "e")
+    found = calibrated.ratios(calibrated.fit(dev), scores).scores
+    inside = np.abs(llrs) < 2  # of the bounds of the ratios
+    assert np.abs(found - llrs)[inside].max() < 0.6
+    rows = calibrated.calibration_rows(dev, scores, n_bootstrap=0)
+    assert list(rows) == ["clean", "pooled"]
+    assert all(len(cells) == len(calibrated.CALIBRATION) for cells in rows.values())
 
 
 @pytest.mark.slow
