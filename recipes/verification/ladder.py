@@ -1,7 +1,7 @@
 """The ladder of systems: each rung is trained, run and calibrated on one protocol."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from conditions import CONDITIONS, POOLED
@@ -11,6 +11,9 @@ from systems import Work, complete, score, train
 from speakergmm.corpora import Protocol
 from speakergmm.metrics import Scores
 from speakergmm.speakers import BackgroundModel, SpeakerSystem
+
+CROSS = "models of LibriSpeech"
+"""Title of the highest rung with a background and a cohort of another corpus."""
 
 
 class Rung(NamedTuple):
@@ -33,11 +36,12 @@ class Rung(NamedTuple):
     seconds: float
 
 
-def climb(protocol: Protocol, work: Work) -> Iterator[Rung]:
-    """Yield the rungs of the ladder on a protocol, and one with the models of another corpus."""
+def climb(protocol: Protocol, work: Work, titles: Sequence[str]) -> Iterator[Rung]:
+    """Yield some rungs of the ladder on a protocol."""
     assert protocol.background is not None
     trained: dict[str, BackgroundModel] = {}
-    for title, settings in LADDER.items():
+    for title in titles:
+        settings = LADDER[title]
         start = time.perf_counter()
         kind = f"{settings.preset} {settings.n_components} {settings.augmentation}"
         if kind not in trained:
@@ -50,7 +54,7 @@ def climb(protocol: Protocol, work: Work) -> Iterator[Rung]:
 def cross(protocol: Protocol, background: BackgroundModel, work: Work) -> Rung:
     """Return the highest rung with a background and a cohort of other speakers than its own."""
     system = complete(background, work.others, CALIBRATED, work)
-    return _measured("models of LibriSpeech", protocol, system, CALIBRATED, work)
+    return _measured(CROSS, protocol, system, CALIBRATED, work)
 
 
 def _measured(

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 from calibrated import CALIBRATION, calibration_rows
 from conditions import CONDITIONS
-from ladder import Rung, climb, cross
-from settings import FACTORS, NORMALISED, ROBUST_FACTORS, SAME_SESSION, difference
+from ladder import CROSS, Rung, climb, cross
+from settings import FACTORS, LADDER, NORMALISED, ROBUST_FACTORS, SAME_SESSION, difference
 from systems import Work, measured, train
 from tables import figure_cells, head, mean_figures, row
 
@@ -88,6 +88,7 @@ def report(
     names: SetOption = None,
     seed: int = 0,
     jobs: JobsOption = 1,
+    system: Annotated[list[str] | None, typer.Option(help="Systems (default: all).")] = None,
     n_bootstrap: int = 1000,
 ) -> None:
     """Measure the ladder of systems on the eval lists, in all conditions of the test."""
@@ -98,10 +99,12 @@ def report(
     with TemporaryDirectory() as folder:
         for name, protocol, root in protocols(data, synthetic, names):
             work = Work(seed, jobs, Path(folder), root, others)
-            for rung in climb(protocol, work):
+            for rung in climb(
+                protocol, work, [each for each in LADDER if each in (system or LADDER)]
+            ):
                 print_rung(name, rung, n_bootstrap)
                 rungs.setdefault(name, []).append(rung)
-            if name in REAL[:2]:
+            if name in REAL[:2] and (not system or CROSS in system):
                 models = models or train(others, NORMALISED, work)
                 rungs[name].append(cross(protocol, models, work))
                 print_rung(name, rungs[name][-1], n_bootstrap)

@@ -44,7 +44,13 @@ class Settings:
 
 
 SAME_SESSION = Settings()
-ROBUST = Settings(preset="speaker", n_components=256, relevance_factor=6.0, augmentation="default")
+ROBUST = Settings(
+    preset="speaker",
+    features={"snr_midpoint": 2.0, "snr_slope": 1.0},
+    n_components=256,
+    relevance_factor=6.0,
+    augmentation="default",
+)
 NORMALISED = replace(ROBUST, normalisation="t", cohort_top=40, shared_cohort=63)
 CALIBRATED = replace(NORMALISED, calibrated=True)
 
@@ -65,7 +71,7 @@ def _around(base: Settings, **fields: Sequence[Any]) -> list[Settings]:
 
 
 def _features(base: Settings, *changes: dict[str, Any]) -> list[Settings]:
-    return [replace(base, features=each) for each in changes]
+    return [replace(base, features={**base.features, **each}) for each in changes]
 
 
 # One factor at a time around a system, so that few comparisons are made on the dev lists: for one
