@@ -130,6 +130,15 @@ if TYPE_CHECKING:
     from speakergmm.speakers.system_calibration import trials_of_scores as trials_of_scores
     from speakergmm.speakers.trial_answers import TrialAnswer as TrialAnswer
     from speakergmm.speakers.trial_answers import answer_trial as answer_trial
+    from speakergmm.speakers.trial_measures import EnrolledMeasures as EnrolledMeasures
+    from speakergmm.speakers.trial_measures import MeasuredSpeech as MeasuredSpeech
+    from speakergmm.speakers.trial_measures import channel_distance as channel_distance
+    from speakergmm.speakers.trial_measures import enrolment_measures as enrolment_measures
+    from speakergmm.speakers.trial_measures import mean_of_statistics as mean_of_statistics
+    from speakergmm.speakers.trial_measures import measures_of_trial as measures_of_trial
+    from speakergmm.speakers.trial_measures import measures_of_trials as measures_of_trials
+    from speakergmm.speakers.trial_scoring import ScoredClaims as ScoredClaims
+    from speakergmm.speakers.trial_scoring import TrialTable as TrialTable
     from speakergmm.speakers.verification_experiment import enroll_models as enroll_models
     from speakergmm.speakers.verification_experiment import run_protocol as run_protocol
     from speakergmm.speakers.windows import window_averages as window_averages

@@ -33,7 +33,7 @@ _DIGITS = 12
 
 
 class ArchivedRow(NamedTuple):
-    """What an archive has of a recording: views of its arrays, which take no memory."""
+    """The part of an archive that is of one recording: views of its arrays."""
 
     counts: NDArray[np.float32]
     first_order: NDArray[np.float32]
@@ -194,7 +194,7 @@ class StatisticsArchive(records.Filed):
         )
 
     def found(self, utterance: Utterance, *, augmented: bool = False) -> ArchivedRow | None:
-        """Return what the archive has of a recording, unless its file has changed since."""
+        """Return the part that is of a recording, unless its file has changed since."""
         place = self._places.get((recording_name(utterance), augmented))
         if place is None:
             return None

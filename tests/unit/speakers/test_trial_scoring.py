@@ -9,8 +9,17 @@ from speakergmm.corpora import Split, Trial
 from speakergmm.features import WeightedFrames
 from speakergmm.mixtures import DiagonalMixture, accumulate
 from speakergmm.run_context import SkippedRecording
-from speakergmm.speakers import trial_measures
-from speakergmm.speakers.trial_scoring import ScoredClaims, TrialTable
+from speakergmm.speakers import (
+    EnrolledMeasures,
+    MeasuredSpeech,
+    ScoredClaims,
+    TrialTable,
+    channel_distance,
+    enrolment_measures,
+    mean_of_statistics,
+    measures_of_trial,
+    measures_of_trials,
+)
 
 MIXTURE = DiagonalMixture([0.3, 0.7], [[-1.0, 0.0], [2.0, 1.0]], [[1.0, 2.0], [0.5, 1.0]])
 
@@ -87,7 +96,7 @@ def _blocks(weighted):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_speech_is_measured_while_it_passes(weighted):
     blocks = _blocks(weighted)
-    speech = trial_measures.MeasuredSpeech(blocks, MIXTURE)
+    speech = MeasuredSpeech(blocks, MIXTURE)
     assert list(speech) == blocks
     frames = np.concatenate([block.values for block in blocks])
     weights = np.concatenate([block.weights for block in blocks]) if weighted else None
@@ -96,7 +105,7 @@ def test_speech_is_measured_while_it_passes(weighted):
     assert speech.background_log_likelihood == pytest.approx(expected, rel=1e-6)
     # Statistics of the same frames have the same mean.
     statistics = [accumulate(MIXTURE, *block) for block in blocks if len(block.values)]
-    found = trial_measures.mean_of_statistics(statistics)
+    found = mean_of_statistics(statistics)
     np.testing.assert_allclose(found, speech.mean, rtol=1e-5, atol=1e-6)
 
 
@@ -105,21 +114,21 @@ def test_the_distance_of_channels_is_in_deviations_of_the_background():
     speech = MIXTURE.sample(200_000, rng)
     one, other = np.array([0.5, 1.0]), np.array([-0.5, 4.0])
     expected = np.sqrt(np.mean(((one - other) / speech.std(axis=0)) ** 2))
-    found = trial_measures.channel_distance(MIXTURE, one, other)
+    found = channel_distance(MIXTURE, one, other)
     assert found == pytest.approx(expected, rel=0.01)
 
 
 def test_measures_of_many_trials_are_those_of_each():
-    speech = trial_measures.MeasuredSpeech(_blocks(weighted=True), MIXTURE)
+    speech = MeasuredSpeech(_blocks(weighted=True), MIXTURE)
     assert len(list(speech)) == 3
     enrolled = [
-        trial_measures.EnrolledMeasures({"snr_db": 10.0 * n, "speech_seconds": n}, np.full(2, n))
+        EnrolledMeasures({"snr_db": 10.0 * n, "speech_seconds": n}, np.full(2, n))
         for n in (1.0, 2.0, 5.0)
     ]
     test = {"snr_db": 3.0, "clipped": 0.1}
-    found = trial_measures.measures_of_trials(test, enrolled, speech)
+    found = measures_of_trials(test, enrolled, speech)
     for place, known in enumerate(enrolled):
-        expected = trial_measures.measures_of_trial(test, known.measures, speech, known.mean)
+        expected = measures_of_trial(test, known.measures, speech, known.mean)
         assert {name: values[place] for name, values in found.items()} == pytest.approx(expected)
         assert list(found) == list(expected)
 
@@ -130,7 +139,7 @@ def test_measures_of_sessions_are_summed_or_averaged():
         {"speech_seconds": 3.0, "snr_db": np.nan, "level_db": np.nan},
         {"speech_seconds": 1.0, "snr_db": 20.0, "level_db": np.nan},
     ]
-    found = trial_measures.enrolment_measures(sessions)
+    found = enrolment_measures(sessions)
     assert found == pytest.approx(
         {"speech_seconds": 6.0, "snr_db": 15.0, "level_db": np.nan}, nan_ok=True
     )
