@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from math import log10, nan
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from speakergmm.audio import probe, resample_blocks
@@ -201,8 +202,7 @@ class _Levels:
         self.sums += np.bincount(level, weights=power, minlength=_N_LEVELS)
         of_band = _level_index(self._band_powers(centred))
         place = (level[:, None] * self.n_bands + np.arange(self.n_bands)) * _N_LEVELS + of_band
-        places, counts = np.unique(place, return_counts=True)
-        self._joint[places] += counts.astype(np.int32)
+        np.add.at(self._joint, place.ravel(), np.int32(1))
 
     def _band_powers(self, frames: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the mean squares of frames in bands, shape (T, n_bands)."""
@@ -218,7 +218,7 @@ class _Levels:
 
     def quiet(self) -> slice:
         """Return the levels of the quietest quarter of the frames."""
-        return slice(0, _first_reaching(self.counts, _QUIET_SHARE) + 1)
+        return slice(0, int(_first_reaching(self.counts, _QUIET_SHARE)) + 1)
 
     def noise(self) -> float:
         """Return the mean power of the quietest quarter of the frames."""
@@ -239,8 +239,9 @@ class _Levels:
     def bands(self, levels: NDArray[np.bool_] | slice) -> NDArray[np.float64]:
         """Return the 95th percentile of the level of each band over some frames, in dB."""
         joint = self._joint.reshape(_N_LEVELS, self.n_bands, _N_LEVELS)
-        counts = joint[levels].sum(axis=0, dtype=np.int64)
-        return np.array([_LOWEST + 0.5 + _first_reaching(of, _BAND_SHARE) for of in counts])
+        taken = np.arange(_N_LEVELS)[levels]
+        counts = joint[taken[self.counts[taken] > 0]].sum(axis=0, dtype=np.int64)
+        return _LOWEST + 0.5 + _first_reaching(counts, _BAND_SHARE)
 
 
 def _level_index(power: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -249,10 +250,10 @@ def _level_index(power: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.clip((level - _LOWEST).astype(np.int64), 0, _N_LEVELS - 1)
 
 
-def _first_reaching(counts: NDArray[np.int64], share: float) -> int:
-    """Return the first place up to which a share of all counts lies."""
-    sums = counts.cumsum()
-    return int(np.searchsorted(sums, max(1.0, share * float(sums[-1]))))
+def _first_reaching(counts: NDArray[np.int64], share: float) -> NDArray[np.int64]:
+    """Return the first places along the last axis up to which a share of all counts lies."""
+    sums = counts.cumsum(axis=-1)
+    return np.asarray((sums < np.maximum(1.0, share * sums[..., -1:])).sum(axis=-1))
 
 
 def _bandwidth(speech: NDArray[np.float64], quiet: NDArray[np.float64], rate: int) -> float:
@@ -262,10 +263,11 @@ def _bandwidth(speech: NDArray[np.float64], quiet: NDArray[np.float64], rate: in
     floor = max(float(speech.max()) - _BAND_RANGE, rounding)
     speech, quiet = np.maximum(speech, floor), np.maximum(quiet, floor)
     width, gap = round(_REFERENCE_WIDTH / _BAND), round(_TRANSITION / _BAND)
+    medians = np.median(sliding_window_view(speech, min(width, n_bands)), axis=1)
     deepest, found = _LEAST_DROP, rate / 2
     for limit in range(round(_LOWEST_LIMIT / _BAND), n_bands - gap + 1):
         above = slice(min(limit + gap, n_bands - 1), None)
-        reference = float(np.median(speech[limit - width : limit]))
+        reference = float(medians[limit - width])
         drop = reference - float(speech[above].max())
         if drop > deepest and (speech - quiet)[above].max() < _GREATEST_EXCESS:
             inside = np.flatnonzero(speech[: limit + gap] >= reference - _EDGE_DROP)
