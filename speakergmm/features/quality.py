@@ -232,7 +232,7 @@ class _Levels:
         if not self.counts.any():
             return np.zeros(_N_LEVELS, bool)
         mean = self.sums / np.maximum(self.counts, 1)
-        loudest = mean[_first_reaching(self.counts, _LOUDEST_SHARE)]
+        loudest = float(mean[int(_first_reaching(self.counts, _LOUDEST_SHARE))])
         least = max(loudest * _SPEECH_RANGE, self.noise() * _SPEECH_TO_NOISE)
         return np.asarray(mean > least)
 
@@ -241,7 +241,7 @@ class _Levels:
         joint = self._joint.reshape(_N_LEVELS, self.n_bands, _N_LEVELS)
         taken = np.arange(_N_LEVELS)[levels]
         counts = joint[taken[self.counts[taken] > 0]].sum(axis=0, dtype=np.int64)
-        return _LOWEST + 0.5 + _first_reaching(counts, _BAND_SHARE)
+        return np.asarray(_first_reaching(counts, _BAND_SHARE) + (_LOWEST + 0.5), np.float64)
 
 
 def _level_index(power: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -80,9 +80,10 @@ def test_long_recordings_are_sampled_whatever_their_blocks(monkeypatch):
         {"spectrum": "magnitude", "dynamic_range": 8.0},
     ],
 )
-def test_weights_are_those_of_the_definition(changes):
+@pytest.mark.parametrize("noise", [3e-3, 1e-7])
+def test_weights_are_those_of_the_definition(changes, noise):
     config = ROBUST.replace(**changes)
-    samples = word_in_noise()
+    samples = word_in_noise(noise=noise)
     samples[:3000] = 0
     log_filters, energies = spectra_of(samples, config)
     powers = np.exp(log_filters.astype(np.float64))
