@@ -10,7 +10,7 @@ import typer
 from speakergmm.cli.printing import print_note
 
 if TYPE_CHECKING:
-    from speakergmm.speakers import SpeakerStore, TrialAnswer
+    from speakergmm.speakers import SpeakerSystem, TrialAnswer
 
 
 def answer_lines(answer: TrialAnswer, speech_seconds: float) -> list[str]:
@@ -42,13 +42,20 @@ def _rates(what: str, rate: float, interval: Sequence[float]) -> str:
     return f"{what} {100 * rate:.2g} % ({low:.2g} to {high:.2g} %)"
 
 
-def note_of_calibration(store: SpeakerStore) -> None:
-    """Print a note if a store has only scores because it is not calibrated."""
-    if store.system.calibration is None:
+def note_of_calibration(system: SpeakerSystem, what: str = "this store") -> None:
+    """Print a note if a store or model has only scores because it is not calibrated."""
+    if system.calibration is None:
         print_note(
-            "note: this store is not calibrated: scores are no likelihood ratios, and mean "
+            f"note: {what} is not calibrated: scores are no likelihood ratios, and mean "
             "different things on different recordings (speakergmm calibrate)"
         )
+
+
+def note_of_shipped(system: SpeakerSystem) -> None:
+    """Print a note that names the model that ships, its conditions and its error rates."""
+    from speakergmm.speakers import describe_shipped
+
+    print_note(f"note: no --ubm: the model that ships with speakergmm. {describe_shipped(system)}")
 
 
 def leave(decisions: Sequence[bool | None]) -> None:

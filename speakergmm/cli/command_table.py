@@ -46,6 +46,10 @@ PANELS = {
             "info:Info",
             "Describe a model or a store: its contents, training data, features and date.",
         ),
+        "compare": (
+            "compare:Compare",
+            "Compare two recordings, and say whether they are of one speaker.",
+        ),
         "enroll": (
             "speaker_store:Enroll",
             "Enrol a speaker from recordings, or add recordings to an enrolled speaker.",

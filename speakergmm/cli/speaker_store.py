@@ -7,11 +7,10 @@ from pathlib import Path
 
 from speakergmm import speakers
 from speakergmm.cli import shared_options as options
-from speakergmm.cli.answers import answer_lines, leave, note_of_calibration
+from speakergmm.cli.answers import answer_lines, leave, note_of_calibration, note_of_shipped
 from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
 from speakergmm.cli.engine_options import EngineCommand
 from speakergmm.cli.printing import Table, counted, print_note, print_warnings
-from speakergmm.errors import StoreError
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import IdentificationOptions, VerificationOptions
 
@@ -20,14 +19,14 @@ from speakergmm.speakers import IdentificationOptions, VerificationOptions
 class Enroll(EngineCommand, AnsweringCommand):
     """Enrol a speaker from recordings, or add recordings to an enrolled speaker.
 
-    A new store needs --ubm. With an existing store, --ubm is optional and must be its background
-    model.
+    A new store keeps the model of --ubm, by default the one that ships with speakergmm. With an
+    existing store, --ubm is optional and must be its background model.
 
     Examples:
 
-      speakergmm enroll voices.db alice a1.wav a2.wav --ubm ubm.safetensors
+      speakergmm enroll voices.db alice a1.wav a2.wav
 
-      speakergmm enroll voices.db alice next-week.wav
+      speakergmm enroll voices.db alice a1.wav a2.wav --ubm ubm.safetensors
 
       speakergmm enroll voices.db alice recordings/alice/*.wav --jobs 2
     """
@@ -47,20 +46,21 @@ class Enroll(EngineCommand, AnsweringCommand):
     def run(self) -> None:
         """Add the recordings to the store, which is created if necessary."""
         new_store = not os.path.lexists(self.store)
-        if self.ubm is None and new_store:
-            raise StoreError(f"{self.store}: no such store; give --ubm MODEL to create one")
+        shipped = speakers.shipped_system() if new_store and self.ubm is None else None
         report = speakers.enroll_into(
             self.store,
             self.speaker,
             self.wavs,
-            background=self.ubm,
+            background=self.ubm or shipped,
             relevance_factor=self.relevance_factor,
             feature_store=self.feature_store,
             engine=self.engine,
             run=RunContext(progress=not self.json),
         )
         print_warnings(report.warnings)
-        if new_store:
+        if shipped is not None:
+            note_of_shipped(shipped)
+        elif new_store:
             print_note(
                 "note: a new store was created; its answers are scores until it is calibrated on "
                 "trials like your own (speakergmm calibrate)"
@@ -112,7 +112,7 @@ class Verify(AnsweringCommand):
                 )
                 for group in groups
             ]
-            note_of_calibration(store)
+            note_of_calibration(store.system)
         documents = [
             {"recordings": [str(wav) for wav in group], **result.to_dict()}
             for group, result in zip(groups, results, strict=True)
@@ -155,7 +155,7 @@ class Identify(AnsweringCommand):
             result = store.identify(
                 self.wavs, self.identification, feature_store=self.feature_store
             )
-            note_of_calibration(store)
+            note_of_calibration(store.system)
         answers = result.answers
         calibrated = answers[0].llr is not None
         table = Table(

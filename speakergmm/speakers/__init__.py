@@ -85,6 +85,8 @@ if TYPE_CHECKING:
     from speakergmm.speakers.packed_terms import PackedTerms as PackedTerms
     from speakergmm.speakers.recording_arguments import as_recordings as as_recordings
     from speakergmm.speakers.recording_arguments import audio_identity as audio_identity
+    from speakergmm.speakers.recording_comparison import RecordingComparison as RecordingComparison
+    from speakergmm.speakers.recording_comparison import compare_recordings as compare_recordings
     from speakergmm.speakers.score_normalisation import CohortMoments as CohortMoments
     from speakergmm.speakers.score_normalisation import adaptive_s_norm as adaptive_s_norm
     from speakergmm.speakers.score_normalisation import cohort_moments as cohort_moments
@@ -92,6 +94,9 @@ if TYPE_CHECKING:
     from speakergmm.speakers.score_normalisation import t_norm as t_norm
     from speakergmm.speakers.score_normalisation import z_norm as z_norm
     from speakergmm.speakers.score_normalisation import zt_norm as zt_norm
+    from speakergmm.speakers.shipped import SHIPPED_SYSTEM as SHIPPED_SYSTEM
+    from speakergmm.speakers.shipped import describe_shipped as describe_shipped
+    from speakergmm.speakers.shipped import shipped_system as shipped_system
     from speakergmm.speakers.speaker_mixtures import LikelihoodScorer as LikelihoodScorer
     from speakergmm.speakers.speaker_mixtures import fit_speaker_mixtures as fit_speaker_mixtures
     from speakergmm.speakers.speaker_mixtures import (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, nan
 from typing import Any
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError, UnlikeCalibrationError
-from speakergmm.speakers.calibration.decisions import Decision, decide
+from speakergmm.speakers.calibration.decisions import Decision, decide, verbal_scale
 from speakergmm.speakers.calibration.promises import Promise
 from speakergmm.speakers.calibration.score_calibration import Calibration
 from speakergmm.speakers.speaker_options import DecisionOptions
@@ -100,18 +100,33 @@ def answer_trial(
         If a decision is asked for and the recordings are unlike those that the calibration saw,
         unless it is forced.
     """
-    calibration = system.calibration
-    if calibration is None:
+    return decided(system, rated(system, score, measures, what=what), options, what=what)
+
+
+def rated(
+    system: SpeakerSystem, score: float, measures: Mapping[str, float], *, what: str
+) -> TrialAnswer:
+    """Return the answer to a trial without a decision; see `answer_trial`."""
+    if system.calibration is None:
+        return TrialAnswer(score)
+    llr, unlike = _ratio(system.calibration, score, measures, what)
+    return TrialAnswer(score, llr, verbal_scale(llr), unlike=unlike)
+
+
+def decided(
+    system: SpeakerSystem, answer: TrialAnswer, options: DecisionOptions, *, what: str
+) -> TrialAnswer:
+    """Return an answer with the decision that is asked for, if any; see `answer_trial`."""
+    calibration, unlike = system.calibration, answer.unlike
+    if calibration is None or answer.llr is None:
         if options.asks_for_rates:
             raise InvalidInputError(
                 "this system is not calibrated: it has scores and no likelihood ratios, so that "
                 "neither error rates nor a prior can decide; calibrate it first (speakergmm "
                 "calibrate)"
             )
-        accepted = None if options.threshold is None else score >= options.threshold
-        return TrialAnswer(score, threshold=options.threshold, accepted=accepted)
-    known = {name: measures[name] for name in calibration.measure_names if name in measures}
-    llr, unlike = _ratio(calibration, score, known, what)
+        accepted = None if options.threshold is None else answer.score >= options.threshold
+        return replace(answer, threshold=options.threshold, accepted=accepted)
     promise = promised(calibration, options)
     if unlike and options.decides and not options.force:
         raise UnlikeCalibrationError(
@@ -119,17 +134,14 @@ def answer_trial(
             "not hold: calibrate on recordings like it, or force a decision"
         )
     threshold = options.threshold if promise is None else promise.threshold
-    decision: Decision = decide(llr, threshold=threshold, prior=options.prior)
-    return TrialAnswer(
-        score,
-        llr,
-        decision.verbal,
-        threshold,
-        None if threshold is None else llr >= threshold,
-        options.prior,
-        decision.posterior,
-        promise,
-        unlike,
+    decision: Decision = decide(answer.llr, threshold=threshold, prior=options.prior)
+    return replace(
+        answer,
+        threshold=threshold,
+        accepted=None if threshold is None else answer.llr >= threshold,
+        prior=options.prior,
+        posterior=decision.posterior,
+        promise=promise,
     )
 
 
@@ -157,5 +169,6 @@ def _ratio(
         raise InsufficientDataError(
             f"{what}: {', '.join(missing)} cannot be measured, and the calibration needs it"
         )
-    ratio = calibration.llr([score], {name: [value] for name, value in measures.items()})
-    return float(ratio[0]), calibration.unlike(measures)
+    known = {name: measures[name] for name in calibration.measure_names}
+    ratio = calibration.llr([score], {name: [value] for name, value in known.items()})
+    return float(ratio[0]), calibration.unlike(known)

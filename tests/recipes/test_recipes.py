@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from speakergmm.audio import read_audio
-from speakergmm.corpora import Protocol, make_synthetic_corpus
+from speakergmm.corpora import Protocol, Utterance, make_synthetic_corpus
 from speakergmm.corpora.augmentation import active_power
 from speakergmm.metrics import Scores
 
@@ -160,3 +160,36 @@ def test_identification(load, protocol):
         found = recipe.run_identification(part, scorer, recipe.CONFIG)
         assert found.scores.shape == (6, 3)
         assert found.accuracy > 0.5
+
+
+def test_the_shipped_model_is_calibrated_on_single_recordings(load, protocol, tmp_path):
+    recipe = load("shipped_model")
+    material = sys.modules["material"]
+    split = material.single_recordings(protocol, "eval", tmp_path, corpus="toy")
+    used = {path for paths in protocol.split("eval").enrolment.values() for path in paths}
+    assert all(len(paths) == 1 for paths in split.enrolment.values())
+    assert not used & set(split.test_paths())
+    n_models, n_tests = (
+        3 * sum(lengths.values()) for lengths in (material.ENROLMENT_LENGTHS, material.TEST_LENGTHS)
+    )
+    assert len(split.enrolment) == n_models
+    assert len(split.trials) == n_models * n_tests
+    assert split.n_targets == n_models * n_tests / 3
+    for trial in split.trials[:50]:
+        speaker = trial.name.partition("/")[0]
+        assert (trial.model.partition("/")[0] == speaker) == (trial.label == "target")
+    lengths = [
+        len(read_audio(tmp_path / "test" / name / f"{n}-0.flac")[0])
+        for name in protocol.split("eval").models[:1]
+        for n in (1, 3, 10)
+    ]
+    assert lengths[0] < lengths[1] < lengths[2]
+    assert recipe.SHIPPED_SYSTEM.endswith(".safetensors")
+
+
+def test_the_cohort_of_the_shipped_model_is_balanced(load):
+    load("shipped_model")
+    listed = [Utterance(f"{sex}{n}", Path("x"), f"{sex}{n}") for sex in "fm" for n in range(20)]
+    chosen = [each.speaker for each in sys.modules["material"].cohort_recordings(listed, 8)]
+    assert len(set(chosen)) == 8
+    assert sum(name.startswith("librispeech-f") for name in chosen) == 4

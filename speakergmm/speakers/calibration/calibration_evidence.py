@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -94,25 +94,39 @@ class CalibrationEvidence:
         since errors are rare and count; of the others a random part is kept, each of which stands
         for several.
         """
+        whole = cls(
+            llrs,
+            trials.is_target,
+            trials.model_index,
+            trials.test_index,
+            np.ones(len(llrs)),
+            trials.speakers,
+            tuple(_column(*each) for each in sorted(trials.conditions.items())),
+        )
+        return whole.thinned(most, seed=seed)
+
+    def thinned(self, most: int, *, seed: int = 0) -> Self:
+        """Return the evidence with at most `most` trials of a kind; see `of`."""
         rng = np.random.default_rng(seed)
-        counts = np.ones(len(llrs))
+        counts = self.counts.copy()
         for target in (True, False):
-            rows = np.flatnonzero(trials.is_target == target)
+            rows = np.flatnonzero(self.is_target == target)
             if len(rows) > most:
-                rest = rows[np.argsort(llrs[rows] * (1 if target else -1), kind="stable")]
+                rest = rows[np.argsort(self.llrs[rows] * (1 if target else -1), kind="stable")]
                 rest = rest[most // 2 :]
                 kept = rng.choice(rest, size=most - most // 2, replace=False)
                 counts[rest] = 0.0
-                counts[kept] = len(rest) / len(kept)
+                scale = self.counts[rest].sum() / self.counts[kept].sum()
+                counts[kept] = self.counts[kept] * scale
         kept = np.flatnonzero(counts)
-        return cls(
-            llrs[kept],
-            trials.is_target[kept],
-            trials.model_index[kept],
-            trials.test_index[kept],
-            counts[kept],
-            trials.speakers,
-            tuple(_column(*each, kept) for each in sorted(trials.conditions.items())),
+        return replace(
+            self,
+            llrs=self.llrs[kept],
+            is_target=self.is_target[kept],
+            models=self.models[kept],
+            tests=self.tests[kept],
+            counts=counts[kept],
+            columns=tuple(replace(each, places=each.places[kept]) for each in self.columns),
         )
 
     @property
@@ -140,8 +154,8 @@ class CalibrationEvidence:
         return {group: column.places == place for place, group in enumerate(column.groups)}
 
 
-def _column(name: str, values: NDArray[Any], kept: NDArray[np.int64]) -> GroupColumn:
-    groups, places = np.unique(values[kept].astype(str), return_inverse=True)
+def _column(name: str, values: NDArray[Any]) -> GroupColumn:
+    groups, places = np.unique(values.astype(str), return_inverse=True)
     return GroupColumn(name, tuple(groups.tolist()), places.astype(np.int32))
 
 

@@ -7,14 +7,12 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.features import FeatureConfig
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics
 from speakergmm.speakers import (
-    AdaptationOptions,
     BackgroundModel,
     Cohort,
     NormalisationOptions,
     PackedTerms,
     SpeakerSystem,
 )
-from speakergmm.speakers.backends import make_backend
 
 TERMS = np.random.default_rng(3).normal(size=(9, 40)).astype(np.float32)
 
@@ -45,7 +43,7 @@ def _system():
     config = FeatureConfig.preset("speaker-same-session")
     means = rng.normal(size=(4, 60))
     background = BackgroundModel(DiagonalMixture(np.full(4, 0.25), means, np.ones((4, 60))), config)
-    backend = make_backend("gmm-ubm", background, AdaptationOptions())
+    backend = SpeakerSystem(background).backend
     counts = np.full(4, 50.0)
     models = [
         backend.enroll(

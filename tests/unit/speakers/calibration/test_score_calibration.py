@@ -216,6 +216,9 @@ def test_too_many_trials_are_thinned_without_loss_of_the_errors(trials):
         assert thin.counts[part].sum() == pytest.approx(kind.sum())
     worst = np.sort(whole.nontarget)[-20:]
     assert np.isin(worst, thin.nontarget).all()
+    thinner = thin.thinned(20)
+    assert thinner.counts.sum() == pytest.approx(whole.counts.sum())
+    assert np.isin(np.sort(whole.target)[:10], thinner.target).all()
 
 
 def test_scores_the_wrong_way_round_are_refused(trials):
