@@ -133,6 +133,7 @@ if TYPE_CHECKING:
     from speakergmm.corpora import TranscriptError as TranscriptError
     from speakergmm.documents import DocumentError as DocumentError
     from speakergmm.errors import AudioError as AudioError
+    from speakergmm.errors import CannotPromiseError as CannotPromiseError
     from speakergmm.errors import CollapsedComponentError as CollapsedComponentError
     from speakergmm.errors import CorpusError as CorpusError
     from speakergmm.errors import EngineError as EngineError
@@ -147,6 +148,7 @@ if TYPE_CHECKING:
     from speakergmm.errors import SpeakerGmmError as SpeakerGmmError
     from speakergmm.errors import StoreError as StoreError
     from speakergmm.errors import UnknownSpeakerError as UnknownSpeakerError
+    from speakergmm.errors import UnlikeCalibrationError as UnlikeCalibrationError
     from speakergmm.files import UnreadableFileError as UnreadableFileError
     from speakergmm.files import UnwritableFileError as UnwritableFileError
     from speakergmm.hmm import (

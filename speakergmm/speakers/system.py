@@ -45,6 +45,8 @@ class SpeakerSystem(records.Filed):
         Makes log-likelihood ratios of the scores; None if the system is not calibrated.
     provenance : dict
         How cohort and calibration were made, as JSON can hold it; no part of the digest.
+    calibrated_digest : str, optional
+        Digest of the system that was calibrated; by default, of this one.
 
     Raises
     ------
@@ -66,10 +68,24 @@ class SpeakerSystem(records.Filed):
     cohort: Cohort | None = None
     calibration: Calibration | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+    calibrated_digest: str | None = None
 
     def __post_init__(self) -> None:
-        """Check that the parts belong together."""
+        """Check that the parts belong together, and bind a calibration to this system."""
         choice("backend", self.backend_name, BACKENDS)
+        self._check_cohort()
+        if self.calibration is None:
+            object.__setattr__(self, "calibrated_digest", None)
+        elif self.calibrated_digest is None:
+            object.__setattr__(self, "calibrated_digest", self.digest)
+        elif self.calibrated_digest != self.digest:
+            raise IncompatibleModelError(
+                "the calibration is that of another system, whose scores are others; calibrate "
+                "this one"
+            )
+
+    def _check_cohort(self) -> None:
+        """Raise an error if the cohort does not belong to the other parts."""
         backend = self.backend  # which refuses an adaptation that it cannot work with
         kind, cohort = self.normalisation.normalisation, self.cohort
         if kind != "none" and cohort is None:
@@ -175,7 +191,11 @@ class SpeakerSystem(records.Filed):
         return NormalisedScorer(self.backend, names, terms, used, self.normalisation)
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with other parts."""
+        """Return a copy with other parts; it is calibrated only if its scores are the same."""
+        if "calibration" in changes:
+            changes = {"calibrated_digest": None, **changes}
+        elif changes.keys() - {"provenance"}:
+            changes = {"calibration": None, "calibrated_digest": None, **changes}
         return replace(self, **changes)
 
     def info(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from speakergmm.mixtures import MixtureStatistics, accumulate
 from speakergmm.speakers import (
     AdaptationOptions,
     BackgroundModel,
+    CalibrationTrials,
     Cohort,
     NormalisationOptions,
     SpeakerScorer,
@@ -27,6 +28,7 @@ from speakergmm.speakers import (
     adaptive_s_norm,
     collect_archive,
     collect_statistics,
+    fit_calibration,
     make_cohort,
     run_protocol,
     s_norm,
@@ -385,3 +387,22 @@ def test_another_back_end_goes_through_store_and_protocol(
         store.check()
         store.remove("m1")
         assert [each.name for each in store.speakers()] == ["m2"]
+
+
+def calibration_of_noise():
+    names = np.array(["ann", "bob", "cid", "dan"], dtype=object)
+    models, tests = (each.ravel() for each in np.meshgrid(names, np.tile(names, 3)))
+    scores = 3.0 * (models == tests) + np.random.default_rng(5).normal(size=len(models))
+    return fit_calibration(CalibrationTrials(scores, models == tests, models, tests))
+
+
+def test_a_calibration_stays_with_the_system_whose_scores_it_saw(system, cohort, tmp_path):
+    calibrated = system.replace(calibration=calibration_of_noise())
+    assert calibrated.replace(provenance={"by": "hand"}).calibration is not None
+    assert normalised(calibrated, cohort, "t").calibration is None
+    with pytest.raises(IncompatibleModelError, match="is that of another system"):
+        replace(calibrated, cohort=cohort, normalisation=NormalisationOptions(normalisation="t"))
+    calibrated.save(tmp_path / "system")
+    assert SpeakerSystem.load(tmp_path / "system").calibration.llr([1.0]) == pytest.approx(
+        calibrated.calibration.llr([1.0]), abs=1e-12
+    )
