@@ -151,8 +151,16 @@ def trials_of_scores(scores: Scores, measures: Sequence[str] = ()) -> Calibratio
         for name, values in scores.conditions.items()
         if not name.startswith(MEASURE_PREFIXES)
     }
+    versions = scores.conditions.get("condition")
+    n_versions = 1
+    if versions is not None:
+        recordings = {name.rpartition("#")[0] or name for name in scores.path_names}
+        n_versions = max(1, round(len(scores.path_names) / len(recordings)))
     return CalibrationTrials.of(
-        scores.select(kept), {name: values[kept] for name, values in found.items()}, conditions
+        scores.select(kept),
+        {name: values[kept] for name, values in found.items()},
+        conditions,
+        n_versions=n_versions,
     )
 
 
@@ -189,4 +197,5 @@ def _joined(parts: Sequence[CalibrationTrials]) -> CalibrationTrials:
         np.concatenate([part.is_target for part in parts]),
         np.concatenate([part.model_speakers for part in parts]),
         np.concatenate([part.test_speakers for part in parts]),
+        n_versions=max(part.n_versions for part in parts),
     )

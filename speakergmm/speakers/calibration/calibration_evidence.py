@@ -57,6 +57,8 @@ class CalibrationEvidence:
         Names of the speakers.
     columns : tuple of GroupColumn
         Further columns of the trial list.
+    n_versions : int
+        Number of versions of each test recording among the trials.
     """
 
     llrs: Annotated[NDArray[np.float64], "N"]
@@ -66,6 +68,7 @@ class CalibrationEvidence:
     counts: Annotated[NDArray[np.float64], "N"]
     speakers: tuple[str, ...]
     columns: tuple[GroupColumn, ...] = ()
+    n_versions: int = 1
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.llrs).all() and (self.counts >= 1).all()):
@@ -102,6 +105,7 @@ class CalibrationEvidence:
             np.ones(len(llrs)),
             trials.speakers,
             tuple(_column(*each) for each in sorted(trials.conditions.items())),
+            trials.n_versions,
         )
         return whole.thinned(most, seed=seed)
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics import Scores, speaker_clusters
-from speakergmm.ranges import refused
+from speakergmm.ranges import refused, whole_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,9 @@ class CalibrationTrials:
         ``"speech_seconds"`` or ``"snr_db"``; finite.
     conditions : mapping of str to array of str, shape (N,)
         Further columns, such as ``"sex"``, by the groups of which error rates can be promised.
+    n_versions : int, default=1
+        Number of versions of each test recording among the trials, such as clean and noisy ones:
+        they tell what recordings are like, but are no further recordings.
 
     Raises
     ------
@@ -59,8 +62,10 @@ class CalibrationTrials:
     test_speakers: NDArray[Any]
     measures: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     conditions: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    n_versions: int = 1
 
     def __post_init__(self) -> None:
+        whole_number("n_versions", self.n_versions)
         scores = _finite(self.scores, "scores")
         arrays: dict[str, Any] = {
             "scores": scores,
@@ -113,6 +118,8 @@ class CalibrationTrials:
         scores: Scores,
         measures: Mapping[str, ArrayLike] | None = None,
         conditions: Mapping[str, ArrayLike] | None = None,
+        *,
+        n_versions: int = 1,
     ) -> Self:
         """Return the trials of a list of scores, whose speakers the target trials tell apart.
 
@@ -122,6 +129,7 @@ class CalibrationTrials:
             Labelled trials. Models and recordings that target trials connect are of one speaker,
             who is named after the first of the models.
         measures, conditions : mapping of str to array, shape (N,), optional
+        n_versions : int, default=1
             As for the class.
 
         Raises
@@ -149,6 +157,7 @@ class CalibrationTrials:
             names[clusters.paths[scores.path_index]],
             dict(measures or {}),  # type: ignore[arg-type] # the class converts them
             dict(conditions or {}),  # type: ignore[arg-type] # the class converts them
+            n_versions,
         )
 
     @property

@@ -109,7 +109,8 @@ def threshold_for_rate(evidence: CalibrationEvidence, target_far: float) -> floa
     """
     rate = number("target_far", target_far, above=0, below=1)
     counts = evidence.counts[~evidence.is_target]
-    n_trials, needed = round(counts.sum()), ceil(LEAST_ERRORS / rate - 1e-9)
+    n_trials = round(counts.sum() / evidence.n_versions)
+    needed = ceil(LEAST_ERRORS / rate - 1e-9)
     if n_trials < needed:
         raise CannotPromiseError(
             f"a false-accept rate of {100 * rate:g} % needs {needed:,} nontarget trials, of which "
@@ -157,12 +158,12 @@ def promise_at(
 
     Notes
     -----
-    Speakers are drawn with replacement, and of each drawn speaker's trials as many, with
-    replacement (two levels). The standard deviation of the log odds of a rate over the replicates,
-    times Student's quantile for the number of speakers (a percentile interval of few speakers is
-    too narrow) and times the root of 2 (the rate of other speakers varies as much as this one), is
-    half of the range. Of few errors, Wilson's interval of independent trials may be wider, and is
-    then the range: no rate is promised to be 0.
+    Versions of a test recording count as one. Speakers are drawn with replacement, and of each
+    drawn speaker's trials as many, with replacement (two levels). The standard deviation of the log
+    odds of a rate over the replicates, times Student's quantile for the number of speakers (a
+    percentile interval of few speakers is too narrow) and times the root of 2 (the rate of other
+    speakers varies as much as this one), is half of the range. Of few errors, Wilson's interval of
+    independent trials may be wider, and is then the range: no rate is promised to be 0.
     """
     _check_speakers(evidence)
     number("confidence", confidence, above=0, below=1)
@@ -243,7 +244,8 @@ def _rates(
     for target in (False, True):
         chosen = np.flatnonzero(rows & (evidence.is_target == target))
         counts = evidence.counts[chosen]
-        n_trials = round(counts.sum())
+        # Versions of one recording are no further recordings.
+        n_trials = max(1, round(counts.sum() / evidence.n_versions)) if len(counts) else 0
         if not n_trials:
             found += [None, None, 0]
             continue

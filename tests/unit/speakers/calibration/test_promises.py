@@ -132,3 +132,15 @@ def test_a_prior_is_refused_beyond_the_ratios_that_the_trials_support():
 
 def test_costs_and_priors_meet_in_the_threshold():
     assert bayes_threshold(0.5, c_miss=10.0, c_fa=1.0) == pytest.approx(-log(10), abs=1e-12)
+
+
+def test_versions_of_a_recording_are_no_further_recordings():
+    trials = drawn(np.random.default_rng(0), 8, 20)
+    fields = (trials.scores, trials.is_target, trials.model_speakers, trials.test_speakers)
+    twice = CalibrationTrials(*(np.concatenate([each, each]) for each in fields), n_versions=2)
+    with pytest.raises(CannotPromiseError, match=r"needs 3,000 .* has 1,120"):
+        threshold_for_rate(evidence_of(twice), 0.01)
+    once = promise_at(evidence_of(trials), 1.0)
+    again = promise_at(evidence_of(twice), 1.0)
+    assert again.n_nontarget == once.n_nontarget
+    assert again.p_fa == once.p_fa
