@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from speakergmm.cli.printing import print_note
+from speakergmm.cli.printing import counted, print_note
 
 if TYPE_CHECKING:
-    from speakergmm.speakers import SpeakerSystem, TrialAnswer
+    from speakergmm.speakers import Promise, SpeakerSystem, TrialAnswer
 
 
 def answer_lines(answer: TrialAnswer, speech_seconds: float) -> list[str]:
@@ -23,23 +23,36 @@ def answer_lines(answer: TrialAnswer, speech_seconds: float) -> list[str]:
         return [f"{answer.score:+.4f}  {seconds}{decision}"]
     lines = [f"LLR {answer.llr:+.2f}: {answer.verbal}  (score {answer.score:+.4f}, {seconds})"]
     if answer.posterior is not None:
-        lines.append(f"posterior {answer.posterior:.3g} at prior {answer.prior:g}")
+        lines.append(f"posterior {answer.posterior:.3g} at prior {answer.prior:.3g}")
     if answer.accepted is not None:
-        text = f"{'yes' if answer.accepted else 'no'} (threshold {answer.threshold:+.2f}"
-        if answer.promise is not None:
-            text += (
-                f"; {_rates('false accepts', answer.promise.p_fa, answer.promise.p_fa_interval)}, "
-                f"{_rates('misses', answer.promise.p_miss, answer.promise.p_miss_interval)}"
-            )
-        lines.append(f"{text})")
+        lines.append(f"{'yes' if answer.accepted else 'no'} (threshold {answer.threshold:+.2f})")
+    if answer.promise is not None:
+        lines += promise_lines(answer.promise)
     if answer.unlike:
         lines.append(f"unlike what the calibration saw: {'; '.join(answer.unlike)}")
     return lines
 
 
+def promise_lines(promise: Promise) -> tuple[str, str]:
+    """Return the error rates of decisions in words, and the trials that they were measured on."""
+    return (
+        f"decisions like this: {_rates('false accepts', promise.p_fa, promise.p_fa_interval)}, "
+        f"{_rates('misses', promise.p_miss, promise.p_miss_interval)}",
+        f"measured on {trials_in_words(promise.n_nontarget, promise.n_target, promise.n_speakers)}",
+    )
+
+
+def trials_in_words(n_nontarget: int, n_target: int, n_speakers: int) -> str:
+    """Return the numbers of trials and speakers of a calibration in words."""
+    return (
+        f"{counted(n_target, 'target trial')} and {counted(n_nontarget, 'nontarget trial')} of "
+        f"{counted(n_speakers, 'speaker')}"
+    )
+
+
 def _rates(what: str, rate: float, interval: Sequence[float]) -> str:
     low, high = (100 * each for each in interval)
-    return f"{what} {100 * rate:.2g} % ({low:.2g} to {high:.2g} %)"
+    return f"{what} {100 * rate:.2g} % (expected {low:.2g} to {high:.2g} %)"
 
 
 def note_of_calibration(system: SpeakerSystem, what: str = "this store") -> None:
@@ -58,7 +71,9 @@ def note_of_shipped(system: SpeakerSystem) -> None:
     print_note(f"note: no --ubm: the model that ships with speakergmm. {describe_shipped(system)}")
 
 
-def leave(decisions: Sequence[bool | None]) -> None:
-    """End with exit code 1 if a decision is no, as grep does; without decisions go on."""
+def leave(decisions: Sequence[bool | None], *, n_refused: int = 0) -> None:
+    """End with the exit code of grep: 2 after refusals, 1 if a decision is no, otherwise 0."""
+    if n_refused:
+        raise typer.Exit(2)
     if any(decision is False for decision in decisions):
         raise typer.Exit(1)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from speakergmm import corpora, speakers
 from speakergmm.cli import shared_options as options
+from speakergmm.cli.answers import trials_in_words
 from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
 from speakergmm.cli.engine_options import EngineCommand
 from speakergmm.cli.output_checks import check_output
-from speakergmm.cli.printing import Table, counted, print_warnings
+from speakergmm.cli.printing import Table, print_warnings
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import CalibrationOptions, NormalisationOptions
@@ -90,20 +92,9 @@ class Calibrate(EngineCommand, AnsweringCommand):
             where = str(self.output)
         calibration = made.calibration
         assert calibration is not None
-        info = calibration.info()
         rates = [_promise(calibration, rate) for rate in _RATES]
-        self.answer(
-            {"calibrated": where, **info, "promises": rates},
-            f"{where}: calibrated on {counted(info['trials']['target'], 'target trial')} and "
-            f"{counted(info['trials']['nontarget'], 'nontarget trial')} of "
-            f"{counted(len(calibration.speakers), 'speaker')}",
-            Table(
-                "false-accept rates that these trials can promise",
-                ("--target-far", "threshold (LLR)", "false accepts", "misses"),
-                [_row(each) for each in rates],
-                right=(0, 1),
-            ),
-        )
+        document = {"calibrated": where, **calibration.info(), "promises": rates}
+        self.answer(document, *_in_words(where, calibration, rates))
 
     def _read_lists(self) -> corpora.Protocol | None:
         lists = None
@@ -154,13 +145,33 @@ def _promise(calibration: speakers.Calibration, rate: float) -> dict[str, Any]:
         return {"target_far": rate, "refused": str(refusal)}
 
 
+def _in_words(
+    where: str, calibration: speakers.Calibration, rates: list[dict[str, Any]]
+) -> Iterator[str | Table]:
+    """Yield what the calibration rests on, and what it can promise."""
+    trials, (low, high) = calibration.info()["trials"], calibration.bounds
+    numbers = trials_in_words(trials["nontarget"], trials["target"], trials["speakers"])
+    yield f"{where}: calibrated on {numbers}"
+    if calibration.measure_names:
+        yield f"it saw: {', '.join(calibration.ranges.described())}"
+    yield f"log-likelihood ratios lie between {low:+.2f} and {high:+.2f}, as the trials support"
+    rows = [_row(each) for each in rates if "refused" not in each]
+    if rows:
+        yield Table(
+            "error rates of decisions, and the range expected of other speakers",
+            ("--target-far", "threshold (LLR)", "false accepts", "misses"),
+            rows,
+            right=(0, 1),
+        )
+    for each in rates:
+        if "refused" in each:
+            yield f"--target-far {each['target_far']:g}: refused: {each['refused']}"
+
+
 def _row(found: dict[str, Any]) -> tuple[str, str, str, str]:
-    rate = f"{100 * found['target_far']:g} %"
-    if "refused" in found:
-        return rate, "", found["refused"], ""
     shown = [
         f"{100 * found[name]:.2g} % ({100 * found[f'{name}_interval'][0]:.2g} to "
         f"{100 * found[f'{name}_interval'][1]:.2g} %)"
         for name in ("p_fa", "p_miss")
     ]
-    return rate, f"{found['threshold']:+.2f}", shown[0], shown[1]
+    return f"{found['target_far']:g}", f"{found['threshold']:+.2f}", shown[0], shown[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from speakergmm.cli.answers import trials_in_words
 from speakergmm.cli.command_options import AnsweringCommand, argument, command
 from speakergmm.cli.printing import Table, counted
 from speakergmm.errors import ModelFormatError
@@ -62,14 +63,28 @@ def _summary(document: dict[str, Any]) -> list[tuple[str, str]]:
         f"{document['last_enrolled'] or 'never'}",
         "adapted": f"{', '.join(document['parameters'])}; relevance factor "
         f"{document['relevance_factor']:g}",
-        "background": f"{counted(background['n_components'], 'component')}, digest "
-        f"{background['digest'][:12]}" + f"; {', '.join(trained)}" * bool(trained),
-        "features": f"{features.get('name') or 'custom'}, {background['n_features']} per frame, "
-        f"digest {background['features_digest'][:12]}",
+        "answers": _answers(document),
+        "background": f"{counted(background['n_components'], 'component')} of "
+        f"{background['n_features']} features ({features.get('name') or 'custom'})"
+        + f", {', '.join(trained)}" * bool(trained)
+        + f"; digest {background['digest'][:12]}",
         "created": f"{document['created']}, format version {document['format_version']}; --json "
         "prints all details",
     }
     return list(rows.items())
+
+
+def _answers(document: dict[str, Any]) -> str:
+    """Return back-end, normalisation and calibration of a store in words."""
+    scores, calibration = f"{document['backend']} scores", document["calibration"]
+    if document["normalisation"] != "none":
+        members = counted(document["cohort_speakers"], "cohort speaker")
+        scores += f", {document['normalisation']}-norm by {members}"
+    if calibration is None:
+        return f"{scores}, not calibrated"
+    trials = calibration["trials"]
+    numbers = trials_in_words(trials["nontarget"], trials["target"], trials["speakers"])
+    return f"{scores}; calibrated on {numbers}"
 
 
 def _describe(file: Path) -> dict[str, Any]:

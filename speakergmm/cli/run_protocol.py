@@ -28,6 +28,8 @@ class RunProtocol(EngineCommand, AnsweringCommand):
       speakergmm run-protocol protocols/mine --ubm ubm.safetensors --statistics mine.stats -o a.tsv
 
       speakergmm run-protocol protocols/mine --split dev --ubm ubm.safetensors -o dev.tsv -j 2
+
+      speakergmm run-protocol protocols/mine --ubm system.safetensors --llr -o llrs.tsv
     """
 
     protocol: Path = argument("A folder with the lists *_enroll.tsv and *_trials.tsv.")
@@ -39,7 +41,7 @@ class RunProtocol(EngineCommand, AnsweringCommand):
     experiment: ProtocolOptions = options_of(
         ProtocolOptions,
         *("split", "relevance_factor", "backend", "normalisation", "cohort_top", "top_c"),
-        *("test_versions", "measures"),
+        *("test_versions", "measures", "llr", "force"),
     )
     context: RunContext = options_of(RunContext, "strict")
 
@@ -74,6 +76,7 @@ class RunProtocol(EngineCommand, AnsweringCommand):
         metrics.write_scores(self.output, scores)
         made = scoring_settings(system, chosen, protocol=self.protocol.name)
         write_settings(settings, self.output, made)
+        kind = "log-likelihood ratios" if chosen.llr else "scores"
         self.answer(
             {
                 "output": str(self.output),
@@ -81,5 +84,5 @@ class RunProtocol(EngineCommand, AnsweringCommand):
                 "n_trials": len(scores),
                 "notes": list(lists.notes),
             },
-            f"{self.output}: {len(scores)} scores of the {chosen.split} trials",
+            f"{self.output}: {len(scores)} {kind} of the {chosen.split} trials",
         )

@@ -68,6 +68,7 @@ def scoring_settings(
     return {
         "protocol": protocol,
         "split": options.split,
+        "scores are": "log-likelihood ratios" if options.llr else "scores",
         "scoring": {
             "back-end": system.backend_name,
             "relevance_factor": system.adaptation.relevance_factor,
@@ -75,7 +76,7 @@ def scoring_settings(
             "components per frame": "all" if top_c is None else f"best {top_c}",
         },
         "background model": system.background.info(),
-    }
+    } | ({"calibration": system.calibration.info()} if options.llr and system.calibration else {})
 
 
 def settings_file(scores: Path) -> Path:

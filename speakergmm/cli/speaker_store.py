@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from speakergmm import speakers
 from speakergmm.cli import shared_options as options
@@ -11,8 +12,17 @@ from speakergmm.cli.answers import answer_lines, leave, note_of_calibration, not
 from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
 from speakergmm.cli.engine_options import EngineCommand
 from speakergmm.cli.printing import Table, counted, print_note, print_warnings
+from speakergmm.errors import (
+    AudioError,
+    CannotPromiseError,
+    InsufficientDataError,
+    UnlikeCalibrationError,
+)
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import IdentificationOptions, VerificationOptions
+
+# A recording that is refused for itself; with --each, others are not.
+_REFUSALS = (AudioError, InsufficientDataError, UnlikeCalibrationError)
 
 
 @command
@@ -95,7 +105,9 @@ class Verify(AnsweringCommand):
     store: options.StoreArgument
     speaker: options.SpeakerArgument
     wavs: list[Path] = argument("One or more recordings to verify.")
-    each: bool = option(False, "Answer for each recording; the exit code is 0 if all are yes.")
+    each: bool = option(
+        False, "Answer for each recording; the exit code is 0 if all are yes, 2 if one is refused."
+    )
     verification: VerificationOptions = options_of(
         VerificationOptions,
         *("target_far", "prior", "c_miss", "c_fa", "threshold", "force", "top_c"),
@@ -105,25 +117,32 @@ class Verify(AnsweringCommand):
     def run(self) -> None:
         """Score the recordings, and decide if a decision is asked for."""
         groups = [[wav] for wav in self.wavs] if self.each else [self.wavs]
+        documents: list[dict[str, Any]] = []
+        lines: list[str] = []
+        results: list[speakers.VerificationScore] = []
         with speakers.SpeakerStore.open(self.store) as store:
-            results = [
-                store.verify(
-                    self.speaker, group, self.verification, feature_store=self.feature_store
-                )
-                for group in groups
-            ]
+            for group in groups:
+                named: dict[str, Any] = {"recordings": [str(wav) for wav in group]}
+                try:
+                    result = store.verify(
+                        self.speaker, group, self.verification, feature_store=self.feature_store
+                    )
+                except _REFUSALS as refusal:
+                    # What the calibration cannot promise, it can promise for no recording.
+                    if not self.each or isinstance(refusal, CannotPromiseError):
+                        raise
+                    # As grep does, go on with the others.
+                    print_note(f"speakergmm: {refusal}")
+                    documents.append({**named, "refused": str(refusal)})
+                    continue
+                results.append(result)
+                documents.append({**named, **result.to_dict()})
+                before = f"{group[0]}: " if self.each else ""
+                said = answer_lines(result.answer, result.speech_seconds)
+                lines += [f"{before}{text}" for text in said]
             note_of_calibration(store.system)
-        documents = [
-            {"recordings": [str(wav) for wav in group], **result.to_dict()}
-            for group, result in zip(groups, results, strict=True)
-        ]
-        lines = [
-            f"{f'{group[0]}: ' if self.each else ''}{text}"
-            for group, result in zip(groups, results, strict=True)
-            for text in answer_lines(result.answer, result.speech_seconds)
-        ]
         self.answer(documents if self.each else documents[0], *lines)
-        leave([result.decision for result in results])
+        leave([result.decision for result in results], n_refused=len(groups) - len(results))
 
 
 @command
@@ -178,6 +197,11 @@ class Identify(AnsweringCommand):
         lines = []
         if answers[0].accepted is not None:
             lines = answer_lines(answers[0], result.speech_seconds)
+            if answers[0].promise is not None and result.n_speakers > 1:
+                lines.append(
+                    f"false accepts are those of each speaker: a stranger is taken for any of the "
+                    f"{result.n_speakers:,} up to {result.n_speakers:,} times as often"
+                )
             lines.append(f"answer: {result.speaker or 'unknown'}")
         self.answer(result.to_dict(), table, *lines)
         leave([answers[0].accepted])

@@ -302,6 +302,10 @@ class ProtocolOptions(Options):
         as it is.
     measures : bool, default=False
         Measure the recordings of each trial, for a calibration.
+    llr : bool, default=False
+        Log-likelihood ratios of a calibrated system in place of scores.
+    force : bool, default=False
+        Take the ratios although the calibration saw speakers of the split.
     """
 
     split: str = text("eval", "Part of the protocol that is run: dev or eval.")
@@ -321,3 +325,9 @@ class ProtocolOptions(Options):
         flags=("test-augment",),
     )
     measures: bool = yes_no(False, "Measure the recordings of each trial.")
+    llr: bool = yes_no(
+        False, "Log-likelihood ratios of a calibrated system (for evaluate --llr), not scores."
+    )
+    force: bool = yes_no(
+        False, "Take the ratios although the calibration saw speakers of the split."
+    )

@@ -14,7 +14,12 @@ import numpy as np
 from speakergmm.audio import has_audio_suffix
 from speakergmm.corpora import AnyPath, Protocol, check_speaker_name, is_path, quoted
 from speakergmm.engine import Engine, EngineLike
-from speakergmm.errors import IncompatibleModelError, InvalidInputError, StoreError
+from speakergmm.errors import (
+    CannotPromiseError,
+    IncompatibleModelError,
+    InvalidInputError,
+    StoreError,
+)
 from speakergmm.features import FeatureConfig, FeatureStore, as_feature_config
 from speakergmm.mixtures import MixtureStatistics
 from speakergmm.provenance import software_versions, utc_now
@@ -436,10 +441,15 @@ class SpeakerStore:
         )
         # The decision is on the best one alone; the others have scores and ratios.
         undecided = DecisionOptions()
-        answers = tuple(
-            self._answer(score, scored, known, undecided if place else of_one)
-            for place, ((_, score), known) in enumerate(zip(ranking, enrolled, strict=True))
-        )
+        try:
+            answers = tuple(
+                self._answer(score, scored, known, undecided if place else of_one)
+                for place, ((_, score), known) in enumerate(zip(ranking, enrolled, strict=True))
+            )
+        except CannotPromiseError as error:
+            if n_speakers == 1:
+                raise
+            raise CannotPromiseError(f"each of {n_speakers:,} speakers: {error}") from error
         return store_results.SpeakerRanking(
             ranking, n_speakers, scored.seconds, scored.occupancy, answers
         )

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import isfinite, nan
 from typing import Any
 
-from speakergmm.errors import InsufficientDataError, InvalidInputError, UnlikeCalibrationError
+from speakergmm.errors import (
+    CannotPromiseError,
+    InsufficientDataError,
+    InvalidInputError,
+    UnlikeCalibrationError,
+)
 from speakergmm.speakers.calibration.decisions import Decision, decide, verbal_scale
-from speakergmm.speakers.calibration.promises import Promise
+from speakergmm.speakers.calibration.promises import Promise, promise_at
 from speakergmm.speakers.calibration.score_calibration import Calibration
 from speakergmm.speakers.speaker_options import DecisionOptions
 from speakergmm.speakers.system import SpeakerSystem
@@ -151,12 +157,16 @@ def promised(calibration: Calibration, options: DecisionOptions) -> Promise | No
     Raises
     ------
     CannotPromiseError
-        If its trials are too few.
+        If its trials are too few, unless a threshold is given, whose rates are then unknown.
     """
     if options.target_far is not None:
         return calibration.promise(target_far=options.target_far)
     if options.prior is not None:
         return calibration.promise(prior=options.prior, c_miss=options.c_miss, c_fa=options.c_fa)
+    if options.threshold is not None:
+        # The threshold was not chosen for its rates: a decision does not depend on them.
+        with suppress(CannotPromiseError):
+            return promise_at(calibration.evidence, options.threshold)
     return None
 
 

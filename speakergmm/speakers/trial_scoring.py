@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from speakergmm.corpora.protocol import PathNumbers
 from speakergmm.features import augmented_recordings
 from speakergmm.run_context import OnSkip, SkippedRecording
 from speakergmm.speakers.background import BackgroundModel
+from speakergmm.speakers.calibration.score_calibration import Calibration
 from speakergmm.speakers.extraction import SpeechStream, recording_of
 from speakergmm.speakers.normalised_scorer import NormalisedScorer
 from speakergmm.speakers.statistics_archive import StatisticsArchive, recording_name
@@ -101,6 +103,23 @@ class TrialTable:
         """Take the scores, shape (models, tests), of all claims of some recordings."""
         for test, column in zip(tests, scores.T, strict=True):
             self.take(test, 0, ScoredClaims(column[self.claims[test]], {}))
+
+    def calibrate(self, calibration: Calibration, report: OnSkip) -> None:
+        """Replace scores by log-likelihood ratios; trials without a measure lose theirs."""
+        names = calibration.measure_names
+        scored = ~np.isnan(self.scores)
+        known = scored.copy()
+        for name in names:
+            known &= np.isfinite(self.measures[name])
+        lost = scored & ~known
+        for recording, rows in self._rows.items():
+            if lost[:, rows].any():
+                missing = [n for n in names if not np.isfinite(self.measures[n][:, rows]).all()]
+                told = f"{', '.join(missing)} cannot be measured, and the calibration needs it"
+                report(SkippedRecording(Path(recording), f"{recording}: {told}"))
+        self.scores[lost] = np.nan
+        measures = {name: self.measures[name][known] for name in names}
+        self.scores[known] = calibration.llr(self.scores[known], measures)
 
     def with_lost_trials(self, report: OnSkip) -> OnSkip:
         """Return a report of skipped recordings that adds the trials which are lost with each."""

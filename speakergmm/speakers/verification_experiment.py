@@ -21,6 +21,7 @@ from speakergmm.run_context import RunContext, SkippedRecording, warn_of_skip
 from speakergmm.speakers import enrolment
 from speakergmm.speakers.backends import Terms, stack_terms
 from speakergmm.speakers.background import BackgroundModel
+from speakergmm.speakers.calibration.score_calibration import check_disjoint_speakers
 from speakergmm.speakers.cohort import make_cohort
 from speakergmm.speakers.cohort_scores import check_cohort
 from speakergmm.speakers.extraction import (
@@ -93,7 +94,7 @@ def run_protocol(
     **changes
         Fields of `ProtocolOptions` and of the options in it, in place of those of `options`:
         ``split``, ``relevance_factor``, ``parameters``, ``top_c``, ``backend``,
-        ``normalisation``, ``cohort_top``, ``test_versions``, ``measures``.
+        ``normalisation``, ``cohort_top``, ``test_versions``, ``measures``, ``llr``, ``force``.
 
     Returns
     -------
@@ -102,7 +103,8 @@ def run_protocol(
         normalised, a score is the average log-likelihood ratio per frame of speech, in natural
         logarithms. Further columns of the list are its conditions. With ``test_versions`` a column
         "condition" names the version of the test, which is part of its path (``a.wav#babble``);
-        with ``measures`` there is a column for each measure of a trial.
+        with ``measures`` there is a column for each measure of a trial. With ``llr`` the scores are
+        calibrated log-likelihood ratios.
 
     Raises
     ------
@@ -111,7 +113,8 @@ def run_protocol(
     InsufficientDataError
         If no trial can be scored.
     InvalidInputError
-        If an option is out of range, or needs more of a recording than an archive has.
+        If an option is out of range, or needs more of a recording than an archive has; with
+        ``llr`` if the system is not calibrated, or was calibrated on speakers of the split.
     IncompatibleModelError
         If the feature store was made with other features than the background model, or the
         statistics with another background model.
@@ -125,10 +128,12 @@ def run_protocol(
     store = opened_store(store, made.background.features)
     if made.normalisation.normalisation != "none" and made.cohort is not None:
         check_cohort(made.cohort.speakers, split.models)
-    archive = _archive_of(split, made, options, statistics, store, engine, run)
-    names, terms, enrolled = _enrolled_terms(
-        split, made, options.measures, archive, store, engine, run
-    )
+    calibration = made.calibration if options.llr else None
+    if calibration is not None:
+        check_disjoint_speakers(calibration, split.models, force=options.force)
+    measured = options.measures or bool(calibration and calibration.measure_names)
+    archive = _archive_of(split, made, measured, statistics, store, engine, run)
+    names, terms, enrolled = _enrolled_terms(split, made, measured, archive, store, engine, run)
     versions = as_augmentation(options.test_versions)
     conditions = ("",) if versions is None else tuple(versions.conditions)
 
@@ -146,7 +151,7 @@ def run_protocol(
             scorer,
             options.scoring.top_c,
             versions,
-            enrolled if options.measures else None,
+            enrolled if measured else None,
         ),
         tests,
         [trials.claims[os.fspath(each.path)] for each in tests],
@@ -157,6 +162,10 @@ def run_protocol(
     for utterance, found in scored:
         for version, claims in enumerate(found):
             trials.take(os.fspath(utterance.path), version, claims)
+
+    if calibration is not None:
+        report = trials.with_lost_trials(run.on_skip or warn_of_skip)
+        trials.calibrate(calibration, report)
 
     # The scores in the order of the trial list.
     kept = np.flatnonzero(~np.isnan(trials.scores))
@@ -172,7 +181,7 @@ def run_protocol(
     if versions is not None:
         columns["condition"] = np.array(conditions, object)[of_version]
         suffixes = ["" if name == "clean" else f"#{name}" for name in conditions]
-    for name, values in trials.measures.items():
+    for name, values in trials.measures.items() if options.measures else ():
         columns[name] = np.array([f"{value:.6g}" for value in values.ravel()[kept]], object)
     return Scores(
         np.array([trial.model for trial in listed], dtype=object),
@@ -192,7 +201,7 @@ def run_protocol(
 def _archive_of(
     split: Split,
     system: SpeakerSystem,
-    options: ProtocolOptions,
+    measured: bool,
     given: StatisticsArchive | AnyPath | None,
     store: FeatureStore | None,
     engine: Engine,
@@ -209,10 +218,10 @@ def _archive_of(
     """
     if given is None:
         return None
-    if options.measures:
+    if measured:
         raise InvalidInputError(
             "measures are of the recordings, which an archive of statistics does not have; leave "
-            "one of the two out"
+            "the archive out, or calibrate by scores alone"
         )
     if system.backend.needs_second_order:
         raise InvalidInputError(
@@ -399,6 +408,12 @@ def _system_of(
         If scores are to be normalised, and the protocol has no background speakers.
     """
     loaded = loaded_system(given)
+    calibrated = isinstance(loaded, SpeakerSystem) and loaded.calibration is not None
+    if options.llr and not calibrated:
+        raise InvalidInputError(
+            "log-likelihood ratios need a calibrated system, and this one has scores only; "
+            "calibrate it first (speakergmm calibrate)"
+        )
     if isinstance(loaded, SpeakerSystem):
         loaded.check_options(options)
         return loaded

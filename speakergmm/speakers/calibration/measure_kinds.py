@@ -168,12 +168,21 @@ class MeasureRanges:
             below = kind.side != "high" and (scaled < low - margin).any()
             above = kind.side != "low" and (scaled > high + margin).any()
             if below or above:
-                first, last = map(kind.show, self.shown[place].tolist())
-                unit = last.partition(" ")[1] + last.partition(" ")[2]
-                seen = f"{first.removesuffix(unit)} to {last}"
                 worst = value.min() if below else value.max()
-                reasons.append(f"{_title(name)} {kind.show(float(worst))}; calibration saw {seen}")
+                reasons.append(
+                    f"{_title(name)} {kind.show(float(worst))}; calibration saw {self._seen(place)}"
+                )
         return tuple(reasons)
+
+    def described(self) -> tuple[str, ...]:
+        """Return the measures and their ranges in words, such as ``"test speech 1.2 to 9 s"``."""
+        return tuple(f"{_title(name)} {self._seen(n)}" for n, name in enumerate(self.names))
+
+    def _seen(self, place: int) -> str:
+        show = kind_of_measure(self.names[place]).show
+        first, last = map(show, self.shown[place].tolist())
+        unit = last.partition(" ")[1] + last.partition(" ")[2]
+        return f"{first.removesuffix(unit)} to {last}"
 
     def _values(self, name: str, measures: Mapping[str, ArrayLike] | None) -> NDArray[np.float64]:
         """Return the finite values of a measure."""
