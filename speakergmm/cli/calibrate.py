@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,8 @@ class Calibrate(EngineCommand, AnsweringCommand):
         CalibrationOptions, "method", "training_prior", "shrinkage"
     )
 
+    context: RunContext = options_of(RunContext, "strict")
+
     def run(self) -> None:
         """Calibrate, and write the result to the store or to a file."""
         if self.lists is not None and self.trials is not None:
@@ -103,7 +106,10 @@ class Calibrate(EngineCommand, AnsweringCommand):
         elif self.lists is not None:
             lists = corpora.read_protocol(self.lists, data_dir=self.data_dir)
         if lists is not None:
+            from speakergmm.cli.score_settings import check_lists
+
             print_warnings(lists.notes)
+            check_lists(lists, split="dev", strict=self.context.strict)
         return lists
 
     def _with_cohort(self, system: speakers.SpeakerSystem) -> speakers.SpeakerSystem:
@@ -132,7 +138,7 @@ class Calibrate(EngineCommand, AnsweringCommand):
             test_versions=self.test_augment or "as trained",
             use_cohort=self.use_cohort,
             engine=self.engine,
-            run=RunContext(progress=not self.json),
+            run=replace(self.context, progress=not self.json),
             **measures,
         )
 

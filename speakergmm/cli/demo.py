@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from speakergmm import corpora, metrics, reports, speakers
 from speakergmm.cli import shared_options as options
+from speakergmm.cli.answers import answer_lines, trials_in_words
 from speakergmm.cli.command_options import AnsweringCommand, command, option
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import Table, print_line, print_note
 from speakergmm.cli.training_commands import train_background
-from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.errors import (
+    CannotPromiseError,
+    CorpusError,
+    InsufficientDataError,
+    InvalidInputError,
+)
 from speakergmm.files import make_folders
 from speakergmm.run_context import RunContext
 
@@ -22,6 +28,9 @@ if TYPE_CHECKING:
 
 # A folder that contains this file was made by a demo, and its files may be replaced.
 _MARK = ".speakergmm-demo"
+
+# False-accept rate of the decision that is shown.
+_FAR = 0.05
 
 
 @command
@@ -106,20 +115,25 @@ class Demo(AnsweringCommand):
         background = train_background(lists.background, options, self.jobs)
         background.save(model_file)
         step(f"background model: {self.components} components -> {model_file}")
-        chosen = speakers.ProtocolOptions()
+        system = self._calibrated(background, lists, step)
+        llr = system.calibration is not None
+        chosen = speakers.ProtocolOptions(llr=llr)
         scores = speakers.run_protocol(
-            lists, background, engine=self.jobs, run=RunContext(progress=True), options=chosen
+            lists, system, engine=self.jobs, run=RunContext(progress=True), options=chosen
         )
         metrics.write_scores(scores_file, scores)
-        step(f"verification and identification: {len(scores)} scores -> {scores_file}")
-        evaluation = metrics.evaluate(scores, seed=self.seed)
+        kind = "log-likelihood ratios" if llr else "scores"
+        step(f"verification and identification: {len(scores)} {kind} -> {scores_file}")
+        evaluation = metrics.evaluate(scores, seed=self.seed, llr=llr)
         plain = self._plain_identification(part, background.features)
         step("closed-set identification by plain mixtures (Reynolds & Rose 1995)")
-        answers = self._as_a_user_would(background, part, say)
-        run = scoring_settings(background, chosen, protocol=name)
+        answers, decision = self._as_a_user_would(system, part, say)
+        run = scoring_settings(system, chosen, protocol=name)
         made = environment(seed=self.seed, files=(model_file, scores_file))
         title = f"Speaker recognition: {name}"
-        reports.write_report(report, evaluation, scores, configuration=run | made, title=title)
+        reports.write_report(
+            report, evaluation, scores, llr=llr, configuration=run | made, title=title
+        )
         step(f"report: {report}")
         self.answer(
             {
@@ -135,6 +149,8 @@ class Demo(AnsweringCommand):
             f"(Reynolds & Rose 1995): {100 * plain:.1f} %",
             "",
             _answers_table(answers),
+            *decision,
+            "",
             f"report: {report}",
         )
 
@@ -154,6 +170,27 @@ class Demo(AnsweringCommand):
             raise CorpusError(f"--protocol {self.protocol}: no such protocol; {offered}")
         return self.protocol, corpora.read_protocol(folder / self.protocol, data_dir=self.data_dir)
 
+    def _calibrated(
+        self,
+        background: speakers.BackgroundModel,
+        lists: corpora.Protocol,
+        step: Callable[[str], None],
+    ) -> speakers.SpeakerSystem:
+        """Calibrate on the dev part by scores alone, if there is one that suffices."""
+        system = speakers.as_system(background)
+        if "dev" not in lists.splits:
+            return system
+        try:
+            system = speakers.calibrate_system(system, lists, measures=(), engine=self.jobs)
+        except InsufficientDataError as refusal:
+            print_note(f"note: answers are scores and no likelihood ratios: {refusal}")
+            return system
+        assert system.calibration is not None
+        trials = system.calibration.info()["trials"]
+        numbers = trials_in_words(trials["nontarget"], trials["target"], trials["speakers"])
+        step(f"calibration: {numbers} of dev")
+        return system
+
     def _plain_identification(self, part: corpora.Split, features: FeatureConfig) -> float:
         models = speakers.train_split_mixtures(
             part, n_components=16, features=features, seed=self.seed, engine=self.jobs
@@ -162,9 +199,9 @@ class Demo(AnsweringCommand):
         return speakers.run_identification(part, scorer, features, engine=self.jobs).accuracy
 
     def _as_a_user_would(
-        self, background: speakers.BackgroundModel, part: corpora.Split, say: Callable[[str], None]
-    ) -> list[dict[str, Any]]:
-        """Enrol two speakers in a store, and verify and identify other recordings of them."""
+        self, system: speakers.SpeakerSystem, part: corpora.Split, say: Callable[[str], None]
+    ) -> tuple[list[dict[str, Any]], list[str]]:
+        """Enrol two speakers in a store, verify and identify others, and decide on one."""
         named, file = part.models[:2], self.output / "voices.db"
         if file.exists() and not speakers.is_store(file):
             raise InvalidInputError(f"{file}: exists and is not a speaker store; remove it first")
@@ -173,20 +210,24 @@ class Demo(AnsweringCommand):
         first_target = {
             trial.model: trial.path for trial in reversed(part.trials) if trial.label == "target"
         }
-        with speakers.SpeakerStore.create(file, background) as store:
+        with speakers.SpeakerStore.create(file, system) as store:
             for speaker in named:
                 added = store.enroll(speaker, part.enrolment[speaker])
                 say(f"enrolled {speaker}: {added.added_seconds:.1f} s of speech -> {file}")
-            return [
-                {
-                    "speaker": speaker,
-                    "recording": first_target[speaker].name,
-                    "claimed": named[0],
-                    "score": store.verify(named[0], first_target[speaker]).score,
-                    "identified_as": store.identify(first_target[speaker], top=1).ranking[0][0],
-                }
-                for speaker in named
-            ]
+            answers = []
+            for speaker in named:
+                answer = store.verify(named[0], first_target[speaker]).answer
+                best, _ = store.identify(first_target[speaker], top=1).ranking[0]
+                answers.append(
+                    {
+                        "speaker": speaker,
+                        "recording": first_target[speaker].name,
+                        "claimed": named[0],
+                        **answer.to_dict(),
+                        "identified_as": best,
+                    }
+                )
+            return answers, _decision(store, named[0], first_target[named[0]])
 
 
 def _take_folder(output: Path) -> None:
@@ -203,9 +244,32 @@ def _take_folder(output: Path) -> None:
 
 
 def _answers_table(answers: list[dict[str, Any]]) -> Table:
+    calibrated = answers[0]["llr"] is not None
     return Table(
-        f"Is this {answers[0]['claimed']}? (average log-likelihood ratio per frame)",
-        ("true speaker", "recording", "score", "identified as"),
-        [(a["speaker"], a["recording"], f"{a['score']:+.3f}", a["identified_as"]) for a in answers],
-        right=(2,),
+        f"Is this {answers[0]['claimed']}? (average log-likelihood ratio per frame"
+        f"{', and calibrated log-likelihood ratio' * calibrated})",
+        ("true speaker", "recording", "score", *["LLR"] * calibrated, "identified as"),
+        [
+            (
+                a["speaker"],
+                a["recording"],
+                f"{a['score']:+.3f}",
+                *([f"{a['llr']:+.2f}"] if calibrated else []),
+                a["identified_as"],
+            )
+            for a in answers
+        ],
+        right=(2, 3) if calibrated else (2,),
     )
+
+
+def _decision(store: speakers.SpeakerStore, claimed: str, recording: Path) -> list[str]:
+    """Return a decision in words, as verify prints it; nothing without calibration."""
+    if store.system.calibration is None:
+        return []
+    lines = [f"speakergmm verify {store.path} {claimed} {recording.name} --target-far {_FAR:g}"]
+    try:
+        result = store.verify(claimed, recording, target_far=_FAR)
+    except CannotPromiseError as refusal:
+        return [*lines, f"refused: {refusal}"]
+    return [*lines, *answer_lines(result.answer, result.speech_seconds)]
