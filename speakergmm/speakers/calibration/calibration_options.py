@@ -21,7 +21,8 @@ class CalibrationOptions(Options):
     Parameters
     ----------
     method : {"logistic", "pav"}, default="logistic"
-        Prior-weighted logistic regression, or pool adjacent violators, which uses no measures.
+        Prior-weighted logistic regression, or pool adjacent violators, to whose ratios neither
+        measures nor the next three options matter.
     training_prior : float, default=0.5
         Prior of a target trial by which the regression weighs the two kinds of trial; a small one
         fits the range of high ratios more closely.

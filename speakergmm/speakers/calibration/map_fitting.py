@@ -11,7 +11,11 @@ from speakergmm.errors import InsufficientDataError
 from speakergmm.speakers.calibration.calibration_options import CalibrationOptions
 from speakergmm.speakers.calibration.calibration_trials import CalibrationTrials
 from speakergmm.speakers.calibration.measure_kinds import MeasureRanges
-from speakergmm.speakers.calibration.score_maps import ScoreMap, fit_logistic_map
+from speakergmm.speakers.calibration.score_maps import (
+    ScoreMap,
+    fit_logistic_map,
+    fit_step_map,
+)
 
 _LEAST_SPEAKERS = 4
 
@@ -23,6 +27,8 @@ def fit_score_map(
     options: CalibrationOptions,
 ) -> ScoreMap:
     """Fit the map from scores and transformed measures, shape (N, J), that `options` ask for."""
+    if options.method == "pav":
+        return fit_step_map(scores, is_target)
     return fit_logistic_map(scores, measures, is_target, options)
 
 

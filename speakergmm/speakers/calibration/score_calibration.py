@@ -262,7 +262,7 @@ def fit_calibration(
     ranges = MeasureRanges.seen(trials.measures)
     measures = ranges.transformed(trials.measures, len(trials))
     score_map = fit_score_map(trials.scores, measures, trials.is_target, options)
-    if isinstance(score_map, LogisticMap) and score_map.slope <= 0:
+    if not score_map.rises:
         raise InsufficientDataError(
             f"calibration trials: the {trials.n_target} target trials score no higher than the "
             f"{trials.n_nontarget} nontarget trials; are the labels right, and is a higher score "

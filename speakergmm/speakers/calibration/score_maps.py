@@ -1,4 +1,4 @@
-"""Maps from scores and measures to log-likelihood ratios, and logistic regression, one of them."""
+"""Maps from scores and measures to log-likelihood ratios: logistic regression, isotonic steps."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.metrics import pav_calibration
 from speakergmm.speakers.calibration.calibration_options import CalibrationOptions
 
 Float = NDArray[np.float64]
@@ -24,6 +25,11 @@ class ScoreMap(ABC):
     @abstractmethod
     def __call__(self, scores: Float, measures: Float) -> Float:
         """Return the ratios, shape (N,), of scores (N,) and transformed measures (N, J)."""
+
+    @property
+    @abstractmethod
+    def rises(self) -> bool:
+        """True if a higher score has a higher ratio, at average measures."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +72,11 @@ class LogisticMap(ScoreMap):
         """Log-likelihood ratio of the score 0, at average measures."""
         return float(self.coefficients[0]) - self.slope * self.centre
 
+    @property
+    def rises(self) -> bool:
+        """True if the slope is above 0."""
+        return self.slope > 0
+
     def __call__(self, scores: Float, measures: Float) -> Float:
         """Return the ratios of scores and transformed measures; slopes are not negative."""
         z = (measures - self.measure_centres) / self.measure_scales
@@ -76,6 +87,73 @@ class LogisticMap(ScoreMap):
         with np.errstate(invalid="ignore"):  # a slope of 0 times an infinite score
             return np.asarray(offset + np.nan_to_num(np.maximum(slope, 0.0) * scaled, nan=0.0,
                                                      posinf=np.inf, neginf=-np.inf))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepMap(ScoreMap):
+    """A log-likelihood ratio that rises in steps with the score, and knows no measures.
+
+    Parameters
+    ----------
+    scores : array, shape (S,)
+        Lowest score of each step, rising; lower scores belong to the first step.
+    llrs : array, shape (S,)
+        Log-likelihood ratio of each step, rising.
+    """
+
+    scores: Annotated[Float, "S"]
+    llrs: Annotated[Float, "S"]
+
+    def __post_init__(self) -> None:
+        if self.scores.shape != self.llrs.shape or not len(self.scores):
+            raise InvalidInputError("each step must have a score and a ratio")
+        for values in (self.scores, self.llrs):
+            if not (np.isfinite(values).all() and (np.diff(values) > 0).all()):
+                raise InvalidInputError("scores and ratios of steps must be finite and rise")
+
+    @property
+    def rises(self) -> bool:
+        """True if there is more than one step."""
+        return len(self.llrs) > 1
+
+    def __call__(self, scores: Float, measures: Float) -> Float:
+        """Return the ratios of scores, whatever the measures are."""
+        step = np.searchsorted(self.scores, scores, side="right") - 1
+        return np.asarray(self.llrs[np.maximum(step, 0)])
+
+
+def fit_step_map(scores: Float, is_target: NDArray[np.bool_]) -> StepMap:
+    """Fit steps of log-likelihood ratios by pooling adjacent violators.
+
+    Parameters
+    ----------
+    scores : array, shape (N,)
+        Finite.
+    is_target : array of bool, shape (N,)
+        Trials of both kinds.
+
+    Returns
+    -------
+    StepMap
+
+    Notes
+    -----
+    Isotonic regression of [1]_ on the trials and on one more of each kind, which misleads as far
+    as possible: a target trial below all scores and a nontarget trial above them. Otherwise the
+    ratios of the first and the last step would be 0 and infinite where scores do not overlap.
+
+    References
+    ----------
+    .. [1] Brümmer, du Preez, "Application-Independent Evaluation of Speaker Detection", Computer
+       Speech and Language 20 (2006) 230-275, section 7.
+    """
+    lowest, highest = scores.min(), scores.max()
+    distance = max(highest - lowest, 1.0)
+    steps = pav_calibration(
+        np.append(scores[is_target], lowest - distance),
+        np.append(scores[~is_target], highest + distance),
+    )
+    return StepMap(steps.scores, steps.llrs)
 
 
 def _padded(values: Float, length: int) -> Float:

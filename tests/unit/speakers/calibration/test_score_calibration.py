@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.special import logit
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
@@ -257,3 +258,58 @@ def test_evaluation_of_speakers_of_the_calibration_is_refused_unless_forced(tria
     with pytest.raises(InvalidInputError, match=r"1 of the speakers .*'s003'.*force"):
         check_disjoint_speakers(calibration, ["ann"], ["s003"])
     assert check_disjoint_speakers(calibration, ["s003"], ["s001"], force=True) == ("s001", "s003")
+
+
+def overlapping():
+    return simulated_trials(6, 10, distance=2.0)
+
+
+def test_steps_are_those_of_isotonic_regression_with_one_misleading_trial_of_each_kind():
+    raw = overlapping()
+    calibration = fit_calibration(raw, method="pav")
+    scores = np.concatenate([raw.scores, [raw.scores.min() - 9, raw.scores.max() + 9]])
+    is_target = np.concatenate([raw.is_target, [True, False]])
+    shares = IsotonicRegression().fit_transform(scores, is_target)
+    wanted = logit(shares) - np.log(is_target.sum() / (~is_target).sum())
+    found = calibration.llr(raw.scores, bounded=False)
+    np.testing.assert_allclose(found, wanted[:-2], atol=1e-9)
+
+
+def test_steps_do_not_depend_on_shrinkage_and_differ_from_the_line():
+    raw = overlapping()
+    steps = [fit_calibration(raw, method="pav", shrinkage=each) for each in (0.1, 10.0)]
+    line = fit_calibration(raw)
+    llrs = [each.llr(raw.scores) for each in (*steps, line)]
+    assert llrs[0].tolist() == llrs[1].tolist()
+    assert not np.allclose(llrs[0], llrs[2], atol=0.1)
+    assert steps[0].info()["slope"] is None
+
+
+def test_steps_of_separable_scores_are_finite_and_bounded_by_their_number():
+    apart = simulated_trials(6, 5, distance=40.0)
+    calibration = fit_calibration(apart, method="pav")
+    low, high = calibration.llr([-np.inf, np.inf], bounded=False)
+    assert high == pytest.approx(np.log(apart.n_target) - np.log(apart.n_target + 1)
+                                 + np.log(apart.n_nontarget + 1))  # fmt: skip
+    assert low == pytest.approx(-np.log(apart.n_nontarget) + np.log(apart.n_nontarget + 1)
+                                - np.log(apart.n_target + 1))  # fmt: skip
+    assert np.isfinite(calibration.evidence.llrs).all()
+
+
+def test_steps_are_saved_loaded_and_promise(tmp_path):
+    calibration = fit_calibration(simulated_trials(8, 20, distance=3.0, spread=0.3), method="pav")
+    calibration.save(tmp_path / "calibration")
+    found = Calibration.load(tmp_path / "calibration")
+    assert found.digest == calibration.digest
+    scores = np.linspace(-5, 9, 60)
+    assert found.llr(scores).tolist() == calibration.llr(scores).tolist()
+    assert (np.diff(found.llr(scores)) >= 0).all()
+    assert found.promise(target_far=0.05).p_fa <= 0.05
+
+
+def test_steps_of_scores_the_wrong_way_round_are_refused(trials):
+    turned = CalibrationTrials(
+        -trials.scores, trials.is_target, trials.model_speakers, trials.test_speakers
+    )
+    with pytest.raises(InsufficientDataError, match="score no higher than"):
+        fit_calibration(turned, method="pav")
