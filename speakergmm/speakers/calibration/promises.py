@@ -158,12 +158,18 @@ def promise_at(
 
     Notes
     -----
-    Versions of a test recording count as one. Speakers are drawn with replacement, and of each
-    drawn speaker's trials as many, with replacement (two levels). The standard deviation of the log
-    odds of a rate over the replicates, times Student's quantile for the number of speakers (a
-    percentile interval of few speakers is too narrow) and times the root of 2 (the rate of other
-    speakers varies as much as this one), is half of the range. Of few errors, Wilson's interval of
-    independent trials may be wider, and is then the range: no rate is promised to be 0.
+    Versions of a test recording count as one. The standard deviation of the log odds of a rate, times Student's quantile for the number of
+    speakers (a percentile interval of few speakers is too narrow) and times the root of 2 (the rate
+    of other speakers varies as much as this one), is half of the range. For misses, speakers are
+    drawn with replacement, and of each drawn speaker's trials as many, with replacement (two
+    levels). A nontarget trial has two speakers, and drawing both counts the variance of trials
+    several times [1]_: for false accepts, each speaker in turn is left out, as model and as test
+    (the jackknife). Of few errors, Wilson's interval of independent trials may be wider, and is
+    then the range: no rate is promised to be 0.
+
+    References
+    ----------
+    .. [1] Owen, "The Pigeonhole Bootstrap", Annals of Applied Statistics 1 (2007) 386-411.
     """
     _check_speakers(evidence)
     number("confidence", confidence, above=0, below=1)
@@ -223,6 +229,35 @@ def rates_by_group(
     }
 
 
+def check_threshold(evidence: CalibrationEvidence, threshold: float) -> None:
+    """Raise an error if the trials are too few for the rates that calibrated ratios have there.
+
+    Of calibrated ratios, no more than exp(-t) of the nontarget trials reach a threshold t, and no
+    more than exp(t) of the target trials stay below: `LEAST_ERRORS` of the rarer errors are needed.
+
+    Parameters
+    ----------
+    evidence : CalibrationEvidence
+    threshold : float
+        Log-likelihood ratio.
+
+    Raises
+    ------
+    CannotPromiseError
+        If there are fewer trials; the message says how many are needed.
+    """
+    needed = ceil(LEAST_ERRORS * exp(min(abs(threshold), 700.0)) - 1e-9)
+    kind, rows = (
+        ("nontarget", ~evidence.is_target) if threshold > 0 else ("target", evidence.is_target)
+    )
+    n_trials = round(evidence.counts[rows].sum() / evidence.n_versions)
+    if n_trials < needed:
+        raise CannotPromiseError(
+            f"a threshold of {threshold:.2f} needs {needed:,} {kind} trials, of which up to "
+            f"{LEAST_ERRORS} would be errors; the calibration has {n_trials:,}"
+        )
+
+
 def _check_speakers(evidence: CalibrationEvidence) -> None:
     n_speakers = len(evidence.speakers)
     if n_speakers < _LEAST_SPEAKERS:
@@ -250,7 +285,11 @@ def _rates(
             found += [None, None, 0]
             continue
         rate = float(counts @ wrong[chosen] / counts.sum())
-        spread = _spread_of_log_odds(evidence, wrong, chosen, target=target, seed=seed)
+        spread = (
+            _spread_over_replicates(evidence, wrong, chosen, seed)
+            if target
+            else _spread_without_each(evidence, wrong, chosen)
+        )
         found += [rate, _interval(rate, n_trials, spread, evidence, confidence), n_trials]
     p_fa, fa_interval, n_nontarget, p_miss, miss_interval, n_target = found
     return GroupRates(p_fa, fa_interval, p_miss, miss_interval, n_nontarget, n_target)
@@ -278,30 +317,44 @@ def _log_odds(rate: Any, n_trials: Any) -> Any:
     return np.log((errors + 0.5) / (n_trials - errors + 0.5))
 
 
-def _spread_of_log_odds(
+def _spread_over_replicates(
     evidence: CalibrationEvidence,
     wrong: NDArray[np.bool_],
     chosen: NDArray[np.intp],
-    *,
-    target: bool,
     seed: int,
 ) -> float:
-    """Return the standard deviation of the log odds of a rate over replicates of two levels."""
+    """Return the standard deviation of the log odds of misses over replicates of two levels."""
     n_speakers = len(evidence.speakers)
-    pair = evidence.models[chosen].astype(np.int64) * n_speakers + evidence.tests[chosen]
-    pairs, place = np.unique(pair, return_inverse=True)
-    counts = evidence.counts[chosen]
-    n_of = np.bincount(place, weights=counts)
-    errors_of = np.bincount(place, weights=counts * wrong[chosen])
-    model, test = np.divmod(pairs, n_speakers)
+    counts, models = evidence.counts[chosen], evidence.models[chosen]
+    n_of = np.bincount(models, counts, n_speakers)
+    errors_of = np.bincount(models, counts * wrong[chosen], n_speakers)
+    tried = n_of > 0
+    n_of, errors_of = n_of[tried], errors_of[tried]
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(n_speakers, np.full(n_speakers, 1 / n_speakers), size=_N_BOOTSTRAP)
-    times = drawn[:, model] if target else drawn[:, model] * drawn[:, test]
-    # Within a pair of speakers, trials are drawn with replacement: the errors are binomial.
+    times = drawn[:, tried]
+    # Within a speaker, trials are drawn with replacement: the errors are binomial.
     within = rng.binomial(np.rint(n_of).astype(np.int64), errors_of / n_of, size=times.shape)
     totals, errors = times @ n_of, (times * within).sum(axis=1)
     kept = totals > 0
     return float(np.std(_log_odds(errors[kept] / totals[kept], n_of.sum())))
+
+
+def _spread_without_each(
+    evidence: CalibrationEvidence, wrong: NDArray[np.bool_], chosen: NDArray[np.intp]
+) -> float:
+    """Return the jackknife's standard deviation of the log odds of false accepts."""
+    n_speakers = len(evidence.speakers)
+    counts = evidence.counts[chosen]
+    totals, errors = (
+        values.sum()
+        - np.bincount(evidence.models[chosen], values, n_speakers)
+        - np.bincount(evidence.tests[chosen], values, n_speakers)
+        for values in (counts, counts * wrong[chosen])
+    )
+    kept = totals > 0  # one speaker may take part in all trials
+    log_odds = _log_odds(errors[kept] / totals[kept], totals[kept])
+    return float(np.std(log_odds) * sqrt(max(int(kept.sum()) - 1, 0)))
 
 
 def bayes_threshold(prior: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:

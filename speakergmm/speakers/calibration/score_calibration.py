@@ -22,6 +22,7 @@ from speakergmm.speakers.calibration.measure_kinds import MeasureRanges
 from speakergmm.speakers.calibration.promises import (
     Promise,
     bayes_threshold,
+    check_threshold,
     promise_at,
     threshold_for_rate,
 )
@@ -193,6 +194,8 @@ class Calibration(records.Filed):
                 f"{what} needs a threshold of {threshold:.2f}, beyond the log-likelihood ratios "
                 f"that the trials support ({low:.2f} to {high:.2f}); calibrate on more trials"
             )
+        if prior is not None:
+            check_threshold(self.evidence, threshold)
         return promise_at(self.evidence, threshold, confidence=confidence)
 
     def info(self) -> dict[str, Any]:
