@@ -14,7 +14,6 @@ from speakergmm.speakers import (
     SHIPPED_SYSTEM,
     compare_recordings,
     describe_shipped,
-    shipped,
     shipped_system,
 )
 
@@ -47,15 +46,15 @@ def test_a_bit_that_flips_is_noticed(file, tmp_path, monkeypatch):
     damaged[len(damaged) // 2] ^= 1
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / SHIPPED_SYSTEM).write_bytes(damaged)
-    monkeypatch.setattr(shipped.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr(resources, "files", lambda _: tmp_path)
     with pytest.raises(ModelFormatError, match=SHIPPED_SYSTEM):
-        shipped.shipped_system.__wrapped__()
+        shipped_system.__wrapped__()
 
 
 def test_a_missing_file_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(shipped.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr(resources, "files", lambda _: tmp_path)
     with pytest.raises(ModelFormatError, match="ships with speakergmm is missing"):
-        shipped.shipped_system.__wrapped__()
+        shipped_system.__wrapped__()
 
 
 def test_background_and_cohort_have_as_many_women_as_men(data_dir):
