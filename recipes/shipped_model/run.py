@@ -86,6 +86,7 @@ def train(data: DataOption, work: WorkOption = Path("work"), jobs: JobsOption = 
         test_versions=CALIBRATION_CONDITIONS,
         measures=MEASURES,
         shrinkage=SHRINKAGE,
+        measures_scale=False,
         engine=jobs,
     )
     calibration = system.calibration

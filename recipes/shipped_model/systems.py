@@ -86,7 +86,8 @@ def measured_scores(
 
 
 def calibrated(scores: Scores, measures: Sequence[str] = MEASURES) -> Calibration:
-    return fit_calibration(trials_of_scores(scores, measures), shrinkage=SHRINKAGE)
+    trials = trials_of_scores(scores, measures)
+    return fit_calibration(trials, shrinkage=SHRINKAGE, measures_scale=False)
 
 
 def ratios(calibration: Calibration, scores: Scores) -> Scores:
