@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from speakergmm.speakers import Promise, SpeakerSystem, TrialAnswer
 
 
-def answer_lines(answer: TrialAnswer, speech_seconds: float) -> list[str]:
+def answer_lines(
+    answer: TrialAnswer, speech_seconds: float, *, with_rates: bool = True
+) -> list[str]:
     """Return an answer as lines: score or ratio, decision, expected error rates, doubts."""
     seconds = f"{speech_seconds:.2f} s of speech"
     if answer.llr is None:
@@ -26,7 +28,7 @@ def answer_lines(answer: TrialAnswer, speech_seconds: float) -> list[str]:
         lines.append(f"posterior {answer.posterior:.3g} at prior {answer.prior:.3g}")
     if answer.accepted is not None:
         lines.append(f"{'yes' if answer.accepted else 'no'} (threshold {answer.threshold:+.2f})")
-    if answer.promise is not None:
+    if answer.promise is not None and with_rates:
         lines += promise_lines(answer.promise)
     if answer.unlike:
         lines.append(f"unlike what the calibration saw: {'; '.join(answer.unlike)}")

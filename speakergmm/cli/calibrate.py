@@ -157,7 +157,8 @@ def _in_words(
     """Yield what the calibration rests on, and what it can promise."""
     trials, (low, high) = calibration.info()["trials"], calibration.bounds
     numbers = trials_in_words(trials["nontarget"], trials["target"], trials["speakers"])
-    yield f"{where}: calibrated on {numbers}"
+    versions = f", each test in {trials['versions']} conditions" if trials["versions"] > 1 else ""
+    yield f"{where}: calibrated on {numbers}{versions}"
     if calibration.measure_names:
         yield f"it saw: {', '.join(calibration.ranges.described())}"
     yield f"log-likelihood ratios lie between {low:+.2f} and {high:+.2f}, as the trials support"

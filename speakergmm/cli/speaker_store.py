@@ -8,7 +8,13 @@ from typing import Any
 
 from speakergmm import speakers
 from speakergmm.cli import shared_options as options
-from speakergmm.cli.answers import answer_lines, leave, note_of_calibration, note_of_shipped
+from speakergmm.cli.answers import (
+    answer_lines,
+    leave,
+    note_of_calibration,
+    note_of_shipped,
+    promise_lines,
+)
 from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
 from speakergmm.cli.engine_options import EngineCommand
 from speakergmm.cli.printing import Table, counted, print_note, print_warnings
@@ -138,9 +144,12 @@ class Verify(AnsweringCommand):
                 results.append(result)
                 documents.append({**named, **result.to_dict()})
                 before = f"{group[0]}: " if self.each else ""
-                said = answer_lines(result.answer, result.speech_seconds)
+                said = answer_lines(result.answer, result.speech_seconds, with_rates=not self.each)
                 lines += [f"{before}{text}" for text in said]
             note_of_calibration(store.system)
+        promise = results[0].answer.promise if self.each and results else None
+        if promise is not None:  # that of all of them
+            lines += promise_lines(promise)
         self.answer(documents if self.each else documents[0], *lines)
         leave([result.decision for result in results], n_refused=len(groups) - len(results))
 

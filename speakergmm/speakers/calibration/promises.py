@@ -113,9 +113,9 @@ def threshold_for_rate(evidence: CalibrationEvidence, target_far: float) -> floa
     needed = ceil(LEAST_ERRORS / rate - 1e-9)
     if n_trials < needed:
         raise CannotPromiseError(
-            f"a false-accept rate of {100 * rate:g} % needs {needed:,} nontarget trials, of which "
-            f"{LEAST_ERRORS} would be errors; the calibration has {n_trials:,}, which can promise "
-            f"{100 * LEAST_ERRORS / max(n_trials, LEAST_ERRORS):.2g} %"
+            f"a false-accept rate of {100 * rate:.3g} % needs {needed:,} nontarget trials, of "
+            f"which {LEAST_ERRORS} would be errors; the calibration has {n_trials:,}, which can "
+            f"promise {100 * LEAST_ERRORS / max(n_trials, LEAST_ERRORS):.2g} %"
         )
     _check_speakers(evidence)
     llrs = evidence.nontarget

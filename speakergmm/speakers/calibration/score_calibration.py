@@ -183,7 +183,7 @@ class Calibration(records.Filed):
             raise InvalidInputError("a promise needs either target_far or prior")
         if target_far is not None:
             threshold = threshold_for_rate(self.evidence, target_far)
-            what = f"a false-accept rate of {100 * target_far:g} %"
+            what = f"a false-accept rate of {100 * target_far:.3g} %"
         else:
             assert prior is not None
             threshold = bayes_threshold(prior, c_miss, c_fa)
@@ -214,6 +214,7 @@ class Calibration(records.Filed):
                 "target": round(float(evidence.counts[evidence.is_target].sum())),
                 "nontarget": round(float(evidence.counts[~evidence.is_target].sum())),
                 "speakers": len(evidence.speakers),
+                "versions": evidence.n_versions,
             },
         }
 

@@ -99,6 +99,11 @@ def test_a_decision_names_its_error_rates_and_their_trials(store, world, speaker
     assert f"misses {100 * promise.p_miss:.2g} % (expected " in said[2]
     assert said[3] == "measured on 160 target trials and 1,120 nontarget trials of 8 speakers"
     assert all(len(line) <= 100 for line in said)
+    # Rates are those of all decisions, and are said once.
+    both = (world.test("e001"), world.test("e002"), "--each", "--target-far", 0.05)
+    many = speakergmm("verify", store, "e001", *both).out.splitlines()
+    assert [line.count("measured on") for line in many] == [0, 0, 0, 0, 0, 1]
+    assert many[4:] == said[2:]
     document = speakergmm("verify", store, "e001", world.test("e001"), "--prior", 0.5, "--json")
     assert document.json["expected"]["n_nontarget"] == 1120
     found = speakergmm("identify", store, world.test("e001"), "--target-far", 0.1).out

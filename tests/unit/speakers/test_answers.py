@@ -209,8 +209,8 @@ def test_what_the_calibration_did_not_see_is_refused_by_name(
     wav = tmp_path / f"{how}.wav"
     write_audio(wav, changed(samples, how), rate)
     with pytest.raises(UnlikeCalibrationError, match=f"{how}.wav: unlike what .*{reason}.*; cal"):
-        store.verify("m1", wav, prior=0.5)
-    forced = store.verify("m1", wav, prior=0.5, force=True)
+        store.verify("m1", wav, threshold=0.0)
+    forced = store.verify("m1", wav, threshold=0.0, force=True)
     assert forced.decision is not None
     assert any(reason in each for each in forced.answer.unlike)
     # Without a decision there is an answer, which says so.
