@@ -41,7 +41,7 @@ def protocols(
 
 
 def further_speakers(data: Path | None) -> Sequence[Utterance]:
-    """Return recordings of LibriSpeech's background speakers, of whom cohorts have some."""
+    """Return recordings of LibriSpeech's background speakers, for cohorts."""
     if data is None:
         return ()
     background = read_protocol(data / "protocols" / REAL[2], data_dir=data).background

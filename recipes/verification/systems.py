@@ -24,7 +24,7 @@ _TESTS_PER_SPEAKER = 10  # of a cohort, for the normalisations that need tests
 
 
 class Work(NamedTuple):
-    """How and where a run is done.
+    """Folders, processes and progress of a run.
 
     Attributes
     ----------
