@@ -32,6 +32,10 @@ DEFAULT_MEASURES = (
 """Measures of a trial that a calibration takes by default."""
 
 
+WATCHED_MEASURES = ("test_background_log_likelihood", "test_clipped", "test_level_db")
+"""Measures that tell which recordings are unlike those of the calibration, and no more."""
+
+
 def calibrate_system(
     system: AnySystem,
     protocol: Protocol | AnyPath | None = None,
@@ -141,8 +145,13 @@ def trials_of_scores(scores: Scores, measures: Sequence[str] = ()) -> Calibratio
             found[name] = scores.conditions[name].astype(np.float64)
         except ValueError:
             raise InvalidInputError(f"measure {name!r}: must be numbers") from None
+    watched = {
+        name: scores.conditions[name].astype(np.float64)
+        for name in WATCHED_MEASURES
+        if measures and name in scores.conditions and name not in found
+    }
     kept = np.ones(len(scores), dtype=bool)
-    for values in found.values():
+    for values in (*found.values(), *watched.values()):
         kept &= np.isfinite(values)
     if not kept.any():
         raise InsufficientDataError("no trial has all the measures that the calibration takes")
@@ -161,6 +170,7 @@ def trials_of_scores(scores: Scores, measures: Sequence[str] = ()) -> Calibratio
         {name: values[kept] for name, values in found.items()},
         conditions,
         n_versions=n_versions,
+        watched={name: values[kept] for name, values in watched.items()},
     )
 
 

@@ -181,4 +181,9 @@ def _ratio(
         )
     known = {name: measures[name] for name in calibration.measure_names}
     ratio = calibration.llr([score], {name: [value] for name, value in known.items()})
-    return float(ratio[0]), calibration.unlike(known)
+    watched = {
+        name: measures[name]
+        for name in calibration.watched_names
+        if isfinite(measures.get(name, nan))
+    }
+    return float(ratio[0]), calibration.unlike({**known, **watched})

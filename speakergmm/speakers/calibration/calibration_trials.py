@@ -33,6 +33,8 @@ class CalibrationTrials:
         ``"speech_seconds"`` or ``"snr_db"``; finite.
     conditions : mapping of str to array of str, shape (N,)
         Further columns, such as ``"sex"``, by the groups of which error rates can be promised.
+    watched : mapping of str to array of float, shape (N,)
+        Measures that do not enter the ratios, but tell which recordings are unlike the trials.
     n_versions : int, default=1
         Number of versions of each test recording among the trials, such as clean and noisy ones:
         they tell what recordings are like, but are no further recordings.
@@ -63,6 +65,7 @@ class CalibrationTrials:
     measures: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     conditions: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     n_versions: int = 1
+    watched: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         whole_number("n_versions", self.n_versions)
@@ -76,12 +79,16 @@ class CalibrationTrials:
         measures = {
             name: _finite(values, f"measure {name!r}") for name, values in self.measures.items()
         }
+        watched = {
+            name: _finite(values, f"measure {name!r}") for name, values in self.watched.items()
+        }
         conditions = {name: _names(values) for name, values in self.conditions.items()}
-        for name, array in {**arrays, **measures, **conditions}.items():
+        for name, array in {**arrays, **measures, **watched, **conditions}.items():
             if array.shape != scores.shape:
                 raise refused(f"{name} of calibration trials", f"{len(scores)} values", len(array))
             array.flags.writeable = False
-        for name, value in {**arrays, "measures": measures, "conditions": conditions}.items():
+        mappings = {"measures": measures, "watched": watched, "conditions": conditions}
+        for name, value in {**arrays, **mappings}.items():
             object.__setattr__(self, name, value)
         self._check_kinds()
 
@@ -120,6 +127,7 @@ class CalibrationTrials:
         conditions: Mapping[str, ArrayLike] | None = None,
         *,
         n_versions: int = 1,
+        watched: Mapping[str, ArrayLike] | None = None,
     ) -> Self:
         """Return the trials of a list of scores, whose speakers the target trials tell apart.
 
@@ -130,6 +138,7 @@ class CalibrationTrials:
             who is named after the first of the models.
         measures, conditions : mapping of str to array, shape (N,), optional
         n_versions : int, default=1
+        watched : mapping of str to array, shape (N,), optional
             As for the class.
 
         Raises
@@ -158,6 +167,7 @@ class CalibrationTrials:
             dict(measures or {}),  # type: ignore[arg-type] # the class converts them
             dict(conditions or {}),  # type: ignore[arg-type] # the class converts them
             n_versions,
+            dict(watched or {}),  # type: ignore[arg-type] # the class converts them
         )
 
     @property

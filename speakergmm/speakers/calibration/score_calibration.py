@@ -45,6 +45,8 @@ class Calibration(records.Filed):
         Least and largest log-likelihood ratio that the trials support.
     evidence : CalibrationEvidence
         Cross-validated ratios of the trials.
+    watched : MeasureRanges, optional
+        Ranges of measures that do not enter the ratios, but tell which recordings are unlike.
     """
 
     file_kind: ClassVar[str] = "score calibration"
@@ -54,6 +56,7 @@ class Calibration(records.Filed):
     ranges: MeasureRanges
     bounds: tuple[float, float]
     evidence: CalibrationEvidence
+    watched: MeasureRanges | None = None
 
     def __post_init__(self) -> None:
         low, high = self.bounds
@@ -78,6 +81,11 @@ class Calibration(records.Filed):
     def measure_names(self) -> tuple[str, ...]:
         """Names of the measures that `llr` needs."""
         return self.ranges.names
+
+    @property
+    def watched_names(self) -> tuple[str, ...]:
+        """Names of the measures that `unlike` needs besides those of `llr`."""
+        return () if self.watched is None else self.watched.names
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -122,7 +130,7 @@ class Calibration(records.Filed):
         Parameters
         ----------
         measures : mapping of str to float
-            Its measures; others than `measure_names` are ignored.
+            Its measures: those of `measure_names` and, if they are known, of `watched_names`.
 
         Returns
         -------
@@ -142,7 +150,10 @@ class Calibration(records.Filed):
         3 dB of noise, 6 dB of level, a fifth of the bandwidth). Longer and cleaner recordings are
         never unlike.
         """
-        return self.ranges.unlike(measures)
+        reasons = self.ranges.unlike(measures)
+        if self.watched is not None and measures.keys() >= set(self.watched.names):
+            reasons += self.watched.unlike(measures)
+        return reasons
 
     def promise(
         self,
@@ -275,7 +286,8 @@ def fit_calibration(
     llrs = cross_validated_llrs(trials, options)
     bounds = llr_bounds(llrs[trials.is_target], llrs[~trials.is_target])
     evidence = CalibrationEvidence.of(trials, llrs, seed=options.seed)
-    return Calibration(options, score_map, ranges, bounds, evidence)
+    watched = MeasureRanges.seen(trials.watched) if trials.watched else None
+    return Calibration(options, score_map, ranges, bounds, evidence, watched)
 
 
 def check_disjoint_speakers(

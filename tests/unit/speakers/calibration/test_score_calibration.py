@@ -313,3 +313,20 @@ def test_steps_of_scores_the_wrong_way_round_are_refused(trials):
     )
     with pytest.raises(InsufficientDataError, match="score no higher than"):
         fit_calibration(turned, method="pav")
+
+
+def test_watched_measures_name_what_is_unlike_and_change_no_ratio():
+    rng = np.random.default_rng(0)
+    names = np.array([f"s{n}" for n in range(6)], dtype=object)
+    models, tests = np.repeat(names, 60), np.tile(names, 60)
+    scores = rng.normal(np.where(models == tests, 3.0, 0.0))
+    fields = (scores, models == tests, models, tests)
+    levels = rng.uniform(-30.0, -20.0, len(scores))
+    plain = fit_calibration(CalibrationTrials(*fields))
+    watching = fit_calibration(CalibrationTrials(*fields, watched={"test_level_db": levels}))
+    np.testing.assert_array_equal(watching.llr([0.0, 2.0]), plain.llr([0.0, 2.0]))
+    assert watching.watched_names == ("test_level_db",)
+    (reason,) = watching.unlike({"test_level_db": -60.0})
+    assert reason.startswith("test level -60 dB; calibration saw -30 to -20 dB")
+    assert watching.unlike({"test_level_db": -33.0}) == ()
+    assert watching.unlike({}) == ()
