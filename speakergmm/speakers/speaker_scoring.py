@@ -82,6 +82,7 @@ class SpeakerScorer(RatioScorer):
 
     Examples
     --------
+    >>> from speakergmm.mixtures import DiagonalMixture
     >>> ubm = DiagonalMixture(np.full(2, 0.5), np.array([[-1.0], [1.0]]), np.ones((2, 1)))
     >>> ana = DiagonalMixture(np.full(2, 0.5), np.array([[-1.0], [2.0]]), np.ones((2, 1)))
     >>> scorer = SpeakerScorer(ubm, {"ana": ana})

@@ -133,12 +133,12 @@ def decided(
             )
         accepted = None if options.threshold is None else answer.score >= options.threshold
         return replace(answer, threshold=options.threshold, accepted=accepted)
-    promise = promised(calibration, options)
     if unlike and options.decides and not options.force:
         raise UnlikeCalibrationError(
             f"{what}: unlike what the calibration saw ({'; '.join(unlike)}); its error rates would "
             "not hold: calibrate on recordings like it, or force a decision"
         )
+    promise = promised(calibration, options)
     threshold = options.threshold if promise is None else promise.threshold
     decision: Decision = decide(answer.llr, threshold=threshold, prior=options.prior)
     return replace(

@@ -35,7 +35,7 @@ def statistics(X: Any) -> MixtureStatistics:
 
 
 def background(X: Any) -> BackgroundModel:
-    features = FeatureConfig.preset("speaker")
+    features = FeatureConfig.preset("speaker-same-session")
     samples = np.random.default_rng(0).normal(size=16_000)
     width = FeatureExtractor(features).extract(samples, sample_rate=16_000).values.shape[1]
     mixture = DiagonalMixture([1.0], np.zeros((1, width)), np.ones((1, width)))
