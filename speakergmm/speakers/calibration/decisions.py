@@ -76,14 +76,18 @@ def verbal_scale(llr: float) -> str:
     >>> verbal_scale(0.3)
     'no support for either side'
     """
-    if isnan(llr):
-        raise InvalidInputError("a log-likelihood ratio must be a number, found nan")
+    _check_ratio(llr)
     size = abs(llr)
     side = "the same speaker" if llr > 0 else "different speakers"
     for end, words in _SCALE:
         if size < log(end):
             return f"{words} support for {side}" if words else "no support for either side"
     return f"extremely strong support for {side}"
+
+
+def _check_ratio(llr: float) -> None:
+    if isnan(llr):
+        raise InvalidInputError("a log-likelihood ratio must be a number, found nan")
 
 
 def posterior(llr: float, prior: float) -> float:
@@ -100,11 +104,17 @@ def posterior(llr: float, prior: float) -> float:
     -------
     float
 
+    Raises
+    ------
+    InvalidInputError
+        If the ratio is NaN, or the prior is out of range.
+
     Examples
     --------
     >>> round(posterior(4.595, 0.01), 3), posterior(float("inf"), 0.5)
     (0.5, 1.0)
     """
+    _check_ratio(llr)
     odds = llr + log(number("prior", prior, above=0, below=1)) - log(1 - prior)
     return 1 / (1 + exp(-odds)) if odds > -700 else 0.0
 
@@ -138,7 +148,7 @@ def decide(
     Raises
     ------
     InvalidInputError
-        If the ratio is NaN, or an option is out of range.
+        If the ratio or the threshold is NaN, or an option is out of range.
 
     Examples
     --------
@@ -148,6 +158,8 @@ def decide(
     verbal = verbal_scale(llr)
     if threshold is None and prior is not None:
         threshold = bayes_threshold(prior, c_miss, c_fa)
+    if threshold is not None and isnan(threshold):
+        raise InvalidInputError("threshold must be a number, found nan")
     return Decision(
         float(llr),
         verbal,
@@ -221,15 +233,16 @@ def decide_open_set(
     threshold = bayes_threshold(share, c_miss, c_fa)
     order = sorted(llrs, key=lambda name: (-llrs[name], name))
     best = llrs[order[0]]
+    others = [llrs[name] for name in order[1:]]
     # Odds of each speaker to nobody, over the largest of them, so that none overflows.
     unknown = log(1 - prior_known)
-    logs = {name: min(max(llr, -1e6), 1e6) + log(share) for name, llr in llrs.items()}
+    logs = {name: min(max(llr, -1e300), 1e300) + log(share) for name, llr in llrs.items()}
     top = max(unknown, *logs.values())
     total = exp(unknown - top) + sum(exp(value - top) for value in logs.values())
     return OpenSetDecision(
         order[0] if best >= threshold else None,
         best,
-        best - llrs[order[1]] if len(order) > 1 else None,
+        (0.0 if best == others[0] else best - others[0]) if others else None,
         threshold,
         {name: exp(value - top) / total for name, value in logs.items()},
     )

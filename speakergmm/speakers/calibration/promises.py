@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import ceil, exp, log, sqrt
+from math import ceil, exp, floor, isnan, log, log10, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import CannotPromiseError
+from speakergmm.errors import CannotPromiseError, InvalidInputError
 from speakergmm.metrics import wilson_interval
 from speakergmm.ranges import number
 from speakergmm.speakers.calibration.calibration_evidence import CalibrationEvidence
@@ -115,7 +115,7 @@ def threshold_for_rate(evidence: CalibrationEvidence, target_far: float) -> floa
         raise CannotPromiseError(
             f"a false-accept rate of {100 * rate:.3g} % needs {needed:,} nontarget trials, of "
             f"which {LEAST_ERRORS} would be errors; the calibration has {n_trials:,}, which can "
-            f"promise {100 * LEAST_ERRORS / max(n_trials, LEAST_ERRORS):.2g} %"
+            f"promise {_least_percentage(n_trials)}"
         )
     _check_speakers(evidence)
     llrs = evidence.nontarget
@@ -155,6 +155,8 @@ def promise_at(
     ------
     CannotPromiseError
         If there are too few speakers.
+    InvalidInputError
+        If the threshold is NaN, or the confidence is out of range.
 
     Notes
     -----
@@ -177,7 +179,7 @@ def promise_at(
     """
     _check_speakers(evidence)
     number("confidence", confidence, above=0, below=1)
-    wrong = np.where(evidence.is_target, evidence.llrs < threshold, evidence.llrs >= threshold)
+    wrong = _wrong(evidence, threshold)
     everything = np.ones(len(wrong), dtype=bool)
     rates = _rates(evidence, wrong, everything, confidence, seed)
     assert rates.p_fa is not None
@@ -224,9 +226,9 @@ def rates_by_group(
     Raises
     ------
     InvalidInputError
-        If there is no such column.
+        If there is no such column, or the threshold is NaN.
     """
-    wrong = np.where(evidence.is_target, evidence.llrs < threshold, evidence.llrs >= threshold)
+    wrong = _wrong(evidence, threshold)
     return {
         name: _rates(evidence, wrong, rows, confidence, seed)
         for name, rows in evidence.groups(column).items()
@@ -262,6 +264,15 @@ def check_threshold(evidence: CalibrationEvidence, threshold: float) -> None:
         )
 
 
+def _least_percentage(n_trials: int) -> str:
+    """Return the least rate that trials can promise, rounded up: it is not refused in turn."""
+    if n_trials <= LEAST_ERRORS:
+        return "no rate"
+    percentage = 100 * LEAST_ERRORS / n_trials
+    step = 10.0 ** (floor(log10(percentage)) - 1)  # two digits
+    return f"{ceil(percentage / step - 1e-9) * step:.3g} % or more"
+
+
 def _check_speakers(evidence: CalibrationEvidence) -> None:
     n_speakers = len(evidence.speakers)
     if n_speakers < _LEAST_SPEAKERS:
@@ -269,6 +280,13 @@ def _check_speakers(evidence: CalibrationEvidence) -> None:
             f"error rates of other speakers need trials of at least {_LEAST_SPEAKERS} speakers; "
             f"the calibration has {n_speakers}"
         )
+
+
+def _wrong(evidence: CalibrationEvidence, threshold: float) -> NDArray[np.bool_]:
+    """Return which trials a threshold decides wrongly."""
+    if isnan(threshold):
+        raise InvalidInputError("threshold must be a number, found nan")
+    return np.where(evidence.is_target, evidence.llrs < threshold, evidence.llrs >= threshold)
 
 
 def _rates(

@@ -68,8 +68,27 @@ def test_open_sets_follow_bayes_rule_over_all_speakers():
     assert decide_open_set({"ana": 1e9, "bea": -inf}).posteriors["ana"] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("ratio", [inf, -inf])
+def test_speakers_with_the_same_infinite_ratio_have_no_margin(ratio):
+    found = decide_open_set({"ana": ratio, "bea": ratio})
+    assert found.margin == 0.0
+    assert found.posteriors["ana"] == found.posteriors["bea"]
+
+
+def test_an_infinite_ratio_is_more_than_a_huge_one():
+    found = decide_open_set({"ana": 1e9, "bea": inf, "eva": 2e6})
+    assert (found.speaker, found.margin) == ("bea", inf)
+    assert found.posteriors == {"ana": 0.0, "bea": 1.0, "eva": 0.0}
+    assert decide_open_set({"ana": 1e9, "eva": 2e6}).posteriors["ana"] == 1.0
+
+
 def test_what_is_no_ratio_is_refused():
-    for call in (lambda: verbal_scale(np.nan), lambda: decide_open_set({"ana": np.nan})):
+    for call in (
+        lambda: verbal_scale(np.nan),
+        lambda: posterior(np.nan, 0.5),
+        lambda: decide(1.0, threshold=np.nan),
+        lambda: decide_open_set({"ana": np.nan}),
+    ):
         with pytest.raises(InvalidInputError, match="nan"):
             call()
     with pytest.raises(InvalidInputError, match="at least one speaker"):

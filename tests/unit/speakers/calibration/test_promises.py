@@ -65,9 +65,26 @@ def test_rates_of_other_speakers_lie_in_the_promised_ranges(n_speakers, n_tests,
 
 def test_too_few_trials_are_refused_with_the_number_that_is_needed():
     evidence = evidence_of(drawn(np.random.default_rng(0), 8, 20))
-    with pytest.raises(CannotPromiseError, match=r"1 % needs 3,000 .* has 1,120.* 2.7 %$"):
+    with pytest.raises(CannotPromiseError, match=r"1 % needs 3,000 .* has 1,120.* 2.7 % or more$"):
         threshold_for_rate(evidence, 0.01)
     assert threshold_for_rate(evidence, 30 / 1120) > threshold_for_rate(evidence, 0.05)
+
+
+@pytest.mark.parametrize(("n_speakers", "n_tests"), [(8, 20), (5, 7), (11, 23), (6, 2)])
+def test_the_rate_that_a_refusal_names_can_be_promised_and_hardly_a_lower_one(n_speakers, n_tests):
+    evidence = evidence_of(drawn(np.random.default_rng(0), n_speakers, n_tests))
+    with pytest.raises(CannotPromiseError) as refusal:
+        threshold_for_rate(evidence, 0.001)
+    named = float(str(refusal.value).split("promise ")[1].split(" %")[0]) / 100
+    assert np.mean(evidence.nontarget >= threshold_for_rate(evidence, named)) <= named
+    with pytest.raises(CannotPromiseError):
+        threshold_for_rate(evidence, 0.9 * named)
+
+
+def test_a_handful_of_trials_promises_no_rate():
+    evidence = evidence_of(drawn(np.random.default_rng(0), 5, 1))
+    with pytest.raises(CannotPromiseError, match=r"has 20, which can promise no rate$"):
+        threshold_for_rate(evidence, 0.5)
 
 
 def test_few_speakers_are_refused_however_many_trials_they_have():
@@ -105,6 +122,14 @@ def test_no_rate_is_promised_to_be_zero():
     low, high = promise.p_miss_interval
     assert low == 0.0
     assert high > 0.02  # of 160 trials without an error, Wilson's upper end
+
+
+def test_a_threshold_that_is_no_number_is_refused():
+    evidence = evidence_of(drawn(np.random.default_rng(0), 8, 20))
+    calls = [lambda: promise_at(evidence, np.nan), lambda: rates_by_group(evidence, np.nan, "sex")]
+    for call in calls:
+        with pytest.raises(InvalidInputError, match="threshold must be a number, found nan"):
+            call()
 
 
 def test_groups_have_their_own_rates():
