@@ -147,7 +147,9 @@ def test_stores_do_not_mind_a_clock_that_goes_backwards(equipped, backwards, tmp
         assert run(speakergmm("enroll", store, name, wav, *new), **backwards).code == 0
     for words in (("verify", store, "a", wavs[0]), ("speakers", store), ("remove", store, "a")):
         done = run(speakergmm(*words), **backwards)
-        assert (done.code, done.err) == (0, "")
+        # A store that is not calibrated says so with each score.
+        notes = [line for line in done.err.splitlines() if "is not calibrated" not in line]
+        assert (done.code, notes) == (0, [])
     features = tmp_path / "features"
     extract = speakergmm("extract", equipped.background, "--data", equipped.corpus, "-o", features)
     assert run(extract, **backwards).code == 0
