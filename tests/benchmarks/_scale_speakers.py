@@ -19,11 +19,11 @@ from speakergmm.audio import write_audio
 from speakergmm.features import FeatureConfig, FeatureExtractor
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics
 from speakergmm.speakers import (
-    AdaptationOptions,
     BackgroundModel,
     EnrolmentSession,
     Ledger,
     SpeakerStore,
+    as_system,
     create_database,
     describe_store,
     enroll_sessions,
@@ -110,13 +110,13 @@ def random_sessions(
 
 def make_store(path: Path, background: BackgroundModel, n_speakers: int) -> None:
     """Make a store of many speakers in one transaction, each enrolled as any other."""
-    adaptation = AdaptationOptions()
+    system = as_system(background)
 
     def fill(ledger: Ledger) -> None:
         for name, session in random_sessions(background, n_speakers):
-            enroll_sessions(ledger, name, [session], background=background, adaptation=adaptation)
+            enroll_sessions(ledger, name, [session], system=system)
 
-    create_database(path, describe_store(background, adaptation), fill)
+    create_database(path, describe_store(system), fill)
 
 
 def measure_store(n_speakers: int, folder: Path, *, repeats: int = 3) -> StoreTimes:
