@@ -135,7 +135,7 @@ class Calibrate(EngineCommand, AnsweringCommand):
             system,
             lists,
             self.calibration,
-            test_versions=self.test_augment or "as trained",
+            test_versions=self.test_augment,
             use_cohort=self.use_cohort,
             engine=self.engine,
             run=replace(self.context, progress=not self.json),

@@ -714,7 +714,8 @@ class SpeakerStore:
         utterances = whole_recordings(paths, store)
         stream = SpeechStream(self.background.features, [recording_of(each) for each in utterances])
         speech = MeasuredSpeech(stream, self.background.mixture)
-        measured = self.system.calibration is not None
+        calibration = self.system.calibration
+        measured = calibration is not None and bool(calibration.measure_names)
         scores, occupancy = scorer.score_blocks(speech if measured else stream, top_c=top_c)
         stream.check()
         return ScoredSpeech(

@@ -113,7 +113,7 @@ class SpeakerSystem(records.Filed):
         if self.normalisation.needs_tests and not cohort.n_tests:
             raise InvalidInputError(
                 f"normalisation {kind!r}: needs a cohort with tests; make one with "
-                "tests_per_speaker"
+                "tests_per_speaker (calibrate --cohort)"
             )
         if kind == "adaptive_s":
             _ = cohort.averages_of_speakers  # which refuses a speaker without a test

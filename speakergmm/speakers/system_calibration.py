@@ -42,7 +42,7 @@ def calibrate_system(
     options: CalibrationOptions | None = None,
     *,
     split: str = "dev",
-    test_versions: Any = "as trained",
+    test_versions: Any = None,
     use_cohort: bool = False,
     measures: Sequence[str] = DEFAULT_MEASURES,
     feature_store: FeatureStore | AnyPath | None = None,
@@ -89,7 +89,7 @@ def calibrate_system(
     made = as_system(system)
     parts = []
     if protocol is not None:
-        if test_versions == "as trained":
+        if test_versions is None:
             test_versions = made.background.augmentation
         chosen = ProtocolOptions(
             split=split, test_versions=test_versions, measures=bool(measures) and not use_cohort
@@ -185,8 +185,8 @@ def cohort_trials(system: SpeakerSystem) -> CalibrationTrials:
     cohort = system.cohort
     if cohort is None or not cohort.n_tests:
         raise InvalidInputError(
-            "the system has no cohort with tests to calibrate on; give trials, or make a cohort "
-            "with tests"
+            "the system has no cohort with tests to calibrate on; give trials (--trials), or make "
+            "a cohort with tests (--cohort)"
         )
     backend = system.backend
     scorer = backend.scorer(cohort.speakers, cohort.terms(backend))
