@@ -33,6 +33,8 @@ class NormalisedScorer:
     test_scores : array, shape (S + C, N), optional
         Raw scores of the N tests of the cohort for the speakers and the C models of the cohort, if
         they are known.
+    cohort_terms : tuple of array, each of shape (C, ...), optional
+        Terms of the cohort, if they have been unpacked.
 
     Attributes
     ----------
@@ -49,14 +51,18 @@ class NormalisedScorer:
         options: NormalisationOptions,
         *,
         test_scores: NDArray[np.float64] | None = None,
+        cohort_terms: Terms | None = None,
     ) -> None:
         self.names = tuple(names)
         self._backend, self._cohort, self._options = backend, cohort, options
         self._terms = terms
         self._place = {name: place for place, name in enumerate(self.names)}
         joint = terms
+        self._cohort_terms = cohort_terms
         if cohort is not None:
-            pairs = zip(terms, cohort.terms(backend), strict=True)
+            if self._cohort_terms is None:
+                self._cohort_terms = cohort.terms(backend)
+            pairs = zip(terms, self._cohort_terms, strict=True)
             joint = tuple(np.concatenate([own, other]) for own, other in pairs)
         labels = [str(place) for place in range(len(joint[0]))]
         self._joint = backend.scorer(labels, joint)
@@ -88,6 +94,7 @@ class NormalisedScorer:
             self._cohort,
             self._options,
             test_scores=known,
+            cohort_terms=self._cohort_terms,
         )
 
     def score_blocks(
