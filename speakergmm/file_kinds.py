@@ -83,6 +83,9 @@ KINDS = {
     ),
     "HMM classifier": Kind("speakergmm.estimators.hmm.classifier:HMMClassifier"),
     "mixture statistics": Kind("speakergmm.gaussians.statistics:MixtureStatistics"),
+    "affine transform": Kind("speakergmm.subspace.embedding_transforms:AffineTransform"),
+    "nuisance projection": Kind("speakergmm.subspace.embedding_transforms:NuisanceProjection"),
+    "length normalisation": Kind("speakergmm.subspace.embedding_transforms:LengthNormalisation"),
     "training checkpoint": Kind(""),
 }
 """Kinds of files by their name in the header."""

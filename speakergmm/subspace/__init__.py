@@ -6,4 +6,26 @@ joint factor analysis), and the analysis of the vectors that come of it.
 
 from speakergmm.lazy import lazy_names
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from speakergmm.subspace.discriminant_analysis import DiscriminantOptions as DiscriminantOptions
+    from speakergmm.subspace.discriminant_analysis import NuisanceOptions as NuisanceOptions
+    from speakergmm.subspace.discriminant_analysis import WhiteningOptions as WhiteningOptions
+    from speakergmm.subspace.discriminant_analysis import WithinClassOptions as WithinClassOptions
+    from speakergmm.subspace.discriminant_analysis import fit_centring as fit_centring
+    from speakergmm.subspace.discriminant_analysis import fit_discriminants as fit_discriminants
+    from speakergmm.subspace.discriminant_analysis import (
+        fit_nuisance_projection as fit_nuisance_projection,
+    )
+    from speakergmm.subspace.discriminant_analysis import fit_whitening as fit_whitening
+    from speakergmm.subspace.discriminant_analysis import (
+        fit_within_class_normalisation as fit_within_class_normalisation,
+    )
+    from speakergmm.subspace.embedding_transforms import AffineTransform as AffineTransform
+    from speakergmm.subspace.embedding_transforms import EmbeddingTransform as EmbeddingTransform
+    from speakergmm.subspace.embedding_transforms import LengthNormalisation as LengthNormalisation
+    from speakergmm.subspace.embedding_transforms import NuisanceProjection as NuisanceProjection
+    from speakergmm.subspace.embedding_transforms import cosine_scores as cosine_scores
+    from speakergmm.subspace.labelled_embeddings import EmbeddingWarning as EmbeddingWarning
+
 __getattr__, __dir__ = lazy_names(__name__)

@@ -50,8 +50,16 @@ from speakergmm.speakers import (
     StatisticsArchive,
     fit_calibration,
 )
+from speakergmm.subspace import (
+    AffineTransform,
+    LengthNormalisation,
+    NuisanceProjection,
+    fit_nuisance_projection,
+    fit_whitening,
+)
 
 X = np.random.default_rng(0).normal(size=(120, 3))
+NAMES = np.repeat(["ana", "bea", "cid"], 40)
 FEATURES = FeatureConfig.preset("speaker")
 LEXICON = Lexicon.from_dict({"a": "A", "ab": ["A B", "B"]})
 TOPOLOGIES = {"A": Topology.left_right(2), "B": Topology.left_right(1), "S": Topology.silence(3)}
@@ -376,6 +384,21 @@ KINDS = {
         lambda model: model.fit([X[:40], X[40:80], X[80:]], ["a", "b", "a"]),
         lambda found: found.predict_log_proba([X[:40]]),
         500,
+    ),
+    "affine transform": Kept(
+        _record(lambda: fit_whitening(X), "whitening"),
+        lambda path: AffineTransform.load(path).transform(X).tobytes(),
+        400,
+    ),
+    "nuisance projection": Kept(
+        _record(lambda: fit_nuisance_projection(X, NAMES, n_directions=1), "projection"),
+        lambda path: NuisanceProjection.load(path).transform(X).tobytes(),
+        400,
+    ),
+    "length normalisation": Kept(
+        _record(lambda: LengthNormalisation(by_dimension=True), "lengths"),
+        lambda path: LengthNormalisation.load(path).transform(X).tobytes(),
+        400,
     ),
     "speaker store": Kept(_store, _use_store, 500, 0.1),
     "feature store index": Kept(_index, _use_features, 500),
