@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from speakergmm.speakers.calibration.measure_kinds import MEASURE_KINDS as MEASURE_KINDS
     from speakergmm.speakers.calibration.measure_kinds import MeasureKind as MeasureKind
+    from speakergmm.speakers.calibration.measure_kinds import MeasureRanges as MeasureRanges
     from speakergmm.speakers.calibration.promises import GroupRates as GroupRates
     from speakergmm.speakers.calibration.promises import Promise as Promise
     from speakergmm.speakers.calibration.promises import bayes_threshold as bayes_threshold

@@ -32,7 +32,15 @@ DEFAULT_MEASURES = (
 """Measures of a trial that a calibration takes by default."""
 
 
-WATCHED_MEASURES = ("test_background_log_likelihood", "test_clipped", "test_level_db")
+WATCHED_MEASURES = (
+    "enrolment_bandwidth_hz",
+    "enrolment_clipped",
+    "enrolment_snr_db",
+    "enrolment_speech_seconds",
+    "test_background_log_likelihood",
+    "test_clipped",
+    "test_level_db",
+)
 """Measures that tell which recordings are unlike those of the calibration, and no more."""
 
 

@@ -69,7 +69,9 @@ def cross_validated_llrs(
             f"calibration trials of {n_speakers} speakers; cross-validation by speaker needs at "
             f"least {_LEAST_SPEAKERS}"
         )
-    measures = MeasureRanges.seen(trials.measures).transformed(trials.measures, len(trials))
+    measures = MeasureRanges.seen(
+        trials.measures, trials.model_index, trials.test_index
+    ).transformed(trials.measures, len(trials))
     models, tests, n_folds = _folds(trials, options)
     llrs = np.empty(len(trials))
     # Both groups of a trial, the smaller number first, as one number.

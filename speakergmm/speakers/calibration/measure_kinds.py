@@ -21,6 +21,8 @@ Side = Literal["low", "high", "both"]
 _CLIPPED_FLOOR = 1e-4
 # A range is that of all trials but these tails, since single recordings may be odd.
 _TAIL = 0.005
+# Part of other speakers whose average recording may lie beyond the limit on either side.
+_BEYOND = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class MeasureKind:
     side : {"low", "high", "both"}
         Side of the range on which a recording is unlike those of the calibration; longer, cleaner
         recordings are no reason for a refusal.
+    harmless : float
+        Value, on that scale, above which differences do not matter.
     """
 
     title: str
@@ -47,6 +51,7 @@ class MeasureKind:
     show: Callable[[float], str]
     margin: float
     side: Side = "both"
+    harmless: float = np.inf
 
 
 def _log(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -63,7 +68,8 @@ def _same(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 MEASURE_KINDS: Mapping[str, MeasureKind] = {
     "speech_seconds": MeasureKind("speech", _log, "{:.2g} s".format, np.log(1.5), "low"),
-    "snr_db": MeasureKind("signal-to-noise ratio", _same, "{:.0f} dB".format, 3.0, "low"),
+    # More than 30 dB cannot be told apart in speech without pauses; see `measure_quality`.
+    "snr_db": MeasureKind("signal-to-noise ratio", _same, "{:.0f} dB".format, 3.0, "low", 30.0),
     "bandwidth_hz": MeasureKind(
         "bandwidth", _log, lambda value: f"{value / 1000:.1f} kHz", np.log(1.2)
     ),
@@ -105,12 +111,15 @@ class MeasureRanges:
         of each measure's transform.
     shown : array of float, shape (J, 2)
         The same ends in the unit of the measure, for messages.
+    limits : array of float, shape (J, 2), optional
+        On that scale, the ends between which recordings of other speakers are expected; see `seen`.
     """
 
     names: tuple[str, ...]
     low: Annotated[NDArray[np.float64], "J"]
     high: Annotated[NDArray[np.float64], "J"]
     shown: Annotated[NDArray[np.float64], "J E"]
+    limits: Annotated[NDArray[np.float64], "J E"] | None = None
 
     def __post_init__(self) -> None:
         n_measures = len(self.names)
@@ -118,17 +127,49 @@ class MeasureRanges:
             raise InvalidInputError("ranges of measures must be one for each name")
         if not (np.isfinite(self.shown).all() and (self.low <= self.high).all()):
             raise InvalidInputError("ranges of measures must be finite and in order")
+        if self.limits is not None and self.limits.shape != self.shown.shape:
+            raise InvalidInputError("limits of measures must be two for each name")
 
     @classmethod
-    def seen(cls, measures: Mapping[str, NDArray[np.float64]]) -> MeasureRanges:
-        """Return the ranges of the measures of calibration trials, by name."""
+    def seen(
+        cls,
+        measures: Mapping[str, NDArray[np.float64]],
+        models: NDArray[np.int32],
+        tests: NDArray[np.int32],
+    ) -> MeasureRanges:
+        """Return the ranges of the measures of calibration trials.
+
+        Parameters
+        ----------
+        measures : mapping of str to array, shape (N,)
+            The measures of all trials by name.
+        models, tests : array of int, shape (N,)
+            Numbers of the speakers of model and test recording.
+
+        Notes
+        -----
+        Rooms and devices differ from speaker to speaker, and a few speakers do not show them all.
+        The mean measure of another speaker is expected within Student's quantile (1 % on either
+        side) times the deviation of the n means seen, times the root of 1 + 1/n; that speaker's
+        recordings lie about it as those seen lie about theirs, all but the extreme half per cent.
+        """
         names = tuple(sorted(measures))
         shown = np.array(
             [np.quantile(measures[name], (_TAIL, 1 - _TAIL)) for name in names]
         ).reshape(-1, 2)
         ends = [kind_of_measure(n).transform(row) for n, row in zip(names, shown, strict=True)]
         low, high = np.array(ends).reshape(-1, 2).T
-        return cls(names, low.copy(), high.copy(), shown)
+        limits = [
+            _expected(
+                kind_of_measure(name),
+                measures[name],
+                models if name.startswith("enrolment_") else tests,
+            )
+            for name in names
+        ]
+        return cls(
+            names, low.copy(), high.copy(), shown, np.array(limits, np.float64).reshape(-1, 2)
+        )
 
     def transformed(
         self, measures: Mapping[str, ArrayLike] | None, n_trials: int
@@ -158,15 +199,26 @@ class MeasureRanges:
             matrix[:, place] = np.clip(scaled, self.low[place], self.high[place])
         return matrix
 
-    def unlike(self, measures: Mapping[str, ArrayLike]) -> tuple[str, ...]:
-        """Return the reasons for which a recording is unlike those seen; see `Calibration`."""
+    def unlike(
+        self, measures: Mapping[str, ArrayLike], *, known_only: bool = False
+    ) -> tuple[str, ...]:
+        """Return the reasons for which a recording is unlike those seen; see `Calibration`.
+
+        A measure that is missing is an error, unless only those that are known count.
+        """
         reasons = []
         for place, name in enumerate(self.names):
+            if known_only and name not in measures:
+                continue
             kind, value = kind_of_measure(name), self._values(name, measures)
-            scaled, low, high = kind.transform(value), self.low[place], self.high[place]
+            scaled = kind.transform(value)
+            low, high = np.minimum((self.low[place], self.high[place]), kind.harmless)
             margin = max(kind.margin, (high - low) / 4)
-            below = kind.side != "high" and (scaled < low - margin).any()
-            above = kind.side != "low" and (scaled > high + margin).any()
+            least, most = low - margin, high + margin
+            if self.limits is not None:
+                least, most = min(least, self.limits[place, 0]), max(most, self.limits[place, 1])
+            below = kind.side != "high" and (scaled < least).any()
+            above = kind.side != "low" and (scaled > most).any()
             if below or above:
                 worst = value.min() if below else value.max()
                 reasons.append(
@@ -194,6 +246,23 @@ class MeasureRanges:
         if not np.isfinite(values).all():
             raise InvalidInputError(f"measure {name!r} must be finite, found {values!s:.60}")
         return values
+
+
+def _expected(
+    kind: MeasureKind, measured: NDArray[np.float64], speakers: NDArray[np.int32]
+) -> tuple[float, float]:
+    """Return the ends between which a measure of other speakers is expected; see `seen`."""
+    from scipy.stats import t
+
+    values = np.minimum(kind.transform(measured), kind.harmless)
+    _, of_trial, counts = np.unique(speakers, return_inverse=True, return_counts=True)
+    n_speakers = len(counts)
+    if n_speakers < 2:
+        return float(values.min()), float(values.max())
+    means = np.bincount(of_trial, values) / counts
+    reach = t.ppf(1 - _BEYOND, n_speakers - 1) * means.std(ddof=1) * np.sqrt(1 + 1 / n_speakers)
+    low, high = np.quantile(values - means[of_trial], (_TAIL, 1 - _TAIL))
+    return float(means.mean() - reach + low), float(means.mean() + reach + high)
 
 
 def _title(name: str) -> str:

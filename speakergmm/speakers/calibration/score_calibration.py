@@ -146,14 +146,14 @@ class Calibration(records.Filed):
         Notes
         -----
         A measure is unlike if it lies outside the range that holds 99 % of the calibration trials
-        by more than a quarter of its width, and by more than a step that matters (half the speech,
-        3 dB of noise, 6 dB of level, a fifth of the bandwidth). Longer and cleaner recordings are
-        never unlike.
+        by more than a quarter of its width, by more than a step that matters (half the speech,
+        3 dB of noise, 6 dB of level, a fifth of the bandwidth), and beyond what other speakers are
+        expected to have (see `MeasureRanges.seen`). Longer and cleaner recordings are never unlike,
+        and no ratio of 30 dB or more of speech to noise is.
         """
-        reasons = self.ranges.unlike(measures)
-        if self.watched is not None and measures.keys() >= set(self.watched.names):
-            reasons += self.watched.unlike(measures)
-        return reasons
+        return self.ranges.unlike(measures) + (
+            () if self.watched is None else self.watched.unlike(measures, known_only=True)
+        )
 
     def promise(
         self,
@@ -274,7 +274,8 @@ def fit_calibration(
     [-3.5, 0.2, 4.4]
     """
     options = CalibrationOptions.of(options, changes)
-    ranges = MeasureRanges.seen(trials.measures)
+    of_speakers = trials.model_index, trials.test_index
+    ranges = MeasureRanges.seen(trials.measures, *of_speakers)
     measures = ranges.transformed(trials.measures, len(trials))
     score_map = fit_score_map(trials.scores, measures, trials.is_target, options)
     if not score_map.rises:
@@ -286,7 +287,7 @@ def fit_calibration(
     llrs = cross_validated_llrs(trials, options)
     bounds = llr_bounds(llrs[trials.is_target], llrs[~trials.is_target])
     evidence = CalibrationEvidence.of(trials, llrs, seed=options.seed)
-    watched = MeasureRanges.seen(trials.watched) if trials.watched else None
+    watched = MeasureRanges.seen(trials.watched, *of_speakers) if trials.watched else None
     return Calibration(options, score_map, ranges, bounds, evidence, watched)
 
 

@@ -217,6 +217,30 @@ def test_what_the_calibration_did_not_see_is_refused_by_name(
     assert store.verify("m1", wav).answer.unlike == forced.answer.unlike
 
 
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("short", "enrolment speech 0."),
+        ("noisy", "enrolment signal-to-noise ratio "),
+        ("narrow", "enrolment bandwidth 1."),
+        ("clipped", "enrolment clipped samples "),
+    ],
+)
+def test_an_enrolment_that_the_calibration_did_not_see_is_named(
+    tmp_path, store, calibrated, voices, how, reason
+):
+    samples, rate = read_audio(voices(1, 0))
+    write_audio(tmp_path / "a.wav", changed(samples, how), rate)
+    store.enroll("odd", tmp_path / "a.wav")
+    store.set_system(calibrated)
+    answer = store.verify("odd", voices(1, 1)).answer
+    assert any(each.startswith(reason) for each in answer.unlike)
+    with pytest.raises(UnlikeCalibrationError, match=reason):
+        store.verify("odd", voices(1, 1), threshold=0.0)
+    usual = store.verify("m1", voices(1, 1)).answer
+    assert not any(each.startswith("enrolment") for each in usual.unlike)
+
+
 def test_silence_has_no_answer(tmp_path, store, calibrated):
     store.set_system(calibrated)
     write_audio(tmp_path / "silent.wav", np.zeros(16_000, np.float32), 16_000)
