@@ -86,6 +86,7 @@ KINDS = {
     "affine transform": Kind("speakergmm.subspace.embedding_transforms:AffineTransform"),
     "nuisance projection": Kind("speakergmm.subspace.embedding_transforms:NuisanceProjection"),
     "length normalisation": Kind("speakergmm.subspace.embedding_transforms:LengthNormalisation"),
+    "PLDA model": Kind("speakergmm.subspace.plda_model:Plda"),
     "training checkpoint": Kind(""),
 }
 """Kinds of files by their name in the header."""

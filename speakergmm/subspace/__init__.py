@@ -27,5 +27,10 @@ if TYPE_CHECKING:
     from speakergmm.subspace.embedding_transforms import NuisanceProjection as NuisanceProjection
     from speakergmm.subspace.embedding_transforms import cosine_scores as cosine_scores
     from speakergmm.subspace.labelled_embeddings import EmbeddingWarning as EmbeddingWarning
+    from speakergmm.subspace.plda_expectation import plda_log_likelihood as plda_log_likelihood
+    from speakergmm.subspace.plda_model import Plda as Plda
+    from speakergmm.subspace.plda_model import PldaScoringOptions as PldaScoringOptions
+    from speakergmm.subspace.plda_training import PldaOptions as PldaOptions
+    from speakergmm.subspace.plda_training import fit_plda as fit_plda
 
 __getattr__, __dir__ = lazy_names(__name__)

@@ -54,7 +54,9 @@ from speakergmm.subspace import (
     AffineTransform,
     LengthNormalisation,
     NuisanceProjection,
+    Plda,
     fit_nuisance_projection,
+    fit_plda,
     fit_whitening,
 )
 
@@ -320,6 +322,10 @@ def _fit_phones(path: Path, callback: Callable[..., None] | None) -> Any:
     ).models
 
 
+def _fit_plda(path: Path, callback: Callable[..., None] | None) -> Any:
+    return fit_plda(X, NAMES, max_iter=3, tol=0.0, run=_run(path, callback)).model
+
+
 def _language(name: str) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
         train_ngram(SENTENCES, order=2).write_arpa(folder / name)
@@ -400,6 +406,12 @@ KINDS = {
         lambda path: LengthNormalisation.load(path).transform(X).tobytes(),
         400,
     ),
+    "PLDA model": Kept(
+        _record(lambda: fit_plda(X, NAMES, max_iter=1).model, "plda"),
+        lambda path: Plda.load(path).score(X, X).tobytes(),
+        400,
+    ),
+    "checkpoint of PLDA": _checkpoint(_fit_plda),
     "speaker store": Kept(_store, _use_store, 500, 0.1),
     "feature store index": Kept(_index, _use_features, 500),
     "feature store shard": Kept(_shard, _use_features, 400),
