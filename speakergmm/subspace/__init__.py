@@ -8,6 +8,7 @@ from speakergmm.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from speakergmm.subspace.background_binding import mixture_digest as mixture_digest
     from speakergmm.subspace.discriminant_analysis import DiscriminantOptions as DiscriminantOptions
     from speakergmm.subspace.discriminant_analysis import NuisanceOptions as NuisanceOptions
     from speakergmm.subspace.discriminant_analysis import WhiteningOptions as WhiteningOptions
@@ -26,11 +27,25 @@ if TYPE_CHECKING:
     from speakergmm.subspace.embedding_transforms import LengthNormalisation as LengthNormalisation
     from speakergmm.subspace.embedding_transforms import NuisanceProjection as NuisanceProjection
     from speakergmm.subspace.embedding_transforms import cosine_scores as cosine_scores
+    from speakergmm.subspace.factor_options import (
+        JointFactorOptions as JointFactorOptions,
+    )
+    from speakergmm.subspace.factor_options import (
+        SessionVariabilityOptions as SessionVariabilityOptions,
+    )
+    from speakergmm.subspace.factor_options import (
+        TotalVariabilityOptions as TotalVariabilityOptions,
+    )
+    from speakergmm.subspace.factors import Factors as Factors
     from speakergmm.subspace.labelled_embeddings import EmbeddingWarning as EmbeddingWarning
     from speakergmm.subspace.plda_expectation import plda_log_likelihood as plda_log_likelihood
     from speakergmm.subspace.plda_model import Plda as Plda
     from speakergmm.subspace.plda_model import PldaScoringOptions as PldaScoringOptions
     from speakergmm.subspace.plda_training import PldaOptions as PldaOptions
     from speakergmm.subspace.plda_training import fit_plda as fit_plda
+    from speakergmm.subspace.total_variability import TotalVariability as TotalVariability
+    from speakergmm.subspace.total_variability import (
+        fit_total_variability as fit_total_variability,
+    )
 
 __getattr__, __dir__ = lazy_names(__name__)
