@@ -32,7 +32,7 @@ class TrainUbm(CorpusCommand):
     corpus: options.CorpusOrStoreArgument
     output: options.ModelOutput
     background: BackgroundOptions = options_of(
-        BackgroundOptions, "n_components", "features", "augmentation", "max_iter"
+        BackgroundOptions, "n_components", "features", "augmentation", "feature_mapping", "max_iter"
     )
     seed: options.Seed = 0
     context: RunContext = options_of(RunContext, *TRAINING_CONTEXT)
@@ -62,7 +62,11 @@ class TrainUbm(CorpusCommand):
 def _conditions(background: BackgroundModel) -> str:
     """Return in how many conditions the recordings were used, if in several."""
     used = background.augmentation
-    return "" if used is None else f" in {counted(len(used.conditions), 'condition')}"
+    if used is None:
+        return ""
+    mapping = background.mapping
+    mapped = "" if mapping is None else f", mapped to {mapping.reference_name}"
+    return f" in {counted(len(used.conditions), 'condition')}{mapped}"
 
 
 def _end_of_training(facts: dict[str, Any]) -> str:

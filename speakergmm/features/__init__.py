@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from speakergmm.features.framing import padded as padded
     from speakergmm.features.framing import window as window
     from speakergmm.features.grid import FrameGrid as FrameGrid
+    from speakergmm.features.held_blocks import HeldBlocks as HeldBlocks
     from speakergmm.features.multi_condition import AugmentedRecording as AugmentedRecording
     from speakergmm.features.multi_condition import (
         augmented_recordings as augmented_recordings,

@@ -9,7 +9,7 @@ import numpy as np
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features.config import FeatureConfig
 from speakergmm.features.feature_matrix import Features
-from speakergmm.features.held_spectra import HeldSpectra
+from speakergmm.features.held_blocks import HeldBlocks
 from speakergmm.features.pipeline import Pipeline
 from speakergmm.features.sample_blocks import Audio, SampleBlocks
 from speakergmm.features.spectra import Spectra, SpectralAnalysis
@@ -165,7 +165,8 @@ class FeatureExtractor:
                 blocks.name, lambda: self._analysis.spectra(blocks()), block_frames
             )
             return
-        with contextlib.closing(HeldSpectra(self._analysis, blocks)) as spectra:
+        begun = HeldBlocks(lambda: self._analysis.spectra(blocks()))
+        with contextlib.closing(begun) as spectra:
             yield from self._features(blocks.name, spectra, block_frames)
 
     def _features(

@@ -68,6 +68,8 @@ if TYPE_CHECKING:
     from speakergmm.speakers.enrolment_sessions import collect_sessions as collect_sessions
     from speakergmm.speakers.enrolment_sessions import enroll_sessions as enroll_sessions
     from speakergmm.speakers.extraction import MINIMUM_SPEECH_SECONDS as MINIMUM_SPEECH_SECONDS
+    from speakergmm.speakers.feature_mapping import FeatureMapping as FeatureMapping
+    from speakergmm.speakers.feature_mapping import fit_feature_mapping as fit_feature_mapping
     from speakergmm.speakers.identification_experiment import ScoreMatrix as ScoreMatrix
     from speakergmm.speakers.identification_experiment import (
         run_identification as run_identification,

@@ -1,13 +1,13 @@
 """The background model: a mixture trained on the speech of many speakers, with its features."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
 from speakergmm import records
-from speakergmm.checkpoints import short_digest
+from speakergmm.checkpoints import kept_checkpoint, short_digest
 from speakergmm.corpora import AnyPath, CorpusLike, is_path
 from speakergmm.corpora.augmentation import AugmentationOptions, as_augmentation
 from speakergmm.engine import Engine, EngineLike
@@ -19,6 +19,7 @@ from speakergmm.features import (
     FeatureConfig,
     FeatureStore,
     as_feature_config,
+    as_feature_store,
     cached_extractor,
 )
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
@@ -26,6 +27,12 @@ from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.ranges import wrong_type
 from speakergmm.run_context import RunContext
+from speakergmm.speakers.extraction import SpeechStream
+from speakergmm.speakers.feature_mapping import (
+    FeatureMapping,
+    check_conditions,
+    fit_feature_mapping,
+)
 from speakergmm.speakers.mixture_training_options import BackgroundOptions
 from speakergmm.speakers.speech_store import SpeechOfCorpus, speech_of
 
@@ -49,11 +56,15 @@ class BackgroundModel(records.Filed):
     augmentation : AugmentationOptions, optional
         Conditions in each of which the recordings of the training were used, and those of speakers
         are to be; without talkers, whose recordings are not stored. None for as they are.
+    mapping : FeatureMapping, optional
+        By which the frames of every recording are mapped before they meet the mixture; see
+        `speech`. None to use them as they are.
 
     Raises
     ------
     IncompatibleModelError
-        If mixture and features have different numbers of features.
+        If mixture and features have different numbers of features, or the mapping is that of
+        another background model.
     """
 
     file_kind: ClassVar[str] = "background model"
@@ -62,6 +73,7 @@ class BackgroundModel(records.Filed):
     features: FeatureConfig
     provenance: dict[str, Any] = field(default_factory=dict)
     augmentation: AugmentationOptions | None = None
+    mapping: FeatureMapping | None = None
 
     def __post_init__(self) -> None:
         if self.augmentation is not None:
@@ -74,6 +86,12 @@ class BackgroundModel(records.Filed):
                 f"the mixture has {self.mixture.n_features} features per frame, the feature "
                 f"configuration has {n_features}"
             )
+        if self.mapping is not None and self.mapping.background_digest != self._own_digest:
+            raise IncompatibleModelError(
+                f"the feature mapping is that of background model "
+                f"{self.mapping.background_digest[:12]}, not of {self._own_digest[:12]}; train "
+                "this one with feature_mapping"
+            )
 
     def __repr__(self) -> str:
         return (
@@ -83,10 +101,17 @@ class BackgroundModel(records.Filed):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hexadecimal) of parameters, features and augmentation, if there is any.
+        """SHA-256 (hexadecimal) of parameters and features, augmentation and mapping if any.
 
         They determine all scores.
         """
+        if self.mapping is None:
+            return self._own_digest
+        return records.digest(self._own_digest, self.mapping)
+
+    @cached_property
+    def _own_digest(self) -> str:
+        """Digest without the mapping, which belongs to it."""
         versions = [] if self.augmentation is None else [self.augmentation.to_dict()]
         return records.digest(self.file_kind, self.features.digest, self.mixture, *versions)
 
@@ -96,6 +121,25 @@ class BackgroundModel(records.Filed):
         if self.augmentation is None:
             return 1
         return len({"clean", *self.augmentation.conditions})
+
+    def speech(
+        self, recordings: Sequence[Any], options: Mapping[str, Any] | None = None
+    ) -> SpeechStream:
+        """Return the frames of speech of recordings as the mixture is to be used on them.
+
+        Parameters
+        ----------
+        recordings : sequence of path, array, iterator of arrays, StoredRecording or GivenSamples
+        options : mapping of str to object, optional
+            Keywords of `FeatureExtractor.stream`, such as ``sample_rate``.
+
+        Returns
+        -------
+        SpeechStream
+            Iterable over blocks of `WeightedFrames`, mapped if the model has a mapping, which takes
+            each recording for one condition.
+        """
+        return SpeechStream(self.features, recordings, options or {}, self.mapping)
 
     @classmethod
     def train(
@@ -121,7 +165,8 @@ class BackgroundModel(records.Filed):
             all cores. It changes nothing but the time.
         run : RunContext, optional
             ``strict``, ``on_skip`` and ``progress`` are used while features are extracted, and
-            ``callback`` and ``checkpoint`` by `speakergmm.mixtures.fit_mixture`.
+            ``callback`` and ``checkpoint`` by `speakergmm.mixtures.fit_mixture`; the checkpoint
+            stays until the feature mapping is trained, too.
         **changes
             Fields of `BackgroundOptions`, in place of those of `options`, such as ``features``,
             ``n_components``, ``seed``, ``max_iter``, ``tol``, ``variance_floor``.
@@ -135,7 +180,8 @@ class BackgroundModel(records.Filed):
         InsufficientDataError
             If no recording is usable, or there are fewer frames of speech than components.
         InvalidInputError
-            If an option is out of range.
+            If an option is out of range, or there is to be a feature mapping of recordings that are
+            not in several conditions.
         AudioError, InsufficientDataError
             With ``run.strict``, if a recording cannot be used.
         IncompatibleModelError
@@ -162,9 +208,18 @@ class BackgroundModel(records.Filed):
         options = BackgroundOptions.of(options, changes)
         run, engine = RunContext.checked(run), Engine.of(engine)
         augmentation = as_augmentation(options.augmentation)
-        with speech_of(
-            corpus, options.features, augmentation=augmentation, engine=engine, run=run
-        ) as speech:
+        store = as_feature_store(corpus)
+        _check_mapping(options, augmentation, store)
+        with (
+            kept_checkpoint(run) as run,
+            speech_of(
+                corpus if store is None else store,
+                options.features,
+                augmentation=augmentation,
+                engine=engine,
+                run=run,
+            ) as speech,
+        ):
             config, facts, augmentation = speech.store.config, speech.facts(), speech.augmentation
             _check_speech(speech, facts, options.n_components)
             # Expectation-maximisation.
@@ -172,16 +227,17 @@ class BackgroundModel(records.Filed):
                 corpus=short_digest(facts["corpus_sha256"]), features=config.to_dict()
             )
             result = fit_mixture(speech.store.speech, options, engine=engine, run=run)
-        provenance = {
-            "created": utc_now(),
-            "software": software_versions(),
-            "seed": options.seed,
-            "training": _plain_options(options),
-            **facts,
-            "convergence": str(result.convergence),
-            "history": [float(value) for value in result.objectives],
-        }
-        return cls(result.model, config, provenance, augmentation)
+            provenance = {
+                "created": utc_now(),
+                "software": software_versions(),
+                "seed": options.seed,
+                "training": _plain_options(options),
+                **facts,
+                "convergence": str(result.convergence),
+                "history": [float(value) for value in result.objectives],
+            }
+            model = cls(result.model, config, provenance, augmentation)
+            return _with_mapping(model, speech.store, options, engine)
 
     def info(self) -> dict[str, Any]:
         """Return a description of the model as JSON can hold it."""
@@ -193,6 +249,7 @@ class BackgroundModel(records.Filed):
             "features": self.features.to_dict(),
             "features_digest": self.features.digest,
             "augmentation": None if self.augmentation is None else self.augmentation.to_dict(),
+            "mapping": None if self.mapping is None else self.mapping.info(),
             "provenance": self.provenance,
         }
 
@@ -230,6 +287,37 @@ def _plain_options(options: BackgroundOptions) -> dict[str, Any]:
         for name, value in values.items()
         if name not in ("features", "n_components", "seed", "update", "augmentation")
     }
+
+
+def _check_mapping(
+    options: BackgroundOptions,
+    augmentation: AugmentationOptions | None,
+    store: FeatureStore | None,
+) -> None:
+    """Raise an error, before anything is read, if there is nothing that could be mapped."""
+    if options.feature_mapping == "none":
+        return
+    if augmentation is None and store is not None:
+        augmentation = store.augmentation
+    conditions = ("clean",) if augmentation is None else tuple(augmentation.conditions)
+    check_conditions(conditions, options.feature_mapping)
+
+
+def _with_mapping(
+    model: BackgroundModel, store: FeatureStore, options: BackgroundOptions, engine: Engine
+) -> BackgroundModel:
+    """Return a background model with the feature mapping that is asked for."""
+    if options.feature_mapping == "none":
+        return model
+    mapping = fit_feature_mapping(
+        model.mixture,
+        store,
+        background_digest=model.digest,
+        reference=options.feature_mapping,
+        precision=options.precision,
+        engine=engine,
+    )
+    return replace(model, mapping=mapping)
 
 
 def _check_speech(speech: SpeechOfCorpus, facts: Mapping[str, Any], n_components: int) -> None:

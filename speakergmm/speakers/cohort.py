@@ -21,7 +21,6 @@ from speakergmm.speakers.backends import Backend, Terms, TrialScorer
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.enrolment import SessionStatistics, collect_statistics
 from speakergmm.speakers.extraction import (
-    SpeechStream,
     map_grouped_recordings,
     opened_store,
     recording_of,
@@ -314,9 +313,7 @@ class _CohortWork:
 
     def keep_frames(self, utterance: Utterance) -> WeightedFrames:
         """Return frames of speech of a recording, evenly spaced."""
-        speech = SpeechStream(
-            self.background.features, [recording_of(utterance)], segment_of(utterance)
-        )
+        speech = self.background.speech([recording_of(utterance)], segment_of(utterance))
         blocks = list(speech)
         speech.check()
         values = np.concatenate([block.values for block in blocks])

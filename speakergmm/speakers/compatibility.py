@@ -4,6 +4,7 @@ import numpy as np
 
 from speakergmm.errors import IncompatibleModelError
 from speakergmm.features import FeatureConfig, check_same_features, describe_difference
+from speakergmm.records import digest
 from speakergmm.speakers.background import BackgroundModel
 
 
@@ -53,6 +54,10 @@ def check_background(found: BackgroundModel, wanted: BackgroundModel, *, what: s
     else:
         own, other = mine.record_parts(), theirs.record_parts()
         differences += [name for name in own if not np.array_equal(own[name], other[name])]
+    if found.augmentation != wanted.augmentation:
+        differences.append("augmentation")
+    if digest(found.mapping) != digest(wanted.mapping):
+        differences.append("feature mapping")
     raise IncompatibleModelError(
         f"{what}: made with background model {found.digest[:12]}, not {wanted.digest[:12]}; they "
         f"differ in: {', '.join(differences)} (its own first)"

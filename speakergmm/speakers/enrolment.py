@@ -120,7 +120,7 @@ def collect_statistics(
     augmented = augmented and background.augmentation is not None
     if augmented and isinstance(audio, Iterator):
         audio = joined_blocks(audio)  # which are read once for each condition
-    speech = SpeechStream(background.features, [audio], segment)
+    speech = background.speech([audio], segment)
     total = sum_speech(background.mixture, speech, second_order=second_order)
     speech.check()
     for version in _further_versions(background, audio, segment) if augmented else ():
@@ -148,7 +148,7 @@ def _further_versions(
         source, background.augmentation, rate, **segment
     ):
         if condition != "clean":
-            yield SpeechStream(background.features, [version], {"sample_rate": rate})
+            yield background.speech([version], {"sample_rate": rate})
 
 
 def sum_speech(

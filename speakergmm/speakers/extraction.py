@@ -11,7 +11,6 @@ from speakergmm.engine import ONE_WORKER, Engine
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import (
     FeatureConfig,
-    FeatureExtractor,
     Features,
     FeatureStore,
     StoredRecording,
@@ -24,6 +23,7 @@ from speakergmm.features import (
 )
 from speakergmm.ranges import wrong_type
 from speakergmm.run_context import RunContext
+from speakergmm.speakers.feature_mapping import FeatureMapping
 from speakergmm.speakers.recording_arguments import GivenFile, GivenSamples, sound_of
 
 Result = TypeVar("Result")
@@ -169,6 +169,8 @@ class SpeechStream:
         store.
     stream_options : mapping of str to object, optional
         Further keywords of `FeatureExtractor.stream`.
+    mapping : FeatureMapping, optional
+        By which the frames of each recording are mapped.
 
     Attributes
     ----------
@@ -181,26 +183,29 @@ class SpeechStream:
     config: FeatureConfig
     recordings: Sequence[Any]
     stream_options: Mapping[str, Any] = field(default_factory=dict)
+    mapping: FeatureMapping | None = None
     seconds: float = field(default=0.0, init=False)
     speech_seconds: float = field(default=0.0, init=False)
     n_frames: int = field(default=0, init=False)
 
     def __iter__(self) -> Iterator[WeightedFrames]:
-        extractor = cached_extractor(self.config)
         for recording in self.recordings:
-            for block in (
-                stored_blocks(recording)
-                if isinstance(recording, StoredRecording)
-                else self._stream(extractor, recording)
-            ):
-                self.seconds += block.duration
-                self.speech_seconds += block.speech_seconds
-                frames = block.speech_frames
-                self.n_frames += len(frames.values)
-                yield frames
+            frames = self._speech(recording)
+            yield from frames if self.mapping is None else self.mapping.mapped(frames)
 
-    def _stream(self, extractor: FeatureExtractor, recording: Any) -> Iterator[Features]:
+    def _speech(self, recording: Any) -> Iterator[WeightedFrames]:
+        """Yield the speech of a recording as it is, and count it."""
+        extracted = not isinstance(recording, StoredRecording)
+        for block in self._stream(recording) if extracted else stored_blocks(recording):
+            self.seconds += block.duration
+            self.speech_seconds += block.speech_seconds
+            frames = block.speech_frames
+            self.n_frames += len(frames.values)
+            yield frames
+
+    def _stream(self, recording: Any) -> Iterator[Features]:
         """Return an iterator over the features of a recording that is extracted."""
+        extractor = cached_extractor(self.config)
         options = {"block_frames": _BLOCK_FRAMES, **self.stream_options}
         if isinstance(recording, GivenSamples):
             recording, rate = sound_of(recording)

@@ -21,7 +21,7 @@ from speakergmm.mixtures.mixture_options import (
     MaximumLikelihoodOptions,
     MixtureOptions,
 )
-from speakergmm.options import anything, nested, whole
+from speakergmm.options import anything, nested, one_of, whole
 
 if TYPE_CHECKING:
     from speakergmm.features import FeatureConfig
@@ -30,6 +30,10 @@ _FEATURES_HELP = (
     f"Preset of features ({', '.join(PRESETS)}), or a TOML or JSON file that changes the one that "
     "its key 'preset' names (default: speaker, or the features of a feature store)."
 )
+
+
+MAPPING_REFERENCES = ("background", "clean")
+"""Conditions that feature mapping can map frames to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,10 @@ class BackgroundOptions(MixtureOptions):
         Conditions in each of which every recording is used, such as "default", see
         `speakergmm.corpora.augmentation.as_augmentation`; by default as it is, or as a feature
         store has it.
+    feature_mapping : {"none", "background", "clean"}
+        Map the frames of every recording, of speakers and tests, from its most likely condition to
+        that of the background model, which is that of all conditions, or to the clean one; see
+        `speakergmm.speakers.FeatureMapping`. Needs recordings in several conditions.
     init, max_iter, tol, seed, precision, update
         As in `speakergmm.mixtures.MixtureOptions`.
 
@@ -61,6 +69,12 @@ class BackgroundOptions(MixtureOptions):
     )
     n_components: int = whole(64, "Number of Gaussians of the mixture.")
     augmentation: AnyAugmentation = augmentation_option()
+    feature_mapping: str = one_of(
+        "none",
+        ("none", *MAPPING_REFERENCES),
+        "Map frames from the most likely condition of their recording to that of all speech "
+        "(background) or of clean speech (clean); needs --augment.",
+    )
 
     def __post_init__(self) -> None:
         """Check the options."""

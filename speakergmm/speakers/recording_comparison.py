@@ -11,7 +11,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.speakers.backends import stack_terms
 from speakergmm.speakers.calibration.decisions import verbal_scale
 from speakergmm.speakers.enrolment import SessionStatistics, collect_statistics
-from speakergmm.speakers.extraction import SpeechStream, recording_of, whole_recordings
+from speakergmm.speakers.extraction import recording_of, whole_recordings
 from speakergmm.speakers.recording_arguments import (
     AnyRecording,
     GivenSamples,
@@ -176,7 +176,7 @@ def _direction(
     """Return the answer to the claim that the speaker of one recording speaks in another."""
     sessions = [enrolled.statistics.statistics]
     terms = stack_terms(system.backend, [system.backend.enroll(sessions, name=names[0])])
-    stream = SpeechStream(system.background.features, [recording_of(tested.utterance)])
+    stream = system.background.speech([recording_of(tested.utterance)])
     speech = MeasuredSpeech(stream, system.background.mixture)
     scores, _ = system.scorer((names[0],), terms).score_blocks(speech, top_c=top_c)
     measures = measures_of_trial(

@@ -39,7 +39,6 @@ from speakergmm.speakers.calibration.score_calibration import check_disjoint_spe
 from speakergmm.speakers.compatibility import check_background, check_features
 from speakergmm.speakers.connection import StoreConnection
 from speakergmm.speakers.extraction import (
-    SpeechStream,
     opened_store,
     recording_of,
     whole_recordings,
@@ -712,7 +711,7 @@ class SpeakerStore:
         """Score recordings of one person together."""
         store = opened_store(feature_store, self.background.features)
         utterances = whole_recordings(paths, store)
-        stream = SpeechStream(self.background.features, [recording_of(each) for each in utterances])
+        stream = self.background.speech([recording_of(each) for each in utterances])
         speech = MeasuredSpeech(stream, self.background.mixture)
         calibration = self.system.calibration
         measured = calibration is not None and bool(calibration.measure_names)

@@ -18,7 +18,7 @@ from speakergmm.features import augmented_recordings
 from speakergmm.run_context import OnSkip, SkippedRecording
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.calibration.score_calibration import Calibration
-from speakergmm.speakers.extraction import SpeechStream, recording_of
+from speakergmm.speakers.extraction import recording_of
 from speakergmm.speakers.normalised_scorer import NormalisedScorer
 from speakergmm.speakers.statistics_archive import StatisticsArchive, recording_name
 from speakergmm.speakers.trial_measures import (
@@ -166,7 +166,7 @@ class ScoreClaims:
         kept: Any = slice(None) if few else places
         found = []
         for audio, options, source in self._audio(utterance):
-            stream = SpeechStream(self.background.features, [audio], options)
+            stream = self.background.speech([audio], options)
             speech = MeasuredSpeech(stream, self.background.mixture)
             blocks = stream if self.enrolled is None else speech
             scores, _ = scorer.score_blocks(blocks, top_c=self.top_c)

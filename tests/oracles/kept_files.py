@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ from speakergmm.speakers import (
     Calibration,
     CalibrationTrials,
     Cohort,
+    FeatureMapping,
     NormalisationOptions,
     SpeakerStore,
     SpeakerSystem,
@@ -113,13 +114,16 @@ def _estimator(
 def _background() -> BackgroundModel:
     means = np.random.default_rng(1).normal(size=(2, 60))
     mixture = DiagonalMixture(np.full(2, 0.5), means, np.ones((2, 60)))
-    return BackgroundModel(mixture, FEATURES, {"created": "today"})
+    plain = BackgroundModel(mixture, FEATURES, {"created": "today"})
+    moved = DiagonalMixture(np.full(2, 0.5), means + 1.0, np.full((2, 60), 2.0))
+    mapping = FeatureMapping(plain.digest, ("clean", "noise"), (mixture, moved), mixture)
+    return replace(plain, mapping=mapping)
 
 
 def _use_background(path: Path) -> Any:
     found = BackgroundModel.load(path)
     score = float(found.mixture.log_likelihood(np.ones((2, 60))).sum())
-    return found.digest, found.provenance, repr(found.features), score
+    return found.digest, found.provenance, repr(found.features), repr(found.mapping), score
 
 
 def _archive() -> StatisticsArchive:

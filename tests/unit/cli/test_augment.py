@@ -33,8 +33,18 @@ def test_commands_take_conditions(corpus, tmp_path, speakergmm):
     assert done.code == 0, done.err
     assert done.json["augmentation"] == {"conditions": ["clean", "noise"], "seed": 0}
     from_store = speakergmm("train-ubm", store, "-o", model, "--components", 2)
-    assert "of 3 recordings in 2 conditions" in from_store.out
+    assert "of 3 recordings in 2 conditions, " in from_store.out
     assert done.json["digest"][:12] in from_store.out
+    mapping = ("--feature-mapping", "clean")
+    mapped = speakergmm("train-ubm", store, "-o", model, "--components", 2, *mapping)
+    assert "of 3 recordings in 2 conditions, mapped to clean, " in mapped.out
+    alone = speakergmm("train-ubm", listed, *more, "-o", model, *mapping)
+    assert (alone.code, alone.err.strip()) == (
+        2,
+        "speakergmm: feature mapping needs recordings in several conditions, found them as they "
+        "are alone; give augmentation='default' (train-ubm --augment default), or a feature store "
+        "that was extracted with it",
+    )
     again = speakergmm("extract", listed, *more, "-o", store)
     assert again.json["n_others"] == 0
     shown = speakergmm("info", model)

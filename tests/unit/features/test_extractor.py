@@ -439,7 +439,7 @@ def test_what_is_no_configuration_is_answered_by_the_right_call(given):
 def test_streams_are_read_and_analysed_once_and_give_the_same(
     tmp_path, monkeypatch, variant, most_bytes
 ):
-    monkeypatch.setattr("speakergmm.features.held_spectra._MOST_BYTES", most_bytes)
+    monkeypatch.setattr("speakergmm.features.held_blocks._MOST_BYTES", most_bytes)
     extractor = FeatureExtractor(VARIANTS[variant])
     write_audio(tmp_path / "a.wav", speech_like(45.0), RATE)
     whole = extractor.extract(tmp_path / "a.wav")
