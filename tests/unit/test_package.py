@@ -89,7 +89,8 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def classes_of_errors():
-    """Yield the public exceptions and warnings that modules of the package define."""
+    """List the public exceptions and warnings that modules of the package define."""
+    found = []
     for path in sorted(ROOT.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         for node in ast.parse(text).body:
@@ -98,10 +99,14 @@ def classes_of_errors():
                 named = [ast.unparse(base) for base in node.bases]
                 # What ends a command, and is caught by nobody, derives from BaseException.
                 if any(re.search("(Error|Warning|^Exception)$", base) for base in named):
-                    yield module.removesuffix(".__init__"), node.name
+                    found.append((module.removesuffix(".__init__"), node.name))
+    return found
 
 
-@pytest.mark.parametrize(("module", "name"), list(classes_of_errors()))
+ERRORS = classes_of_errors()
+
+
+@pytest.mark.parametrize(("module", "name"), ERRORS)
 def test_every_error_and_warning_can_be_caught_by_its_name_at_the_top(module, name):
     assert name in speakergmm.__all__
     assert getattr(speakergmm, name) is getattr(importlib.import_module(module), name)
@@ -118,7 +123,7 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize("name", sorted({name for _, name in classes_of_errors()}))
+@pytest.mark.parametrize("name", sorted({name for _, name in ERRORS}))
 def test_errors_and_warnings_cross_processes_unchanged(name):
     """With their message and what is attached to them, as a worker raises them."""
     kind = getattr(speakergmm, name)
@@ -130,9 +135,8 @@ def test_errors_and_warnings_cross_processes_unchanged(name):
     assert vars(found) | {"more": "attached"} == vars(error)
 
 
-@pytest.mark.slow
 def test_errors_have_one_base_and_warnings_are_warnings():
-    for _, name in classes_of_errors():
+    for _, name in ERRORS:
         kind = getattr(speakergmm, name)
         assert issubclass(kind, UserWarning if name.endswith("Warning") else SpeakerGmmError), name
 

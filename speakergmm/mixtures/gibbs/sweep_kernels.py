@@ -231,6 +231,14 @@ def factorise(factor: Array, full: bool) -> float:
 
 
 @compiled(at_first_call=True)
+def _copy(rows: Array, into: Array) -> None:
+    """Write rows into the first rows of an array, whose own assignment takes seconds to compile."""
+    for row in range(rows.shape[0]):
+        for d in range(rows.shape[1]):
+            into[row, d] = rows[row, d]
+
+
+@compiled(at_first_call=True)
 def rebuild(
     X: Array, labels: Labels, first: int, stop: int, clusters: Clusters, prior: Prior
 ) -> None:
@@ -241,7 +249,7 @@ def rebuild(
     for k in range(first, stop):
         counts[k] = 0
         means[k] = 0.0
-        factors[k, : len(scale)] = scale
+        _copy(scale, factors[k])
     for i in range(len(X)):
         k = labels[i]
         if first <= k < stop:
@@ -341,7 +349,7 @@ def sweep(
             # recompute the cluster from its other frames.
             labels[i] = -1
             rebuild(X, labels, own, own + 1, clusters, prior)
-            own = -1
+            own = labels[i]
             weigh_clusters(x, own, n_clusters, log_new, clusters, prior, log_weights, changes, work)
         # Draw a cluster; nothing changes if it is the present one, or a new one for a frame that is
         # alone already.
@@ -354,18 +362,22 @@ def sweep(
         if chosen == n_clusters:
             n_clusters += 1
             counts[chosen] = 0
-            means[chosen] = mean
-            factors[chosen] = factor
+            for d in range(n_features):
+                means[chosen, d] = mean[d]
+            _copy(factor, factors[chosen])
             log_determinants[chosen] = log_determinant
-            changes[chosen] = log_change(x, mean, factor, full, tables[RATIO, 0], np.inf, work)
+            changes[chosen] = log_change(
+                x, means[chosen], factors[chosen], full, tables[RATIO, 0], np.inf, work
+            )
         move(x, chosen, 1.0, changes[chosen], clusters, prior, work)
         if alone:
             # The old cluster is empty now: the last cluster takes its place.
             n_clusters -= 1
             if own != n_clusters:
                 counts[own] = counts[n_clusters]
-                means[own] = means[n_clusters]
-                factors[own] = factors[n_clusters]
+                for d in range(n_features):
+                    means[own, d] = means[n_clusters, d]
+                _copy(factors[n_clusters], factors[own])
                 log_determinants[own] = log_determinants[n_clusters]
                 for j in range(len(labels)):
                     if labels[j] == n_clusters:
