@@ -35,12 +35,22 @@ def answer_lines(
     return lines
 
 
-def promise_lines(promise: Promise) -> tuple[str, str]:
-    """Return the error rates of decisions in words, and the trials that they were measured on."""
+def promise_lines(promise: Promise) -> tuple[str, ...]:
+    """Return the error rates of decisions in words, their trials, and the worst groups of these."""
     return (
         f"decisions like this: {_rates('false accepts', promise.p_fa, promise.p_fa_interval)}, "
         f"{_rates('misses', promise.p_miss, promise.p_miss_interval)}",
         f"measured on {trials_in_words(promise.n_nontarget, promise.n_target, promise.n_speakers)}",
+        *worst_lines(promise),
+    )
+
+
+def worst_lines(promise: Promise) -> tuple[str, ...]:
+    """Return the groups of trials with most errors, and whether the promise holds for them."""
+    return tuple(
+        f"most {each.kind}: {each.name}, {each.in_words()}"
+        + ("" if promise.holds_for(each) else ", beyond the range")
+        for each in promise.worst
     )
 
 

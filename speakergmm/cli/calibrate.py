@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from speakergmm import corpora, speakers
 from speakergmm.cli import shared_options as options
-from speakergmm.cli.answers import trials_in_words
+from speakergmm.cli.answers import trials_in_words, worst_lines
 from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
 from speakergmm.cli.engine_options import EngineCommand
 from speakergmm.cli.output_checks import check_output
@@ -146,9 +146,25 @@ class Calibrate(EngineCommand, AnsweringCommand):
 def _promise(calibration: speakers.Calibration, rate: float) -> dict[str, Any]:
     """Return what the calibration promises at a false-accept rate, or why it does not."""
     try:
-        return {"target_far": rate, **calibration.promise(target_far=rate).to_dict()}
+        promise = calibration.promise(target_far=rate)
     except SpeakerGmmError as refusal:
         return {"target_far": rate, "refused": str(refusal)}
+    evidence = calibration.evidence
+    groups = {
+        column.name: {
+            group: asdict(found)
+            for group, found in speakers.rates_by_group(
+                evidence, promise.threshold, column.name
+            ).items()
+        }
+        for column in evidence.columns
+    }
+    return {
+        "target_far": rate,
+        **promise.to_dict(),
+        "groups": groups,
+        "in_words": list(worst_lines(promise)),
+    }
 
 
 def _in_words(
@@ -171,8 +187,9 @@ def _in_words(
             right=(0, 1),
         )
     for each in rates:
-        if "refused" in each:
-            yield f"--target-far {each['target_far']:g}: refused: {each['refused']}"
+        lines = each["in_words"] if "refused" not in each else [f"refused: {each['refused']}"]
+        for line in lines:
+            yield f"--target-far {each['target_far']:g}: {line}"
 
 
 def _row(found: dict[str, Any]) -> tuple[str, str, str, str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speakergmm import metrics, reports
 from speakergmm.cli.command_options import argument, command, option, options_of
-from speakergmm.cli.printing import print_note
+from speakergmm.cli.printing import Table, print_note
 from speakergmm.cli.reporting_command import ReportingCommand
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.metrics import EvaluationOptions
@@ -60,6 +60,7 @@ class Evaluate(ReportingCommand):
             environment,
             evaluation_table,
             read_settings,
+            worst_in_words,
         )
 
         self.check_outputs()
@@ -102,13 +103,16 @@ class Evaluate(ReportingCommand):
         if self.settings.n_bootstrap and any(m.interval is None for m in evaluation.metrics):
             print_note("note: an interval is missing where there are too few speakers for it")
         table = evaluation_table(evaluation, title=str(self.scores))
-        tables = [condition_table(g, confidence=evaluation.confidence) for g in groups]
+        by_group: list[Table | str] = []
+        for group in groups:
+            by_group.append(condition_table(group, confidence=evaluation.confidence))
+            by_group += worst_in_words(group)
         document = evaluation.to_dict() | {
             "dev": chosen and asdict(chosen),
             "conditions": {each.condition: each.to_dict() for each in groups},
         }
-        promise = () if chosen is None else _promise(chosen, evaluation)
-        self.answer(document, table, *promise, *tables, *written)
+        promise = () if chosen is None else _promise(chosen, evaluation, groups)
+        self.answer(document, table, *promise, *by_group, *written)
 
     def _chosen(
         self, scores: metrics.Scores, options: EvaluationOptions
@@ -129,11 +133,19 @@ class Evaluate(ReportingCommand):
             raise type(error)(f"{self.dev}: {error} (--force goes on)") from error
 
 
-def _promise(chosen: metrics.DevThreshold, evaluation: metrics.Evaluation) -> tuple[str, str]:
-    """Return the promise of the dev scores, and whether it was kept."""
-    found = evaluation["false_alarm_rate"]
+def _promise(
+    chosen: metrics.DevThreshold,
+    evaluation: metrics.Evaluation,
+    conditions: Sequence[metrics.ConditionEvaluation],
+) -> tuple[str, ...]:
+    """Return the promise of the dev scores, and of all trials and each group whether it held."""
+    parts = [("here", evaluation)] + [
+        (f"where {each.condition} = {group.value}", group.evaluation)
+        for each in conditions
+        for group in each.groups
+        if group.evaluation is not None
+    ]
     words = {None: "not comparable with", True: "inside", False: "outside"}
-    place = words[chosen.holds(found.value)]
     interval = chosen.p_fa_interval
     between = "no interval"
     if interval is not None:
@@ -141,5 +153,9 @@ def _promise(chosen: metrics.DevThreshold, evaluation: metrics.Evaluation) -> tu
     return (
         f"threshold {chosen.threshold:.4f}, chosen on dev for {100 * chosen.target_far:g} % false "
         f"alarms; promised: {between}",
-        f"false alarms here: {found.format_value()}, {place} the promise",
+        *(
+            f"false alarms {where}: {rate.format_value()}, {words[chosen.holds(rate.value)]} the "
+            "promise"
+            for where, rate in ((where, part["false_alarm_rate"]) for where, part in parts)
+        ),
     )

@@ -121,24 +121,31 @@ def evaluation_table(evaluation: metrics.Evaluation, *, title: str) -> Table:
 
 
 def condition_table(found: metrics.ConditionEvaluation, *, confidence: float) -> Table:
-    """Return a table with a row per group, and the worst group in its title."""
-    worst = found.worst
-    title = f"by {found.condition}: no group has enough trials"
-    if worst is not None and worst.evaluation is not None:
-        measure = worst.evaluation[found.metric]
-        between = f" ({measure.format_interval()})" if measure.interval else ""
-        title = f"by {found.condition}: worst is {worst.value}, {measure.format_value()}{between}"
+    """Return a table with a row per group."""
+    title = f"by {found.condition}; misses and false alarms at threshold {found.threshold:.4f}"
+    shown = found.metric, "miss_rate", "false_alarm_rate"
     rows = []
     for group in found.groups:
-        counts = group.value, f"{group.n_target:,}", f"{group.n_nontarget:,}"
-        if group.evaluation is None:
-            rows.append((*counts, "", "too few trials"))
-        else:
-            measure = group.evaluation[found.metric]
-            rows.append((*counts, measure.format_value(), measure.format_interval()))
+        measured = group.evaluation and {each.name: each for each in group.evaluation.metrics}
+        values = ["", "too few trials", "", ""]
+        if measured:
+            main, *rates = (measured.get(name) for name in shown)
+            assert main is not None
+            rest = ["" if each is None else each.format_value() for each in rates]
+            values = [main.format_value(), main.format_interval(), *rest]
+        rows.append((group.value, f"{group.n_target:,}", f"{group.n_nontarget:,}", *values))
     name = "EER" if found.metric == "eer_linear" else "actual DCF"
-    columns = found.condition, "target", "nontarget", name, f"{100 * confidence:g} % interval"
-    return Table(title, columns, rows, right=(1, 2, 3, 4))
+    between = f"{100 * confidence:g} % interval"
+    columns = found.condition, "target", "nontarget", name, between, "misses", "false alarms"
+    return Table(title, columns, rows, right=(1, 2, 3, 4, 5, 6))
+
+
+def worst_in_words(found: metrics.ConditionEvaluation) -> tuple[str, ...]:
+    """Return which groups have most errors at the threshold that all share."""
+    if all(group.evaluation is None for group in found.groups):
+        return (f"by {found.condition}: no group has enough trials",)
+    worst = tuple(f"most {each.kind}: {each.name}, {each.in_words()}" for each in found.worst)
+    return worst or (f"by {found.condition}: no group is clearly worse than the others",)
 
 
 def _sha256(file: Path) -> str:

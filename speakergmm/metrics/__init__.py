@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from speakergmm.metrics.dev_thresholds import choose_threshold as choose_threshold
     from speakergmm.metrics.evaluation_options import BootstrapOptions as BootstrapOptions
     from speakergmm.metrics.evaluation_options import EvaluationOptions as EvaluationOptions
+    from speakergmm.metrics.group_errors import DecidedTrials as DecidedTrials
+    from speakergmm.metrics.group_errors import WorstGroup as WorstGroup
+    from speakergmm.metrics.group_errors import worst_groups as worst_groups
     from speakergmm.metrics.identification import ClosedSetIdentification as ClosedSetIdentification
     from speakergmm.metrics.identification import SpeakerConfusion as SpeakerConfusion
     from speakergmm.metrics.identification import identification_accuracy as identification_accuracy
@@ -89,5 +92,6 @@ if TYPE_CHECKING:
     from speakergmm.metrics.trial_evaluation import Evaluation as Evaluation
     from speakergmm.metrics.trial_evaluation import Metric as Metric
     from speakergmm.metrics.trial_evaluation import evaluate as evaluate
+    from speakergmm.metrics.trial_groups import GroupColumn as GroupColumn
 
 __getattr__, __dir__ = lazy_names(__name__)

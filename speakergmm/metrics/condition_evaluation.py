@@ -1,20 +1,21 @@
 """Error rates by condition: the groups of a further column of the trials, and the worst of them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speakergmm.metrics.evaluation_options import EvaluationOptions
+from speakergmm.metrics.group_errors import (
+    FEWEST_TRIALS,
+    DecidedTrials,
+    WorstGroup,
+    worst_groups,
+)
 from speakergmm.metrics.scores import Scores, check_scores
+from speakergmm.metrics.sorted_trials import SortedTrials
 from speakergmm.metrics.trial_evaluation import Evaluation, evaluate
-
-# Groups with fewer trials of either kind are not measured: an error would be 5 % or more.
-_FEWEST_TRIALS = 20
-# A column of numbers with more distinct values than this is cut at its quantiles.
-_MOST_VALUES, _N_QUANTILES = 8, 4
+from speakergmm.metrics.trial_groups import GroupColumn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,27 +44,30 @@ class ConditionEvaluation:
 
     Attributes
     ----------
-    condition : str
-        Name of the column.
+    column : GroupColumn
+        The groups of all trials.
     groups : tuple of ConditionGroup
         In the order of the values; numbers by size.
     metric : str
-        Name of the metric by which groups are compared: that of the actual detection cost at the
+        Name of the metric of each group that is shown: that of the actual detection cost at the
         first prior for log-likelihood ratios, else the EER.
+    threshold : float
+        Threshold that all groups share.
+    worst : tuple of WorstGroup
+        The groups with the most misses and the most false accepts at that threshold, as far as the
+        trials tell; see `worst_groups`.
     """
 
-    condition: str
+    column: GroupColumn
     groups: tuple[ConditionGroup, ...]
     metric: str
+    threshold: float
+    worst: tuple[WorstGroup, ...]
 
     @property
-    def worst(self) -> ConditionGroup | None:
-        """The group with the highest value of the metric; None if all groups are too small."""
-        measured = [group for group in self.groups if group.evaluation is not None]
-        return max(measured, key=self._value, default=None)
-
-    def _value(self, group: ConditionGroup) -> float:
-        return group.evaluation[self.metric].value if group.evaluation is not None else 0.0
+    def condition(self) -> str:
+        """Name of the column."""
+        return self.column.name
 
     def to_dict(self) -> dict[str, Any]:
         """Return the groups as JSON can hold them."""
@@ -75,8 +79,11 @@ class ConditionEvaluation:
             }
             for group in self.groups
         }
-        worst = self.worst and self.worst.value
-        return {"groups": groups, "worst": worst, "compared_by": self.metric}
+        return {
+            "groups": groups,
+            "worst": [each.to_dict() for each in self.worst],
+            "compared_at": self.threshold if np.isfinite(self.threshold) else None,
+        }
 
 
 def evaluate_by_condition(
@@ -98,6 +105,8 @@ def evaluate_by_condition(
     Returns
     -------
     ConditionEvaluation
+        Groups are compared at one threshold: that of `options` or, if there is none, that of the
+        EER of all trials.
 
     Raises
     ------
@@ -115,44 +124,22 @@ def evaluate_by_condition(
     ... )
     >>> found = evaluate_by_condition(scores, "device")
     >>> [(group.value, group.n_target) for group in found.groups], found.worst
-    ([('phone', 1)], None)
+    ([('phone', 1)], ())
     """
     check_scores(scores, "evaluate_by_condition")
     options = EvaluationOptions.of(options, changes)
+    column = GroupColumn.of(condition, scores.condition(condition))
+    metric = next(iter(options.actual_costs), "eer_linear")
+    threshold = options.threshold
+    if threshold is None:
+        threshold = SortedTrials.of(scores).equal_error_rate().threshold
+    if np.isfinite(threshold):
+        options = EvaluationOptions.of(options, {"threshold": threshold})
     groups = []
-    for value, rows in condition_groups(scores, condition):
+    for value, rows in column.masks():
         counts = int(scores.is_target[rows].sum()), int(scores.is_nontarget[rows].sum())
-        enough = min(counts) >= _FEWEST_TRIALS
+        enough = min(counts) >= FEWEST_TRIALS
         part = evaluate(scores.select(rows), options) if enough else None
         groups.append(ConditionGroup(value, *counts, part))
-    metric = next(iter(options.actual_costs), "eer_linear")
-    return ConditionEvaluation(condition, tuple(groups), metric)
-
-
-def condition_groups(scores: Scores, condition: str) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Yield each value of a condition, or each range of a number, with the mask of its trials."""
-    named = scores.condition(condition)
-    values, place = np.unique(named.astype(str), return_inverse=True)
-    numbers = _as_numbers(values)
-    if numbers is None:
-        for index, value in enumerate(values.tolist()):
-            yield value or "(none)", place == index
-        return
-    if len(values) <= _MOST_VALUES:
-        for index in np.argsort(numbers).tolist():
-            yield str(values[index]), place == index
-        return
-    number = numbers[place]
-    edges = np.unique(np.quantile(number, np.linspace(0, 1, _N_QUANTILES + 1)))
-    quarter = np.clip(np.searchsorted(edges, number, side="right") - 1, 0, len(edges) - 2)
-    for index in range(len(edges) - 1):
-        yield f"{edges[index]:.4g} to {edges[index + 1]:.4g}", quarter == index
-
-
-def _as_numbers(values: NDArray[Any]) -> NDArray[np.float64] | None:
-    """Return texts as finite numbers; None if one of them is none."""
-    try:
-        numbers = values.astype(np.float64)
-    except ValueError:
-        return None
-    return numbers if np.isfinite(numbers).all() else None
+    worst = worst_groups(DecidedTrials.of(scores, threshold), [column])
+    return ConditionEvaluation(column, tuple(groups), metric, threshold, worst)

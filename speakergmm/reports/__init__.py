@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     # Errors of groups of trials
     from speakergmm.reports.condition_groups import errors_by_condition as errors_by_condition
-    from speakergmm.reports.condition_groups import worst_group as worst_group
 
     # Speakers who are taken for one another, or hard to recognise
     from speakergmm.reports.confusions import ConfusionTable as ConfusionTable

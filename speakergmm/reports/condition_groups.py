@@ -1,19 +1,15 @@
-"""Errors by condition at a threshold that all groups share, and the worst group."""
-
-from collections.abc import Iterable
+"""Errors by condition at a threshold that all groups share."""
 
 import numpy as np
 
 from speakergmm.metrics import (
     ConditionEvaluation,
-    ConditionGroup,
     Evaluation,
+    GroupColumn,
     Scores,
     evaluate_by_condition,
 )
 
-# A column of more different names tells single trials apart, not groups.
-_MOST_NAMES = 12
 _N_BOOTSTRAP = 200
 
 
@@ -48,43 +44,5 @@ def errors_by_condition(
             resampling=evaluation.resampling,
         )
         for condition, values in scores.conditions.items()
-        if _distinguishes_groups(values.tolist())
+        if GroupColumn.of(condition, values).tells_groups
     )
-
-
-def worst_group(found: Iterable[ConditionEvaluation]) -> tuple[str, ConditionGroup] | None:
-    """Return the group with the highest mean of both error rates at the shared threshold.
-
-    Parameters
-    ----------
-    found : iterable of ConditionEvaluation
-        Result of `errors_by_condition`.
-
-    Returns
-    -------
-    tuple of str and ConditionGroup, or None
-        Condition and group; None if no group has enough trials.
-    """
-    measured = [
-        (each.condition, group)
-        for each in found
-        for group in each.groups
-        if group.evaluation is not None
-    ]
-    return max(measured, key=lambda each: mean_error(each[1]), default=None)
-
-
-def mean_error(group: ConditionGroup) -> float:
-    """Return the mean of the miss and false-alarm rates at the shared threshold; 0 if unknown."""
-    known = {} if group.evaluation is None else {m.name: m for m in group.evaluation.metrics}
-    return sum(known[name].value for name in ("miss_rate", "false_alarm_rate") if name in known) / 2
-
-
-def _distinguishes_groups(values: list[object]) -> bool:
-    names = set(map(str, values))
-    if len(names) <= _MOST_NAMES:
-        return True
-    try:
-        return bool(np.isfinite([float(name) for name in names]).all())
-    except ValueError:
-        return False

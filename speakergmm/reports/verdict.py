@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from speakergmm.metrics import (
     ConditionEvaluation,
+    DecidedTrials,
     Evaluation,
     Scores,
     calibration_loss,
     cllr,
     min_cllr,
+    worst_groups,
 )
-from speakergmm.reports.condition_groups import mean_error, worst_group
 
 # Calibration loss, in bits, up to which LLRs count as calibrated.
 _SMALL_LOSS = 0.05
@@ -46,7 +47,7 @@ def evaluation_verdict(
     llr : bool, default=False
         Whether the scores are stated as log-likelihood ratios, natural logarithm.
     groups : sequence of ConditionEvaluation
-        Result of `errors_by_condition`, of which the worst are named.
+        Result of `errors_by_condition`, of which the worst are named; see `worst_groups`.
 
     Returns
     -------
@@ -70,7 +71,7 @@ def evaluation_verdict(
         f"{_counted(evaluation.n_speakers, 'speaker')}."
     )
     calibration = _calibration(evaluation, scores) if llr else _UNCALIBRATED
-    found = (_error_rates(evaluation), calibration, *_worst_group(groups), *_limits(evaluation))
+    found = (_error_rates(evaluation), calibration, *_worst(scores, groups), *_limits(evaluation))
     return (measured, *found)
 
 
@@ -156,17 +157,15 @@ def _is_usual_loss(
     return bool(np.mean(np.array(losses) >= loss) > _RARE) if losses else True
 
 
-def _worst_group(groups: Sequence[ConditionEvaluation]) -> tuple[str, ...]:
-    worst = worst_group(groups)
-    if worst is None or not mean_error(worst[1]) or worst[1].evaluation is None:
+def _worst(scores: Scores, groups: Sequence[ConditionEvaluation]) -> tuple[str, ...]:
+    """Return sentences on the worst groups of all conditions, at the threshold that they share."""
+    if not groups:
         return ()
-    condition, group = worst
-    missed, accepted = (worst[1].evaluation[name] for name in ("miss_rate", "false_alarm_rate"))
-    return (
-        f"The worst group is {condition} = {group.value}: at the same threshold "
-        f"{missed.format_value()} of its {_counted(group.n_target, 'target trial')} are missed and "
-        f"{accepted.format_value()} of its {_counted(group.n_nontarget, 'nontarget trial')} "
-        "accepted.",
+    decided = DecidedTrials.of(scores, groups[0].threshold)
+    return tuple(
+        f"The group with the most {each.kind} is {each.name}: at the same threshold "
+        f"{each.in_words()}."
+        for each in worst_groups(decided, [found.column for found in groups])
     )
 
 

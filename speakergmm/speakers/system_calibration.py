@@ -208,12 +208,20 @@ def cohort_trials(system: SpeakerSystem) -> CalibrationTrials:
 
 
 def _joined(parts: Sequence[CalibrationTrials]) -> CalibrationTrials:
+    """Return all trials, without measures; what one part lacks of a column is no group."""
     if len(parts) == 1:
         return parts[0]
+    columns = dict.fromkeys(name for part in parts for name in part.conditions)
     return CalibrationTrials(
         np.concatenate([part.scores for part in parts]),
         np.concatenate([part.is_target for part in parts]),
         np.concatenate([part.model_speakers for part in parts]),
         np.concatenate([part.test_speakers for part in parts]),
+        conditions={
+            name: np.concatenate(
+                [part.conditions.get(name, np.full(len(part), "", object)) for part in parts]
+            )
+            for name in columns
+        },
         n_versions=max(part.n_versions for part in parts),
     )

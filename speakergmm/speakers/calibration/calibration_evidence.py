@@ -4,39 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Self
+from math import isnan
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.metrics import DecidedTrials, GroupColumn
 from speakergmm.ranges import choice
 from speakergmm.speakers.calibration.calibration_trials import CalibrationTrials
 
 # Trials of either kind that are kept; of more, some stand for others.
 _MOST_TRIALS = 50_000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class GroupColumn:
-    """A column of the trial list: the group of each trial, such as the sex of the speaker.
-
-    Parameters
-    ----------
-    name : str
-        Name of the column.
-    groups : tuple of str
-        The groups, sorted.
-    places : array of int, shape (N,)
-        Place in `groups` of each trial.
-    """
-
-    name: str
-    groups: tuple[str, ...]
-    places: Annotated[NDArray[np.int32], "N"]
-
-    def __post_init__(self) -> None:
-        _check_places(f"column {self.name!r}", self.places, len(self.groups))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +36,7 @@ class CalibrationEvidence:
     speakers : tuple of str
         Names of the speakers.
     columns : tuple of GroupColumn
-        Further columns of the trial list.
+        Further columns of the trial list that tell groups apart, by which errors are counted.
     n_versions : int
         Number of versions of each test recording among the trials.
     """
@@ -97,6 +77,7 @@ class CalibrationEvidence:
         since errors are rare and count; of the others a random part is kept, each of which stands
         for several.
         """
+        columns = [GroupColumn.of(*each) for each in sorted(trials.conditions.items())]
         whole = cls(
             llrs,
             trials.is_target,
@@ -104,7 +85,7 @@ class CalibrationEvidence:
             trials.test_index,
             np.ones(len(llrs)),
             trials.speakers,
-            tuple(_column(*each) for each in sorted(trials.conditions.items())),
+            tuple(column for column in columns if column.tells_groups),
             trials.n_versions,
         )
         return whole.thinned(most, seed=seed)
@@ -155,12 +136,22 @@ class CalibrationEvidence:
         if not known:
             raise InvalidInputError(f"column {name!r}: the calibration trials had no columns")
         column = known[choice("column", name, known)]
-        return {group: column.places == place for place, group in enumerate(column.groups)}
+        return dict(column.masks())
 
+    def decided(self, threshold: float) -> DecidedTrials:
+        """Return the trials as a threshold decides them.
 
-def _column(name: str, values: NDArray[Any]) -> GroupColumn:
-    groups, places = np.unique(values.astype(str), return_inverse=True)
-    return GroupColumn(name, tuple(groups.tolist()), places.astype(np.int32))
+        Raises
+        ------
+        InvalidInputError
+            If the threshold is NaN.
+        """
+        if isnan(threshold):
+            raise InvalidInputError("threshold must be a number, found nan")
+        wrong = np.where(self.is_target, self.llrs < threshold, self.llrs >= threshold)
+        return DecidedTrials(
+            wrong, self.is_target, self.models, self.tests, self.counts, self.n_versions
+        )
 
 
 def _check_places(name: str, places: NDArray[np.int32], length: int) -> None:

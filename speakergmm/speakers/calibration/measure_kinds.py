@@ -252,7 +252,7 @@ def _expected(
     kind: MeasureKind, measured: NDArray[np.float64], speakers: NDArray[np.int32]
 ) -> tuple[float, float]:
     """Return the ends between which a measure of other speakers is expected; see `seen`."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     values = np.minimum(kind.transform(measured), kind.harmless)
     _, of_trial, counts = np.unique(speakers, return_inverse=True, return_counts=True)
@@ -260,7 +260,7 @@ def _expected(
     if n_speakers < 2:
         return float(values.min()), float(values.max())
     means = np.bincount(of_trial, values) / counts
-    reach = t.ppf(1 - _BEYOND, n_speakers - 1) * means.std(ddof=1) * np.sqrt(1 + 1 / n_speakers)
+    reach = stdtrit(n_speakers - 1, 1 - _BEYOND) * means.std(ddof=1) * np.sqrt(1 + 1 / n_speakers)
     low, high = np.quantile(values - means[of_trial], (_TAIL, 1 - _TAIL))
     return float(means.mean() - reach + low), float(means.mean() + reach + high)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import ceil, exp, floor, isnan, log, log10, sqrt
+from math import ceil, exp, floor, log, log10, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import CannotPromiseError, InvalidInputError
-from speakergmm.metrics import wilson_interval
+from speakergmm.errors import CannotPromiseError
+from speakergmm.metrics import WorstGroup, wilson_interval, worst_groups
 from speakergmm.ranges import number
 from speakergmm.speakers.calibration.calibration_evidence import CalibrationEvidence
 
@@ -39,6 +39,9 @@ class Promise:
         Numbers of trials and of speakers that the promise rests on.
     confidence : float
         Nominal coverage of the ranges.
+    worst : tuple of WorstGroup
+        The groups of trials with more misses and with more false accepts than others, as far as the
+        trials tell; see `worst_groups`.
     """
 
     threshold: float
@@ -50,12 +53,19 @@ class Promise:
     n_target: int
     n_speakers: int
     confidence: float
+    worst: tuple[WorstGroup, ...] = ()
+
+    def holds_for(self, group: WorstGroup) -> bool:
+        """Return whether the rate of a group lies in the range, or below it."""
+        range_of = {"misses": self.p_miss_interval, "false accepts": self.p_fa_interval}
+        return group.rate <= range_of[group.kind][1]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
         return asdict(self) | {
             "p_fa_interval": list(self.p_fa_interval),
             "p_miss_interval": list(self.p_miss_interval),
+            "worst": [{**each.to_dict(), "holds": self.holds_for(each)} for each in self.worst],
         }
 
 
@@ -179,7 +189,8 @@ def promise_at(
     """
     _check_speakers(evidence)
     number("confidence", confidence, above=0, below=1)
-    wrong = _wrong(evidence, threshold)
+    decided = evidence.decided(threshold)
+    wrong = decided.wrong
     everything = np.ones(len(wrong), dtype=bool)
     rates = _rates(evidence, wrong, everything, confidence, seed)
     assert rates.p_fa is not None
@@ -196,6 +207,7 @@ def promise_at(
         rates.n_target,
         len(evidence.speakers),
         confidence,
+        worst_groups(decided, evidence.columns),
     )
 
 
@@ -228,7 +240,7 @@ def rates_by_group(
     InvalidInputError
         If there is no such column, or the threshold is NaN.
     """
-    wrong = _wrong(evidence, threshold)
+    wrong = evidence.decided(threshold).wrong
     return {
         name: _rates(evidence, wrong, rows, confidence, seed)
         for name, rows in evidence.groups(column).items()
@@ -282,13 +294,6 @@ def _check_speakers(evidence: CalibrationEvidence) -> None:
         )
 
 
-def _wrong(evidence: CalibrationEvidence, threshold: float) -> NDArray[np.bool_]:
-    """Return which trials a threshold decides wrongly."""
-    if isnan(threshold):
-        raise InvalidInputError("threshold must be a number, found nan")
-    return np.where(evidence.is_target, evidence.llrs < threshold, evidence.llrs >= threshold)
-
-
 def _rates(
     evidence: CalibrationEvidence,
     wrong: NDArray[np.bool_],
@@ -324,11 +329,11 @@ def _interval(
     evidence: CalibrationEvidence,
     confidence: float,
 ) -> tuple[float, float]:
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     independent = wilson_interval(round(rate * n_trials), n_trials, confidence=confidence)
     centre = _log_odds(rate, n_trials)
-    half = t.ppf(0.5 + confidence / 2, len(evidence.speakers) - 1) * spread * sqrt(2)
+    half = stdtrit(len(evidence.speakers) - 1, 0.5 + confidence / 2) * spread * sqrt(2)
     low, high = (1 / (1 + exp(-min(max(centre + side * half, -700.0), 700.0))) for side in (-1, 1))
     return min(low, independent.low, rate), max(high, independent.high, rate)
 

@@ -114,6 +114,31 @@ def test_a_decision_names_its_error_rates_and_their_trials(store, world, speaker
     assert "calibrated on 160 target trials" in speakergmm("info", store).out
 
 
+def test_the_worst_group_is_named_with_each_decision(tmp_path, store, world, speakergmm):
+    rng = np.random.default_rng(3)
+    names = np.array([f"d{n}" for n in range(8)], object)
+    models, tests = np.repeat(names, 160), np.tile(names, 160)
+    calls = np.arange(1280) % 16 < 8
+    scores = rng.normal(np.where(models == tests, 4.0, -4.0 + 4 * calls), 1.0)
+    columns = {"device": np.where(calls, "telephone", "headset")}
+    calibration = fit_calibration(
+        CalibrationTrials(scores, models == tests, models, tests, {}, columns)
+    )
+    with SpeakerStore(store) as opened:
+        opened.set_system(opened.system.replace(calibration=calibration))
+    promise = calibration.promise(target_far=0.05)
+    [worst] = promise.worst
+    line = f"most false accepts: device = telephone, {worst.in_words()}"
+    assert worst.rate == pytest.approx(2 * promise.p_fa, rel=0.02)
+    for command in ("verify", store, "e001"), ("identify", store):
+        rate = ("--target-far", 0.05 if command[0] == "verify" else 0.1)
+        said = speakergmm(*command, world.test("e001"), *rate).out
+        assert [each.startswith(line) for each in said.splitlines()].count(True) == 1
+        assert line in said
+    found = speakergmm("verify", store, "e001", world.test("e001"), *rate, "--json").json
+    assert found["expected"]["worst"][0]["group"] == "telephone"
+
+
 def test_protocols_are_scored_by_ratios(tmp_path, world, system, speakergmm):
     lists = ("run-protocol", world.protocol_dir, "--data", world.folder / "corpus")
     out = tmp_path / "llrs.tsv"

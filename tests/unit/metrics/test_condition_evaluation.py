@@ -47,7 +47,7 @@ def drawn(seed=0, *, n_speakers=12, n_tests=4, prefix="s", shift=3.0):
 
 
 def test_groups_are_evaluated_on_their_trials():
-    scores = drawn()
+    scores = drawn(n_tests=12)
     found = evaluate_by_condition(scores, "sex", n_bootstrap=20)
     assert [group.value for group in found.groups] == ["female", "male"]
     for group in found.groups:
@@ -57,8 +57,10 @@ def test_groups_are_evaluated_on_their_trials():
         )
         assert group.evaluation["eer_linear"].point == expected
         assert group.n_target + group.n_nontarget == rows.sum()
-    assert found.worst.value == "female"
-    assert found.to_dict()["worst"] == "female"
+    [worst] = found.worst
+    assert (worst.name, worst.kind) == ("sex = female", "misses")
+    assert found.threshold == evaluate(scores, n_bootstrap=0)["eer_linear"].point.threshold
+    assert found.to_dict()["worst"][0]["group"] == "female"
     assert evaluate_by_condition(scores, "sex", llr=True, n_bootstrap=0).metric == "actual_dcf_0.01"
 
 
@@ -72,7 +74,7 @@ def test_numbers_are_cut_into_quarters_and_small_groups_are_not_measured():
     few = evaluate_by_condition(scores, "test", n_bootstrap=0)
     assert [group.value for group in few.groups] == ["0", "1", "2", "3"]
     assert all(group.evaluation is None for group in few.groups)  # 12 target trials each
-    assert few.worst is None
+    assert few.worst == ()
     with pytest.raises(InvalidInputError, match="conditions are sex, seconds, test"):
         evaluate_by_condition(scores, "device")
 

@@ -145,6 +145,60 @@ def test_groups_have_their_own_rates():
         rates_by_group(evidence, 1.0, "age")
 
 
+def with_callers(trials, callers, shift):
+    """The same trials; nontarget ones by telephone score higher by `shift`."""
+    return CalibrationTrials(
+        trials.scores + shift * (callers & ~trials.is_target),
+        trials.is_target,
+        trials.model_speakers,
+        trials.test_speakers,
+        {},
+        {"device": np.where(callers, "telephone", "headset")},
+    )
+
+
+def test_a_promise_names_the_group_that_it_does_not_hold_for():
+    """Everybody is recorded by telephone now and then: that is no difference of speakers."""
+    plain = drawn(np.random.default_rng(0), 12, 20, effect=0.1)
+    callers = np.arange(len(plain)) % 4 == 0
+    evidence = evidence_of(with_callers(plain, callers, 3.0))
+    promise = promise_at(evidence, threshold_for_rate(evidence, 0.1))
+    assert promise.p_fa <= 0.1
+    [found] = promise.worst
+    assert (found.name, found.kind) == ("device = telephone", "false accepts")
+    rates = rates_by_group(evidence, promise.threshold, "device")
+    assert (found.rate, found.other_rate) == (rates["telephone"].p_fa, rates["headset"].p_fa)
+    assert found.rate > promise.p_fa_interval[1]
+    assert not promise.holds_for(found)
+    assert promise.to_dict()["worst"][0]["holds"] is False
+    alike = evidence_of(with_callers(plain, callers, 0.0))
+    assert promise_at(alike, threshold_for_rate(alike, 0.1)).worst == ()
+
+
+def test_a_worse_group_within_the_promised_range_is_named_as_such():
+    """Where some speakers always call, other speakers may do so more often: the range is wide."""
+    plain = drawn(np.random.default_rng(0), 12, 20, effect=0.1)
+    callers = np.isin(plain.model_speakers, plain.speakers[::4])
+    evidence = evidence_of(with_callers(plain, callers, 3.0))
+    promise = promise_at(evidence, threshold_for_rate(evidence, 0.1))
+    [found] = promise.worst
+    assert promise.p_fa < found.rate < promise.p_fa_interval[1]
+    assert promise.holds_for(found)
+
+
+def test_numbers_are_cut_into_quarters_and_names_of_single_trials_are_no_groups():
+    plain = drawn(np.random.default_rng(0), 8, 20)
+    columns = {
+        "seconds": np.arange(len(plain)) / 10,
+        "sex": plain.conditions["sex"],
+        "file": np.arange(len(plain)).astype(str) + plain.model_speakers,
+    }
+    fields = plain.scores, plain.is_target, plain.model_speakers, plain.test_speakers
+    evidence = evidence_of(CalibrationTrials(*fields, {}, columns))
+    assert [each.name for each in evidence.columns] == ["seconds", "sex"]
+    assert [int(mask.sum()) for mask in evidence.groups("seconds").values()] == [320] * 4
+
+
 def test_a_prior_is_refused_beyond_the_ratios_that_the_trials_support():
     calibration = fit_calibration(drawn(np.random.default_rng(0), 8, 20))
     promise = calibration.promise(prior=0.2, c_fa=2.0)
