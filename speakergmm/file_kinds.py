@@ -86,6 +86,9 @@ KINDS = {
     "affine transform": Kind("speakergmm.subspace.embedding_transforms:AffineTransform"),
     "nuisance projection": Kind("speakergmm.subspace.embedding_transforms:NuisanceProjection"),
     "length normalisation": Kind("speakergmm.subspace.embedding_transforms:LengthNormalisation"),
+    "embedding scorer": Kind(
+        "speakergmm.subspace.embedding_analysis:EmbeddingAnalysis", has_info=True
+    ),
     "PLDA model": Kind("speakergmm.subspace.plda_model:Plda"),
     "training checkpoint": Kind(""),
 }

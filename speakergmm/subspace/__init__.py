@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from speakergmm.subspace.discriminant_analysis import (
         fit_within_class_normalisation as fit_within_class_normalisation,
     )
+    from speakergmm.subspace.embedding_analysis import EmbeddingAnalysis as EmbeddingAnalysis
+    from speakergmm.subspace.embedding_analysis import EmbeddingOptions as EmbeddingOptions
+    from speakergmm.subspace.embedding_analysis import EnrolledEmbeddings as EnrolledEmbeddings
     from speakergmm.subspace.embedding_transforms import AffineTransform as AffineTransform
     from speakergmm.subspace.embedding_transforms import EmbeddingTransform as EmbeddingTransform
     from speakergmm.subspace.embedding_transforms import LengthNormalisation as LengthNormalisation

@@ -53,6 +53,7 @@ from speakergmm.speakers import (
 )
 from speakergmm.subspace import (
     AffineTransform,
+    EmbeddingAnalysis,
     LengthNormalisation,
     NuisanceProjection,
     Plda,
@@ -326,6 +327,11 @@ def _fit_phones(path: Path, callback: Callable[..., None] | None) -> Any:
     ).models
 
 
+def _use_analysis(path: Path) -> Any:
+    found = EmbeddingAnalysis.load(path)
+    return found.digest, repr(found.info()), found.score(found.enroll(X, NAMES), X).tobytes()
+
+
 def _fit_plda(path: Path, callback: Callable[..., None] | None) -> Any:
     return fit_plda(X, NAMES, max_iter=3, tol=0.0, run=_run(path, callback)).model
 
@@ -409,6 +415,11 @@ KINDS = {
         _record(lambda: LengthNormalisation(by_dimension=True), "lengths"),
         lambda path: LengthNormalisation.load(path).transform(X).tobytes(),
         400,
+    ),
+    "embedding scorer": Kept(
+        _record(lambda: EmbeddingAnalysis.train(X, NAMES, n_discriminants=2, max_iter=1), "chain"),
+        _use_analysis,
+        600,
     ),
     "PLDA model": Kept(
         _record(lambda: fit_plda(X, NAMES, max_iter=1).model, "plda"),
