@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from speakergmm.speakers.database import StoreExistsError as StoreExistsError
     from speakergmm.speakers.database import create_database as create_database
     from speakergmm.speakers.database import is_store as is_store
+    from speakergmm.speakers.embedding_files import EmbeddingTable as EmbeddingTable
+    from speakergmm.speakers.embedding_files import read_embeddings as read_embeddings
     from speakergmm.speakers.enrolment import SessionStatistics as SessionStatistics
     from speakergmm.speakers.enrolment import SpeakerModel as SpeakerModel
     from speakergmm.speakers.enrolment import adapt_speaker as adapt_speaker
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
         run_identification_windows as run_identification_windows,
     )
     from speakergmm.speakers.integrity import Ledger as Ledger
+    from speakergmm.speakers.kaldi_plda import read_kaldi_plda as read_kaldi_plda
     from speakergmm.speakers.linear_scoring import LinearScorer as LinearScorer
     from speakergmm.speakers.linear_scoring import linear_scores as linear_scores
     from speakergmm.speakers.mixture_training_options import BackgroundOptions as BackgroundOptions

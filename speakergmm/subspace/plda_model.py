@@ -157,7 +157,10 @@ class Plda(records.Filed):
         from scipy.linalg import solve_triangular
 
         whitened = solve_triangular(self._root, self.loadings, lower=True)
-        rotation, deviations, _ = np.linalg.svd(whitened, full_matrices=True)
+        try:
+            rotation, deviations, _ = np.linalg.svd(whitened, full_matrices=True)
+        except np.linalg.LinAlgError:
+            raise InvalidInputError("loadings are too large for the covariance within") from None
         matrix = solve_triangular(self._root, rotation, lower=True, trans="T")
         variances = np.zeros(self.n_dimensions)
         variances[: self.rank] = deviations**2

@@ -163,6 +163,46 @@ def matrices() -> list[bytes]:
     ]  # fmt: skip
 
 
+def vectors() -> list[bytes]:
+    """Return archives of two vectors, in binary and in text form."""
+    import kaldiio
+
+    found = {"u1": np.array([0.5, -1.0, 2.0]), "u2": np.array([1.0, 0.0, 3.0])}
+    return [
+        written(lambda path, how=how, of=of: kaldiio.save_ark(
+            str(path), {name: value.astype(of) for name, value in found.items()}, text=how
+        ))
+        for how, of in ((False, np.float32), (False, np.float64), (True, np.float64))
+    ]  # fmt: skip
+
+
+def arrays() -> list[bytes]:
+    """Return matrices of two embeddings in NumPy files."""
+    values = np.arange(6.0).reshape(2, 3)
+
+    def saved(array: np.ndarray) -> bytes:
+        file = io.BytesIO()
+        np.save(file, array)
+        return file.getvalue()
+
+    return [saved(values), saved(values.astype(np.float32)), saved(np.asfortranarray(values))]
+
+
+def kaldi_plda() -> list[bytes]:
+    """Return PLDA of two dimensions in Kaldi's binary and text form."""
+
+    def part(values: list[float], *sizes: int) -> bytes:
+        head = b"DV " if len(sizes) == 1 else b"DM "
+        shape = b"".join(b"\4" + size.to_bytes(4, "little") for size in sizes)
+        return head + shape + np.array(values).tobytes()
+
+    parts = part([0.5, 1.0], 2) + part([1.0, 0.5, 0.0, 2.0], 2, 2) + part([3.0, 1.0], 2)
+    return [
+        b"\0B<Plda> " + parts + b"</Plda> ",
+        b"<Plda>  [ 0.5 1 ]\n [\n  1 0.5\n  0 2 ]\n [ 3 1 ]\n</Plda> ",
+    ]
+
+
 def decoded() -> list[bytes]:
     """Return what `decode` writes as JSON."""
     return [

@@ -26,6 +26,7 @@ from speakergmm.features import ArchivePlace, FeatureConfig, read_matrix, read_s
 from speakergmm.hmm import BackoffLanguageModel, Lexicon
 from speakergmm.metrics import read_phone_mapping, read_scores
 from speakergmm.recognition import cut_words, read_ctm, read_textgrid, read_words
+from speakergmm.speakers import read_embeddings, read_kaldi_plda
 
 from . import records, seeds
 
@@ -218,6 +219,8 @@ def _of_record(kind: str) -> Target:
 RECORDS = (
     "background model", "statistics archive", "speaker system", "cohort", "mixture statistics",
     "acoustic model", "gaussian mixture",
+    "affine transform", "nuisance projection", "length normalisation", "PLDA model",
+    "embedding scorer", "checkpoint of PLDA",
     "stepwise mixture", "bayesian mixture", "dirichlet process", "mixture regressor",
     "outlier detector", "mixture HMM", "HMM classifier", "speaker store", "feature store index",
     "checkpoint of a mixture", "checkpoint of an estimator", "checkpoint of phone models",
@@ -285,6 +288,14 @@ TARGETS = {
                tokens=(b"cat a |", b":12", b"[0:5]", b"-"), row="u{0} a.ark:{0}\n".format),
         Target("kaldi-ark", lambda path: read_matrix(ArchivePlace(path, 0, None)), seeds.matrices,
                tokens=(b"\0BFM ", b"\0BDM ", b"\0BFV ", b"\0BCM ", b"\0BCM2 ", b"\0BCM3 ", b"\4")),
+        Target("kaldi-vectors", read_embeddings, seeds.vectors,
+               tokens=(b"\0BFV ", b"\0BDV ", b"\4", b" [ ", b" ]\n"),
+               row="u{0} [ {0} 1.5 ]\n".format),
+        Target("kaldi-plda", read_kaldi_plda, seeds.kaldi_plda,
+               tokens=(b"<Plda>", b"</Plda>", b"DV ", b"DM ", b"\4", b"[", b"]")),
+        Target("numpy-vectors", read_embeddings, seeds.arrays, "a.npy",
+               {"a.ids": b"u1 ana\nu2 bea\n"},
+               tokens=(b"'<f8'", b"'|O'", b"(2, 3)", b"True", b"\x93NUMPY")),
         *map(_of_record, RECORDS),
         Target("features-toml", FeatureConfig.load, seeds.configurations, "a.toml",
                tokens=(b"preset", b"'''", b'"""', b"[[a]]", b"a.b.c", b"1979-05-27")),

@@ -46,3 +46,30 @@ def kaldi_score(mean, transform, psi, model, test, n):
     y = latent(test, 1)
     same = -0.5 * (np.log(variance).sum() + ((y - centre) ** 2 / variance).sum())
     return same + 0.5 * (np.log(1 + psi).sum() + (y * y / (1 + psi)).sum())
+
+
+def em_update(mean, loadings, within, X, names, *, minimum_divergence):
+    """One update of mean, loadings and noise, speaker by speaker and session by session."""
+    rank = loadings.shape[1]
+    precision = np.linalg.inv(within)
+    design, cross, firsts, seconds = np.zeros((rank + 1, rank + 1)), 0.0, [], []
+    for name in sorted(set(names)):
+        sessions = X[names == name]
+        covariance = np.linalg.inv(np.eye(rank) + len(sessions) * loadings.T @ precision @ loadings)
+        y = covariance @ loadings.T @ precision @ (sessions - mean).sum(axis=0)
+        firsts.append(y)
+        seconds.append(covariance + np.outer(y, y))
+        for x in sessions:
+            extended = np.append(y, 1.0)
+            design += np.outer(extended, extended)
+            design[:rank, :rank] += covariance
+            cross = cross + np.outer(x, extended)
+    slopes = cross @ np.linalg.inv(design)
+    new_within = (X.T @ X - slopes @ cross.T) / len(X)
+    new_loadings, new_mean = slopes[:, :rank], slopes[:, rank]
+    if minimum_divergence:
+        centre = np.mean(firsts, axis=0)
+        spread = np.mean(seconds, axis=0) - np.outer(centre, centre)
+        new_mean = new_mean + new_loadings @ centre
+        new_loadings = new_loadings @ np.linalg.cholesky(spread)
+    return new_mean, new_loadings, new_within

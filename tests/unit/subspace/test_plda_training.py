@@ -4,11 +4,15 @@ import itertools
 
 import numpy as np
 import pytest
+from oracles import plda as oracle
 
+from speakergmm.engine import Engine
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
 from speakergmm.run_context import RunContext
 from speakergmm.subspace import Plda, fit_plda, plda_expectation, plda_log_likelihood
-from speakergmm.subspace.plda_training import standardise_factors
+from speakergmm.subspace.labelled_embeddings import SpeakerGroups
+from speakergmm.subspace.plda_expectation import SpeakerSums
+from speakergmm.subspace.plda_training import PldaOptions, standardise_factors, update_plda
 
 
 def balanced(rng, n_speakers, n_sessions, *, loadings, within, mean=0.0):
@@ -35,6 +39,23 @@ def test_the_likelihood_never_falls(speakers, rank, noise, minimum_divergence):
     last = plda_log_likelihood(found.model, X, names) / len(X)
     assert last > found.objectives[-1] > found.objectives[0]
     assert found.model.rank == (rank or 6)
+
+
+@pytest.mark.parametrize("minimum_divergence", [True, False])
+def test_an_update_is_that_of_loops_over_sessions(rng, minimum_divergence):
+    names = np.repeat(np.arange(5), [1, 2, 6, 3, 4])
+    X = rng.normal(size=(16, 3)) + 2 * rng.normal(size=(5, 3))[names] + 4
+    before = Plda(rng.normal(size=3), rng.normal(size=(3, 2)), np.diag([1.0, 2.0, 0.5]))
+    sums = SpeakerSums.of(X, SpeakerGroups.of(names, 16))
+    options = PldaOptions(minimum_divergence=minimum_divergence)
+    found = update_plda(sums.expect(before, Engine(1)), sums, options)
+    mean, loadings, within = oracle.em_update(
+        before.mean, before.loadings, before.within, X, names,
+        minimum_divergence=minimum_divergence,
+    )  # fmt: skip
+    np.testing.assert_allclose(found.mean, mean, rtol=1e-8)
+    np.testing.assert_allclose(found.between, loadings @ loadings.T, rtol=1e-8)
+    np.testing.assert_allclose(found.within, within, rtol=1e-8, atol=1e-9)
 
 
 def test_minimum_divergence_needs_fewer_iterations(speakers):
