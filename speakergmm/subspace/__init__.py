@@ -40,6 +40,11 @@ if TYPE_CHECKING:
         TotalVariabilityOptions as TotalVariabilityOptions,
     )
     from speakergmm.subspace.factors import Factors as Factors
+    from speakergmm.subspace.joint_factors import JointFactors as JointFactors
+    from speakergmm.subspace.joint_factors import fit_joint_factors as fit_joint_factors
+    from speakergmm.subspace.joint_factors import (
+        fit_session_variability as fit_session_variability,
+    )
     from speakergmm.subspace.labelled_embeddings import EmbeddingWarning as EmbeddingWarning
     from speakergmm.subspace.plda_expectation import plda_log_likelihood as plda_log_likelihood
     from speakergmm.subspace.plda_model import Plda as Plda

@@ -83,28 +83,6 @@ class TotalVariabilityOptions(FactorTrainingOptions):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionVariabilityOptions(FactorTrainingOptions):
-    """Options of the training of inter-session variability.
-
-    Parameters
-    ----------
-    dimension : int, default=50
-        Number of the session's factors; no more than there are sessions beyond one per speaker.
-    relevance_factor : float, default=16
-        Occupancy, in frames, at which speaker and background have the same weight; > 0.
-
-    Notes
-    -----
-    The other options are those of `FactorTrainingOptions`.
-    """
-
-    dimension: int = whole(50, "Number of the session's factors.", least=0)
-    relevance_factor: float = real(
-        16.0, "Occupancy at which speaker and background weigh the same.", above=0
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class JointFactorOptions(FactorTrainingOptions):
     """Options of the training of joint factor analysis.
 
@@ -133,3 +111,36 @@ class JointFactorOptions(FactorTrainingOptions):
         16.0, "Relevance factor of the residual from which training starts.", above=0
     )
     update_residual: bool = yes_no(True, "Train the residual.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionVariabilityOptions(FactorTrainingOptions):
+    """Options of the training of inter-session variability.
+
+    Parameters
+    ----------
+    dimension : int, default=50
+        Number of the session's factors; no more than there are sessions beyond one per speaker.
+    relevance_factor : float, default=16
+        Occupancy, in frames, at which speaker and background have the same weight; > 0.
+
+    Notes
+    -----
+    The other options are those of `FactorTrainingOptions`.
+    """
+
+    dimension: int = whole(50, "Number of the session's factors.", least=0)
+    relevance_factor: float = real(
+        16.0, "Occupancy at which speaker and background weigh the same.", above=0
+    )
+
+    @property
+    def joint(self) -> JointFactorOptions:
+        """The same as options of joint factor analysis."""
+        return JointFactorOptions(
+            speaker_dimension=0,
+            session_dimension=self.dimension,
+            relevance_factor=self.relevance_factor,
+            update_residual=False,
+            **{name: getattr(self, name) for name in FactorTrainingOptions.declarations()},
+        )

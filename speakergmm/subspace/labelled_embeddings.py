@@ -93,8 +93,8 @@ class SpeakerGroups:
     places: NDArray[np.intp]
 
     @classmethod
-    def of(cls, speakers: ArrayLike, n_embeddings: int) -> SpeakerGroups:
-        """Return the groups of N rows by the names of their speakers.
+    def of(cls, speakers: ArrayLike, n_rows: int, *, what: str = "embedding") -> SpeakerGroups:
+        """Return the groups of N rows by the names of their speakers; a row is a `what`.
 
         Raises
         ------
@@ -102,17 +102,17 @@ class SpeakerGroups:
             If there is not one name for each row, or a name is empty or no name.
         """
         labels = np.asarray(speakers)
-        if labels.shape != (n_embeddings,):
+        if labels.shape != (n_rows,):
             raise InvalidInputError(
-                f"each embedding needs the name of its speaker: found {n_embeddings} embeddings "
-                f"and names of shape {labels.shape}"
+                f"each {what} needs the name of its speaker: found {n_rows} {what}s and names of "
+                f"shape {labels.shape}"
             )
         if labels.dtype.kind == "O":
             labels = np.array(["" if each is None else str(each) for each in labels])
         is_name = labels != "" if labels.dtype.kind in "US" else np.isfinite(labels)
         if not is_name.all():
             raise InvalidInputError(
-                f"each embedding needs the name of its speaker: the one at place "
+                f"each {what} needs the name of its speaker: the one at place "
                 f"{int(np.argmin(is_name))} has none"
             )
         return cls(*np.unique(labels, return_inverse=True))

@@ -119,7 +119,9 @@ def solve_packed(
     """
     diagonal = packed_layout(size).diagonal
     solutions = np.empty_like(right_sides)
-    log_determinants = np.empty(len(precisions))
+    log_determinants = np.zeros(len(precisions))
+    if not size:
+        return solutions, log_determinants
     for number, (matrix, right) in enumerate(zip(precisions, right_sides, strict=True)):
         factor, failed = lapack.dpftrf(size, matrix, overwrite_a=1)
         if failed:

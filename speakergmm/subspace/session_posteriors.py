@@ -140,7 +140,7 @@ def _rows(prepared: PreparedFactors, shrinkage: Array | None) -> Iterator[tuple[
         if is_even:
             yield piece, part.swapaxes(1, 2) @ part
         else:
-            flat = part.reshape(-1, n_factors)
+            flat = part.reshape(len(part) * n_features, n_factors)
             yield piece, flat[:, :, None] * flat[:, None, :]
 
 
@@ -165,12 +165,12 @@ def _precision(
         if not n_session:
             continue
         crossed = np.tensordot(left, grams[:, y, x], 1)
-        crossed = crossed.transpose(1, 0, 2).reshape(n_speaker, -1)
+        crossed = crossed.transpose(1, 0, 2).reshape(n_speaker, n_sessions * n_session)
         precision[y, x] += crossed
         precision[x, y] += crossed.T
         shares = own * n[:, None, :] - lost * n[:, None, :] * n[None, :, :]
         between = np.tensordot(shares, grams[:, x, x], 1).transpose(0, 2, 1, 3)
-        precision[x, x] += between.reshape(n_sessions * n_session, -1)
+        precision[x, x] += between.reshape(n_sessions * n_session, n_sessions * n_session)
     return precision
 
 

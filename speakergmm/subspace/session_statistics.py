@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
+from speakergmm.subspace.labelled_embeddings import SpeakerGroups
 
 Array = NDArray[np.float64]
 # Float32 or float64.
@@ -132,7 +132,7 @@ def _numbers(name: str, value: ArrayLike) -> Numbers:
 
 
 def session_shards(
-    occupancy: Numbers, first_order: Numbers, speakers: Sequence[Any] | None, size: int
+    occupancy: Numbers, first_order: Numbers, groups: SpeakerGroups | None, size: int
 ) -> list[SessionShard]:
     """Return the statistics in shards, which depend on the data alone.
 
@@ -140,27 +140,20 @@ def session_shards(
     ----------
     occupancy : array, shape (N, K)
     first_order : array, shape (N, K, D)
-    speakers : sequence of length N, or None
-        The speaker of each session; None if each session has its own.
+    groups : SpeakerGroups or None
+        The sessions by speaker; None if each session has a speaker of its own.
     size : int
         Number of sessions of a shard, which is some more if the last speaker has more.
-
-    Raises
-    ------
-    InvalidInputError
-        If there is not one speaker for each session.
     """
-    n_sessions = len(occupancy)
-    if speakers is None:
+    if groups is None:
         return [
             SessionShard(occupancy[first:last], first_order[first:last], None)
-            for first, last in pairwise(_bounds(n_sessions, None, size))
+            for first, last in pairwise(_bounds(len(occupancy), None, size))
         ]
-    codes = speaker_codes(speakers, n_sessions)
-    order = np.argsort(codes, kind="stable")
-    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    order = np.argsort(groups.places, kind="stable")
+    starts = np.flatnonzero(np.diff(groups.places[order], prepend=-1))
     shards = []
-    for first, last in pairwise(_bounds(n_sessions, starts, size)):
+    for first, last in pairwise(_bounds(len(occupancy), starts, size)):
         rows = order[first:last]
         own = starts[slice(*np.searchsorted(starts, (first, last)))] - first
         shards.append(SessionShard(occupancy[rows], first_order[rows], own))
@@ -173,19 +166,3 @@ def _bounds(n_sessions: int, starts: NDArray[np.intp] | None, size: int) -> NDAr
     if starts is not None:
         bounds = np.unique(starts[np.searchsorted(starts, bounds, "right") - 1])
     return np.append(bounds, n_sessions)
-
-
-def speaker_codes(speakers: Sequence[Any], n_sessions: int) -> NDArray[np.intp]:
-    """Return the number of the speaker of each session, in order of their first sessions.
-
-    Raises
-    ------
-    InvalidInputError
-        If there is not one speaker for each session.
-    """
-    if len(speakers) != n_sessions:
-        raise InvalidInputError(
-            f"{n_sessions} sessions need as many speakers, found {len(speakers)}"
-        )
-    numbers: dict[Any, int] = {}
-    return np.array([numbers.setdefault(each, len(numbers)) for each in speakers], np.intp)

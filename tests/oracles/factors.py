@@ -111,3 +111,37 @@ def draw_speaker(factors, rng, lengths):
         frames = moved[components] + np.einsum("tij,tj->ti", roots[components], noise)
         sessions.append(Recording(frames, components))
     return sessions
+
+
+def maximised(factors, speakers, *, residual):
+    """Loadings and residual of diagonal covariances by regression, row by row, on the moments."""
+    n_components, n_features, n_factors = factors.loadings.shape
+    n_speaker = factors.n_speaker
+    n_session = n_factors - n_speaker
+    deviations = np.sqrt(factors.covariances)
+    loadings, new = np.zeros(factors.loadings.shape), np.zeros((n_components, n_features))
+    moments = [(sessions, *posterior(factors, sessions)) for sessions in speakers]
+    for component, feature in np.ndindex(n_components, n_features):
+        squares = np.zeros((n_factors + 1, n_factors + 1))
+        products = np.zeros(n_factors + 1)
+        for sessions, mean, covariance in moments:
+            second = covariance + np.outer(mean, mean)
+            first_z = n_speaker + len(sessions) * n_session
+            for number, session in enumerate(sessions):
+                places = [
+                    *range(n_speaker),
+                    *(n_speaker + number * n_session + np.arange(n_session)),
+                    first_z + component * n_features + feature,
+                ]
+                own = session.frames[session.components == component, feature]
+                squares += len(own) * second[np.ix_(places, places)]
+                products += (own - factors.means[component, feature]).sum() * mean[places]
+        if residual:
+            row = np.linalg.solve(squares, products)
+        else:
+            fixed = factors.residual[component, feature] * deviations[component, feature]
+            left = products[:-1] - fixed * squares[:-1, -1]
+            row = np.append(np.linalg.solve(squares[:-1, :-1], left), fixed)
+        loadings[component, feature] = row[:-1]
+        new[component, feature] = row[-1] / deviations[component, feature]
+    return loadings, new
