@@ -89,6 +89,7 @@ KINDS = {
     "embedding scorer": Kind(
         "speakergmm.subspace.embedding_analysis:EmbeddingAnalysis", has_info=True
     ),
+    "supervector SVM": Kind("speakergmm.speakers.supervector_svm:SupervectorSvm"),
     "PLDA model": Kind("speakergmm.subspace.plda_model:Plda"),
     "training checkpoint": Kind(""),
 }

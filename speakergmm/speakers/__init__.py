@@ -133,6 +133,8 @@ if TYPE_CHECKING:
     from speakergmm.speakers.store_results import EnrolmentReport as EnrolmentReport
     from speakergmm.speakers.store_results import SpeakerRanking as SpeakerRanking
     from speakergmm.speakers.store_results import VerificationScore as VerificationScore
+    from speakergmm.speakers.supervector_svm import SupervectorSvm as SupervectorSvm
+    from speakergmm.speakers.supervector_svm import SvmOptions as SvmOptions
     from speakergmm.speakers.system import SpeakerSystem as SpeakerSystem
     from speakergmm.speakers.system import as_system as as_system
     from speakergmm.speakers.system import loaded_system as loaded_system

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from speakergmm.subspace.plda_model import PldaScoringOptions as PldaScoringOptions
     from speakergmm.subspace.plda_training import PldaOptions as PldaOptions
     from speakergmm.subspace.plda_training import fit_plda as fit_plda
+    from speakergmm.subspace.supervectors import scaled_supervectors as scaled_supervectors
     from speakergmm.subspace.total_variability import TotalVariability as TotalVariability
     from speakergmm.subspace.total_variability import (
         fit_total_variability as fit_total_variability,

@@ -220,7 +220,7 @@ RECORDS = (
     "background model", "statistics archive", "speaker system", "cohort", "mixture statistics",
     "acoustic model", "gaussian mixture",
     "affine transform", "nuisance projection", "length normalisation", "PLDA model",
-    "embedding scorer", "checkpoint of PLDA",
+    "embedding scorer", "checkpoint of PLDA", "supervector SVM",
     "stepwise mixture", "bayesian mixture", "dirichlet process", "mixture regressor",
     "outlier detector", "mixture HMM", "HMM classifier", "speaker store", "feature store index",
     "checkpoint of a mixture", "checkpoint of an estimator", "checkpoint of phone models",

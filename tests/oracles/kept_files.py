@@ -49,6 +49,7 @@ from speakergmm.speakers import (
     SpeakerStore,
     SpeakerSystem,
     StatisticsArchive,
+    SupervectorSvm,
     fit_calibration,
 )
 from speakergmm.subspace import (
@@ -420,6 +421,11 @@ KINDS = {
         _record(lambda: EmbeddingAnalysis.train(X, NAMES, n_discriminants=2, max_iter=1), "chain"),
         _use_analysis,
         600,
+    ),
+    "supervector SVM": Kept(
+        _record(lambda: SupervectorSvm.train(X, NAMES, n_nuisances=1), "svm"),
+        lambda path: SupervectorSvm.load(path).enroll(X[:3]).tobytes(),
+        400,
     ),
     "PLDA model": Kept(
         _record(lambda: fit_plda(X, NAMES, max_iter=1).model, "plda"),
