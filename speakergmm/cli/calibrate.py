@@ -74,25 +74,15 @@ class Calibrate(EngineCommand, AnsweringCommand):
             raise InvalidInputError("--trials: must be left out where --lists is given")
         lists = self._read_lists()
         if speakers.is_store(self.target):
-            if self.output is not None:
-                raise InvalidInputError("--output: a store keeps its calibration itself")
-            with speakers.SpeakerStore.open(self.target) as store:
-                system = self._with_cohort(store.system)
-                made = self._calibrated(system, lists)
-                enrolled = [each.name for each in store.speakers()]
-                assert made.calibration is not None
-                speakers.check_disjoint_speakers(
-                    made.calibration, enrolled, force=self.allow_enrolled
-                )
-                store.set_system(made)
-            where = str(self.target)
+            made = self._calibrated_store(lists)
         else:
             if self.output is None:
                 raise InvalidInputError("--output: name the system to write")
             check_output(self.output, "model")
-            made = self._calibrated(self._with_cohort(speakers.as_system(self.target)), lists)
+            system = self._with_cohort(speakers.as_system(self.target))
+            made = speakers.calibrate_system(system, lists, self.calibration, **self._arguments())
             made.save(self.output)
-            where = str(self.output)
+        where = str(self.output or self.target)
         calibration = made.calibration
         assert calibration is not None
         rates = [_promise(calibration, rate) for rate in _RATES]
@@ -127,20 +117,28 @@ class Calibrate(EngineCommand, AnsweringCommand):
             system = system.replace(normalisation=self.normalisation)
         return system
 
-    def _calibrated(
-        self, system: speakers.SpeakerSystem, lists: corpora.Protocol | None
-    ) -> speakers.SpeakerSystem:
+    def _calibrated_store(self, lists: corpora.Protocol | None) -> speakers.SpeakerSystem:
+        if self.output is not None:
+            raise InvalidInputError("--output: a store keeps its calibration itself")
+        with speakers.SpeakerStore.open(self.target) as store:
+            return store.calibrate(
+                lists,
+                self.calibration,
+                system=self._with_cohort(store.system),
+                force=self.allow_enrolled,
+                **self._arguments(),
+            )
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return the arguments of the calibration of a system or a store."""
         measures: dict[str, Any] = {"measures": ()} if self.scores_alone else {}
-        return speakers.calibrate_system(
-            system,
-            lists,
-            self.calibration,
-            test_versions=self.test_augment,
-            use_cohort=self.use_cohort,
-            engine=self.engine,
-            run=replace(self.context, progress=not self.json),
+        return {
+            "test_versions": self.test_augment,
+            "use_cohort": self.use_cohort,
+            "engine": self.engine,
+            "run": replace(self.context, progress=not self.json),
             **measures,
-        )
+        }
 
 
 def _promise(calibration: speakers.Calibration, rate: float) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from speakergmm.audio import has_audio_suffix
 from speakergmm.corpora import AnyPath, Protocol, check_speaker_name, is_path, quoted
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import (
-    CannotPromiseError,
     IncompatibleModelError,
     InvalidInputError,
     StoreError,
@@ -48,7 +46,6 @@ from speakergmm.speakers.normalised_scorer import NormalisedScorer
 from speakergmm.speakers.recording_arguments import AnyRecording, GivenSamples, as_recordings
 from speakergmm.speakers.speaker_options import (
     AdaptationOptions,
-    DecisionOptions,
     IdentificationOptions,
     VerificationOptions,
 )
@@ -57,7 +54,7 @@ from speakergmm.speakers.store_schema import SpeakerRow
 from speakergmm.speakers.stored_scorers import StoredScorers
 from speakergmm.speakers.system import AnySystem, SpeakerSystem, as_system
 from speakergmm.speakers.system_calibration import calibrate_system
-from speakergmm.speakers.trial_answers import TrialAnswer, answer_trial
+from speakergmm.speakers.trial_answers import answer_trial, identified, rated
 from speakergmm.speakers.trial_measures import (
     EnrolledMeasures,
     MeasuredSpeech,
@@ -69,6 +66,9 @@ from speakergmm.speakers.trial_measures import (
 from speakergmm.speakers.values import StoreFile, parsed_json
 
 STORE_KIND = "speaker store"
+
+# Speakers of the highest scores whose ratios are computed: an identification is among them.
+_RATED = 10
 
 
 class SpeakerStore:
@@ -369,7 +369,8 @@ class SpeakerStore:
             scorer = self._scorers.of_rows(file, [row])
             enrolled = self._measured(file, [row])
         scored = self._score(scorer, paths, options.top_c, feature_store)
-        answer = self._answer(float(scored.scores[0]), scored, enrolled[0], options)
+        score, measures = float(scored.scores[0]), self._measures(scored, enrolled[0])
+        answer = answer_trial(self.system, score, measures, options, what=scored.name)
         return store_results.VerificationScore(name, scored.seconds, scored.occupancy, answer)
 
     def identify(
@@ -415,7 +416,9 @@ class SpeakerStore:
         Notes
         -----
         The decision is on the best of N speakers, and every one of them could be falsely accepted:
-        a `target_far` is divided by N, and so is a `prior`, which is that any of them talks.
+        a `target_far` is divided by N, and so is a `prior`, which is that any of them talks; see
+        `decide_open_set`. The ten speakers with the highest scores (`top`, if it is more) are
+        ranked by likelihood ratios, in which the quality of the enrolment counts.
         """
         options = IdentificationOptions.of(options, changes)
         paths = as_recordings(wavs, "identify", sample_rate)
@@ -429,34 +432,34 @@ class SpeakerStore:
             best = best_speakers(scorer.names, rough.scores, options.shortlist)
             scorer, top_c = scorer.subset([name for name, _ in best]), None
         scored = self._score(scorer, paths, top_c, feature_store)
-        ranking = best_speakers(scorer.names, scored.scores, options.top)
+        ranking = best_speakers(scorer.names, scored.scores, max(options.top, _RATED))
         with self._file.reading() as file:
             rows = [store_queries.find_speaker(file, name) for name, _ in ranking]
             enrolled = self._measured(file, rows)
-        of_one = replace(
-            options,
-            target_far=options.target_far and options.target_far / n_speakers,
-            prior=options.prior and options.prior / n_speakers,
+        candidates = {
+            name: rated(self.system, score, self._measures(scored, known), what=scored.name)
+            for (name, score), known in zip(ranking, enrolled, strict=True)
+        }
+        answers, decision = identified(
+            self.system, candidates, options, n_speakers=n_speakers, what=scored.name
         )
-        # The decision is on the best one alone; the others have scores and ratios.
-        undecided = DecisionOptions()
-        try:
-            answers = tuple(
-                self._answer(score, scored, known, undecided if place else of_one)
-                for place, ((_, score), known) in enumerate(zip(ranking, enrolled, strict=True))
-            )
-        except CannotPromiseError as error:
-            if n_speakers == 1:
-                raise
-            raise CannotPromiseError(f"each of {n_speakers:,} speakers: {error}") from error
+        listed = dict(list(answers.items())[: options.top])
         return store_results.SpeakerRanking(
-            ranking, n_speakers, scored.seconds, scored.occupancy, answers
+            tuple((name, answer.score) for name, answer in listed.items()),
+            n_speakers,
+            scored.seconds,
+            scored.occupancy,
+            tuple(listed.values()),
+            decision,
         )
 
     def calibrate(
         self,
         protocol: Protocol | AnyPath | None = None,
         options: CalibrationOptions | None = None,
+        *,
+        system: SpeakerSystem | None = None,
+        force: bool = False,
         **arguments: Any,
     ) -> SpeakerSystem:
         """Calibrate the store, so that `verify` and `identify` answer with likelihood ratios.
@@ -466,6 +469,11 @@ class SpeakerStore:
         protocol : Protocol or path, optional
             Its trials calibrate the system; by default, those of the cohort.
         options : CalibrationOptions, optional
+        system : SpeakerSystem, optional
+            The system that is calibrated, such as that of the store with another cohort; see
+            `set_system`. By default that of the store.
+        force : bool, default=False
+            Whether speakers of the calibration may be enrolled.
         **arguments
             Further arguments of `speakergmm.speakers.calibrate_system`.
 
@@ -477,21 +485,20 @@ class SpeakerStore:
         Raises
         ------
         InvalidInputError
-            If a speaker of the calibration is enrolled in the store, unless ``force=True``, and as
+            If a speaker of the calibration is enrolled in the store, unless it is forced, and as
             for `calibrate_system`.
         InsufficientDataError
             If there are too few trials.
         StoreError
             If the store cannot be written.
         """
-        force = bool(arguments.pop("force", False))
-        system = calibrate_system(self.system, protocol, options, **arguments)
-        assert system.calibration is not None
+        made = calibrate_system(system or self.system, protocol, options, **arguments)
+        assert made.calibration is not None
         with self._file.reading() as file:
             names = [row.name for row in SpeakerRow.read(file)]
-        check_disjoint_speakers(system.calibration, names, force=force)
-        self.set_system(system)
-        return system
+        check_disjoint_speakers(made.calibration, names, force=force)
+        self.set_system(made)
+        return made
 
     def set_system(self, system: SpeakerSystem) -> None:
         """Replace the system of the store by one with the same models of speakers.
@@ -687,19 +694,11 @@ class SpeakerStore:
             found.append(EnrolledMeasures(measures, mean_of_statistics([each for _, each in read])))
         return found
 
-    def _answer(
-        self,
-        score: float,
-        scored: ScoredSpeech,
-        enrolled: EnrolledMeasures,
-        options: DecisionOptions,
-    ) -> TrialAnswer:
-        measures = {}
-        if len(enrolled.mean):
-            measures = measures_of_trial(
-                scored.quality(), enrolled.measures, scored.speech, enrolled.mean
-            )
-        return answer_trial(self.system, score, measures, options, what=scored.name)
+    def _measures(self, scored: ScoredSpeech, enrolled: EnrolledMeasures) -> dict[str, float]:
+        """Return the measures of a trial; none if the system does not need them."""
+        if not len(enrolled.mean):
+            return {}
+        return measures_of_trial(scored.quality(), enrolled.measures, scored.speech, enrolled.mean)
 
     def _score(
         self,

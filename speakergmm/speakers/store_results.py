@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from speakergmm.speakers.calibration.decisions import OpenSetDecision
 from speakergmm.speakers.trial_answers import TrialAnswer
 
 
@@ -121,7 +122,8 @@ class SpeakerRanking:
     Parameters
     ----------
     ranking : tuple of (str, float)
-        The best speakers and their scores, the best first; equal scores in the order of the names.
+        The best speakers and their scores, the best first; those of equal scores in the order of
+        the names. Of a calibrated store they are ranked by likelihood ratios.
     n_speakers : int
         Number of speakers that were compared.
     speech_seconds : float
@@ -130,6 +132,8 @@ class SpeakerRanking:
         Number of frames of speech; a sum of weights where frames have weights.
     answers : tuple of TrialAnswer
         The answers of the speakers in `ranking`, of which that of the best one may hold a decision.
+    decision : OpenSetDecision
+        Who talks, or nobody of them.
     """
 
     ranking: tuple[tuple[str, float], ...]
@@ -137,26 +141,22 @@ class SpeakerRanking:
     speech_seconds: float
     n_frames: float
     answers: tuple[TrialAnswer, ...]
+    decision: OpenSetDecision
 
     @property
     def threshold(self) -> float | None:
         """The decision threshold, if there was one."""
-        return self.answers[0].threshold
+        return self.decision.threshold
 
     @property
     def margin(self) -> float | None:
         """Distance of the best speaker from the next one, in ratios if they are calibrated."""
-        if len(self.ranking) < 2:
-            return None
-        best, other = self.answers[:2]
-        if best.llr is not None and other.llr is not None:
-            return best.llr - other.llr
-        return best.score - other.score
+        return self.decision.margin
 
     @property
     def speaker(self) -> str | None:
         """Name of the best speaker; None ("unknown") if the decision is no."""
-        return None if self.answers[0].accepted is False else self.ranking[0][0]
+        return self.decision.speaker
 
     @property
     def unknown(self) -> bool:
@@ -174,7 +174,12 @@ class SpeakerRanking:
             "n_frames": self.n_frames,
             **{name: value for name, value in self.answers[0].to_dict().items() if name != "score"},
             "ranking": [
-                {"speaker": name, "score": score, "llr": answer.llr}
+                {
+                    "speaker": name,
+                    "score": score,
+                    "llr": answer.llr,
+                    "posterior": self.decision.posteriors.get(name),
+                }
                 for (name, score), answer in zip(self.ranking, self.answers, strict=True)
             ],
         }

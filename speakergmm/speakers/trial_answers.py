@@ -14,7 +14,13 @@ from speakergmm.errors import (
     InvalidInputError,
     UnlikeCalibrationError,
 )
-from speakergmm.speakers.calibration.decisions import Decision, decide, verbal_scale
+from speakergmm.speakers.calibration.decisions import (
+    Decision,
+    OpenSetDecision,
+    decide,
+    decide_open_set,
+    verbal_scale,
+)
 from speakergmm.speakers.calibration.promises import Promise, promise_at
 from speakergmm.speakers.calibration.score_calibration import Calibration
 from speakergmm.speakers.speaker_options import DecisionOptions
@@ -149,6 +155,64 @@ def decided(
         posterior=decision.posterior,
         promise=promise,
     )
+
+
+def identified(
+    system: SpeakerSystem,
+    best: Mapping[str, TrialAnswer],
+    options: DecisionOptions,
+    *,
+    n_speakers: int,
+    what: str,
+) -> tuple[dict[str, TrialAnswer], OpenSetDecision]:
+    """Return the answers of the best speakers, the best one first, and who of them talks.
+
+    Parameters
+    ----------
+    system : SpeakerSystem
+    best : mapping of str to TrialAnswer
+        Answers of the best speakers without a decision; see `rated`.
+    options : DecisionOptions
+        The false-accept rate and the prior are those of all speakers together, who share them.
+    n_speakers : int
+        Number of all speakers.
+    what : str
+        Name of the recording, for messages.
+
+    Returns
+    -------
+    answers : dict of str to TrialAnswer
+        That of the best speaker has the decision; the others have scores and ratios.
+    decision : OpenSetDecision
+
+    Raises
+    ------
+    InvalidInputError, CannotPromiseError, UnlikeCalibrationError
+        As for `answer_trial`.
+    """
+    ratios = {name: each.score if each.llr is None else each.llr for name, each in best.items()}
+    order = sorted(best, key=lambda name: (-ratios[name], -best[name].score, name))
+    of_one = replace(
+        options,
+        target_far=options.target_far and options.target_far / n_speakers,
+        prior=options.prior and options.prior / n_speakers,
+    )
+    try:
+        first = decided(system, best[order[0]], of_one, what=what)
+    except CannotPromiseError as error:
+        if n_speakers == 1:
+            raise
+        raise CannotPromiseError(f"each of {n_speakers:,} speakers: {error}") from error
+    decision = decide_open_set(
+        {name: ratios[name] for name in order},
+        n_speakers=n_speakers,
+        threshold=first.threshold,
+        prior_known=options.prior,
+    )
+    # Speakers with equal ratios are in the order of their scores.
+    decision = replace(decision, speaker=decision.speaker and order[0])
+    first = replace(first, prior=options.prior, posterior=decision.posteriors.get(order[0]))
+    return {order[0]: first, **{name: best[name] for name in order[1:]}}, decision
 
 
 def promised(calibration: Calibration, options: DecisionOptions) -> Promise | None:

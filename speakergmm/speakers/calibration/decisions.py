@@ -178,33 +178,44 @@ class OpenSetDecision:
     ----------
     speaker : str or None
         The best speaker; None if nobody is accepted.
-    llr : float
-        Log-likelihood ratio of the best speaker.
+    ratio : float
+        Log-likelihood ratio of the best speaker (or score, without calibration).
     margin : float or None
         Its distance from that of the next one; None if there is no other.
-    threshold : float
-        Ratio that the best speaker must reach.
+    threshold : float or None
+        Ratio that the best speaker must reach; None if no decision was asked for.
     posteriors : dict of str to float
-        Probability of each speaker; the rest is that of somebody unknown.
+        Probability of each speaker, if a prior was given; the rest is that of somebody unknown.
     """
 
     speaker: str | None
-    llr: float
+    ratio: float
     margin: float | None
-    threshold: float
+    threshold: float | None
     posteriors: dict[str, float]
 
 
 def decide_open_set(
-    llrs: Mapping[str, float], *, prior_known: float = 0.5, c_miss: float = 1.0, c_fa: float = 1.0
+    ratios: Mapping[str, float],
+    *,
+    n_speakers: int | None = None,
+    threshold: float | None = None,
+    prior_known: float | None = None,
+    c_miss: float = 1.0,
+    c_fa: float = 1.0,
 ) -> OpenSetDecision:
     """Decide who of several speakers talks, or nobody of them.
 
     Parameters
     ----------
-    llrs : mapping of str to float
-        Calibrated ratio of each of N speakers.
-    prior_known : float, default=0.5
+    ratios : mapping of str to float
+        Calibrated log-likelihood ratios of the best speakers; without a prior, any scores.
+    n_speakers : int, optional
+        Number of all speakers, if more were compared than are given; each of the others counts as
+        the last of these.
+    threshold : float, optional
+        Ratio that the best speaker must reach, in place of the one that follows from the prior.
+    prior_known : float, optional
         Prior probability that one of them talks; they share it equally.
     c_miss, c_fa : float, default=1.0
         Costs of a miss and of a false accept, > 0.
@@ -220,29 +231,41 @@ def decide_open_set(
 
     Examples
     --------
-    >>> found = decide_open_set({"ana": 6.0, "bea": 1.0})
+    >>> found = decide_open_set({"ana": 6.0, "bea": 1.0}, prior_known=0.5)
     >>> found.speaker, found.margin, round(found.posteriors["ana"], 3)
     ('ana', 5.0, 0.988)
     """
-    if not llrs:
+    if not ratios:
         raise InvalidInputError("there must be at least one speaker to decide on")
-    for name, llr in llrs.items():
-        if isnan(llr):
+    for name, ratio in ratios.items():
+        if isnan(ratio):
             raise InvalidInputError(f"the ratio of {name!r} must be a number, found nan")
-    share = number("prior_known", prior_known, above=0, below=1) / len(llrs)
-    threshold = bayes_threshold(share, c_miss, c_fa)
-    order = sorted(llrs, key=lambda name: (-llrs[name], name))
-    best = llrs[order[0]]
-    others = [llrs[name] for name in order[1:]]
-    # Odds of each speaker to nobody, over the largest of them, so that none overflows.
-    unknown = log(1 - prior_known)
-    logs = {name: min(max(llr, -1e300), 1e300) + log(share) for name, llr in llrs.items()}
-    top = max(unknown, *logs.values())
-    total = exp(unknown - top) + sum(exp(value - top) for value in logs.values())
+    order = sorted(ratios, key=lambda name: (-ratios[name], name))
+    n_speakers = max(n_speakers or 0, len(order))
+    posteriors = {}
+    if prior_known is not None:
+        share = number("prior_known", prior_known, above=0, below=1) / n_speakers
+        if threshold is None:
+            threshold = bayes_threshold(share, c_miss, c_fa)
+        posteriors = _posteriors(ratios, share, 1 - prior_known, n_speakers - len(order))
+    best = ratios[order[0]]
+    others = [ratios[name] for name in order[1:]]
     return OpenSetDecision(
-        order[0] if best >= threshold else None,
+        order[0] if threshold is None or best >= threshold else None,
         best,
         (0.0 if best == others[0] else best - others[0]) if others else None,
         threshold,
-        {name: exp(value - top) / total for name, value in logs.items()},
+        posteriors,
     )
+
+
+def _posteriors(
+    ratios: Mapping[str, float], share: float, unknown: float, n_others: int
+) -> dict[str, float]:
+    """Return the probability of each speaker; others have the lowest of these ratios."""
+    # Odds of each speaker to nobody, over the largest of them, so that none overflows.
+    logs = {name: min(max(llr, -1e300), 1e300) + log(share) for name, llr in ratios.items()}
+    top = max(log(unknown), *logs.values())
+    total = exp(log(unknown) - top) + sum(exp(value - top) for value in logs.values())
+    total += n_others * exp(min(logs.values()) - top)
+    return {name: exp(value - top) / total for name, value in logs.items()}

@@ -173,6 +173,12 @@ def test_identification_shares_rate_and_prior_among_the_speakers(store, by_score
     found = store.identify(voices(1, 1), prior=0.5)
     assert found.threshold == pytest.approx(np.log(3))
     assert found.answers[1].accepted is None
+    # The posterior is that of Bayes's rule over both speakers and somebody unknown.
+    joint = [0.25 * np.exp(each.llr) for each in found.answers]
+    assert found.answers[0].posterior == pytest.approx(joint[0] / (0.5 + sum(joint)))
+    assert found.answers[0].prior == 0.5
+    alone = store.identify(voices(1, 1), prior=0.5, top=1)
+    assert (alone.decision, len(alone.answers)) == (found.decision, 1)
     with pytest.raises(CannotPromiseError, match=r"each of 2 speakers: a false-accept rate of 2 %"):
         store.identify(voices(1, 1), target_far=0.04)
     assert store.verify("m1", voices(1, 1), target_far=0.04).decision is not None

@@ -65,21 +65,39 @@ def test_open_sets_follow_bayes_rule_over_all_speakers():
         assert found.posteriors[name] == pytest.approx(value / total, rel=1e-12)
     assert (found.speaker, found.margin) == ("ana", 2.0)
     assert decide_open_set({"ana": 0.1}, prior_known=0.01).speaker is None
-    assert decide_open_set({"ana": 1e9, "bea": -inf}).posteriors["ana"] == pytest.approx(1.0)
+    found = decide_open_set({"ana": 1e9, "bea": -inf}, prior_known=0.5)
+    assert found.posteriors["ana"] == pytest.approx(1.0)
+
+
+def test_speakers_who_are_not_given_count_as_the_last_of_those_who_are():
+    some = decide_open_set({"ana": 3.0, "bea": 1.0}, n_speakers=4, prior_known=0.6)
+    whole = {"ana": 3.0, "bea": 1.0, "eva": 1.0, "ida": 1.0}
+    every = decide_open_set(whole, prior_known=0.6)
+    assert some.threshold == every.threshold
+    for name, probability in some.posteriors.items():
+        assert probability == pytest.approx(every.posteriors[name], rel=1e-12)
+
+
+def test_a_threshold_decides_without_a_prior_and_without_either_nobody_is_refused():
+    assert decide_open_set({"ana": 0.1, "bea": 0.0}, threshold=0.2).speaker is None
+    assert decide_open_set({"ana": 0.1, "bea": 0.0}, threshold=0.1).speaker == "ana"
+    found = decide_open_set({"ana": -5.0})
+    assert (found.speaker, found.threshold, found.posteriors) == ("ana", None, {})
 
 
 @pytest.mark.parametrize("ratio", [inf, -inf])
 def test_speakers_with_the_same_infinite_ratio_have_no_margin(ratio):
-    found = decide_open_set({"ana": ratio, "bea": ratio})
+    found = decide_open_set({"ana": ratio, "bea": ratio}, prior_known=0.5)
     assert found.margin == 0.0
     assert found.posteriors["ana"] == found.posteriors["bea"]
 
 
 def test_an_infinite_ratio_is_more_than_a_huge_one():
-    found = decide_open_set({"ana": 1e9, "bea": inf, "eva": 2e6})
+    found = decide_open_set({"ana": 1e9, "bea": inf, "eva": 2e6}, prior_known=0.5)
     assert (found.speaker, found.margin) == ("bea", inf)
     assert found.posteriors == {"ana": 0.0, "bea": 1.0, "eva": 0.0}
-    assert decide_open_set({"ana": 1e9, "eva": 2e6}).posteriors["ana"] == 1.0
+    found = decide_open_set({"ana": 1e9, "eva": 2e6}, prior_known=0.5)
+    assert found.posteriors["ana"] == 1.0
 
 
 def test_what_is_no_ratio_is_refused():
