@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from math import nan
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from speakergmm import records
 from speakergmm.corpora import AnyPath, CorpusLike, Split, Utterance, as_utterances
 from speakergmm.engine import ONE_WORKER, Engine, EngineLike
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
-from speakergmm.features import FeatureStore, find_recordings, map_recordings
+from speakergmm.features import FeatureStore, RecordingQuality, find_recordings, map_recordings
 from speakergmm.mixtures import MixtureStatistics
 from speakergmm.run_context import RunContext
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
@@ -42,14 +43,16 @@ class ArchivedRow(NamedTuple):
     seconds: float
     speech_seconds: float
     speech_frames: int
+    quality: NDArray[np.float64] | None
 
     @property
     def session(self) -> SessionStatistics:
-        """The statistics in float64, as `collect_statistics` returns them."""
+        """The statistics in float64, as `collect_statistics` returns them, and the measures."""
         statistics = MixtureStatistics(
             self.counts, self.first_order, None, self.log_likelihood, self.n_frames
         )
-        return SessionStatistics(statistics, *self[4:])
+        measures = {} if self.quality is None else _unpacked_quality(self.quality)
+        return SessionStatistics(statistics, *self[4:7], measures)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,6 +84,9 @@ class StatisticsArchive(records.Filed):
     sizes, changed : array of int, shape (N,)
         Bytes of the file and time of its last change in nanoseconds, as they were when it was read;
         -1 if there was no file.
+    quality : array, shape (N, 5), optional
+        The fields of `RecordingQuality`, as they were measured for the features of the background
+        model: the first is -1 if they were not, and those that cannot be measured are 0.
 
     Raises
     ------
@@ -113,10 +119,15 @@ class StatisticsArchive(records.Filed):
     speech_frames: Annotated[NDArray[np.int64], "N"]
     sizes: Annotated[NDArray[np.int64], "N"]
     changed: Annotated[NDArray[np.int64], "N"]
+    quality: Annotated[NDArray[np.float64], "N Q"] | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts agree."""
         n_recordings = len(self.names)
+        if self.quality is None:
+            object.__setattr__(self, "quality", _unmeasured(n_recordings))
+        if self._parts()["quality"].shape[1:] != (len(_QUALITY),):
+            raise InvalidInputError(f"the quality of a recording is {len(_QUALITY)} numbers")
         if any(len(part) != n_recordings for part in self._parts().values()):
             raise InvalidInputError(
                 f"an archive of {n_recordings} recordings needs statistics of each"
@@ -183,6 +194,8 @@ class StatisticsArchive(records.Filed):
         return self._row(place).session
 
     def _row(self, place: int) -> ArchivedRow:
+        assert self.quality is not None
+        quality = self.quality[place]
         return ArchivedRow(
             self.occupancy[place],
             self.first_order[place],
@@ -191,19 +204,27 @@ class StatisticsArchive(records.Filed):
             float(self.seconds[place]),
             float(self.speech_seconds[place]),
             int(self.speech_frames[place]),
+            quality if quality[0] >= 0 else None,
         )
 
-    def found(self, utterance: Utterance, *, augmented: bool = False) -> ArchivedRow | None:
-        """Return the part that is of a recording, unless its file has changed since."""
+    def found(
+        self, utterance: Utterance, *, augmented: bool = False, measured: bool = False
+    ) -> ArchivedRow | None:
+        """Return the part that is of a recording, unless its file has changed since.
+
+        With `measured`, only a part with the quality of the recording counts.
+        """
         place = self._places.get((recording_name(utterance), augmented))
         if place is None:
             return None
         unchanged = (-1, -1), (self.sizes[place], self.changed[place])
-        return self._row(place) if _file_state(utterance) in unchanged else None
+        row = self._row(place)
+        usable = _file_state(utterance) in unchanged and not (measured and row.quality is None)
+        return row if usable else None
 
-    def has(self, utterance: Utterance, *, augmented: bool = False) -> bool:
-        """Return whether the archive has a recording, whose file has not changed since."""
-        return self.found(utterance, augmented=augmented) is not None
+    def has(self, utterance: Utterance, *, augmented: bool = False, measured: bool = False) -> bool:
+        """Return whether the archive has a recording, whose file has not changed; see `found`."""
+        return self.found(utterance, augmented=augmented, measured=measured) is not None
 
     def check_background(self, background: BackgroundModel) -> None:
         """Raise an error if the statistics are of another background model.
@@ -241,6 +262,7 @@ class StatisticsArchive(records.Filed):
         return StatisticsArchive(self.background_digest, tuple(name for name, _ in latest), **parts)
 
 
+_QUALITY = tuple(each.name for each in fields(RecordingQuality))
 _AMOUNTS = ("occupancy", "n_frames", "seconds", "speech_seconds", "speech_frames")
 
 
@@ -249,6 +271,22 @@ def _other_background(found: str, wanted: str) -> IncompatibleModelError:
         f"the statistics are those of background model {found[:_DIGITS]}, not of "
         f"{wanted[:_DIGITS]}; collect them under this one"
     )
+
+
+def _unmeasured(n_recordings: int) -> NDArray[np.float64]:
+    """Return the quality of recordings that were not measured."""
+    quality = np.zeros((n_recordings, len(_QUALITY)))
+    quality[:, 0] = -1
+    return quality
+
+
+def _unpacked_quality(values: NDArray[np.float64]) -> dict[str, float]:
+    """Return the measures of a recording by name; NaN where there is no speech."""
+    measures = dict(zip(_QUALITY, values.tolist(), strict=True))
+    if measures["speech_seconds"] > 0:
+        return measures
+    kept = "speech_seconds", "clipped"
+    return {name: value if name in kept else nan for name, value in measures.items()}
 
 
 def recording_name(utterance: Utterance) -> str:
@@ -313,7 +351,10 @@ class CollectStatistics:
         )
         if not self.measured:
             return found
-        return replace(found, measures=recording_measures(utterance.path, self.background.features))
+        measures = recording_measures(
+            utterance.path, self.background.features, start=utterance.start, end=utterance.end
+        )
+        return replace(found, measures=measures)
 
 
 def archived_recordings(
@@ -321,6 +362,7 @@ def archived_recordings(
     archive: StatisticsArchive | None,
     *,
     augmented: bool,
+    measured: bool = False,
     store: FeatureStore | None = None,
     engine: Engine = ONE_WORKER,
 ) -> tuple[Utterance, ...]:
@@ -332,6 +374,8 @@ def archived_recordings(
     archive : StatisticsArchive or None
     augmented : bool
         Whether statistics of all versions are wanted.
+    measured : bool
+        Whether their quality is wanted, too.
     store : FeatureStore, optional
         Where the others are looked for; see `speakergmm.features.find_recordings`.
     engine : Engine
@@ -340,7 +384,9 @@ def archived_recordings(
     found: list[Utterance] = list(utterances)
     lacking = []
     for place, each in enumerate(utterances):
-        row = None if archive is None else archive.found(each, augmented=augmented)
+        row = None
+        if archive is not None:
+            row = archive.found(each, augmented=augmented, measured=measured)
         if row is None:
             lacking.append(place)
             continue
@@ -358,6 +404,7 @@ def collect_archive(
     recordings: Split | CorpusLike,
     *,
     augmented: bool = False,
+    measured: bool = False,
     known: StatisticsArchive | None = None,
     feature_store: FeatureStore | AnyPath | None = None,
     engine: EngineLike = None,
@@ -374,6 +421,8 @@ def collect_archive(
         Sum the versions that enrolment under the background model makes of each recording
         (`BackgroundModel.augmentation`), as `collect_statistics` does; without them, statistics are
         those of the recording as it is, which tests have.
+    measured : bool, default=False
+        Measure the quality of the recordings as well, which calibrated systems need.
     known : StatisticsArchive, optional
         Recordings that it has are not read again unless their files have changed; it is part of the
         result.
@@ -407,12 +456,12 @@ def collect_archive(
     rest = [
         each
         for each in wanted.values()
-        if known is None or not known.has(each, augmented=augmented)
+        if known is None or not known.has(each, augmented=augmented, measured=measured)
     ]
     store = opened_store(feature_store, background.features)
     states = dict(zip(map(recording_name, rest), map(_file_state, rest), strict=True))
     found = map_recordings(
-        CollectStatistics(background, augmented=augmented),
+        CollectStatistics(background, augmented=augmented, measured=measured),
         archived_recordings(rest, None, augmented=augmented, store=store, engine=engine),
         engine=engine,
         run=run,
@@ -439,9 +488,13 @@ def _filled(
     names: list[str] = []
     totals: list[tuple[float, float, float, float]] = []
     counts: list[tuple[int, int, int]] = []
+    quality = _unmeasured(n_most)
     for utterance, session in found:
         name, statistics = recording_name(utterance), session.statistics.about_zero()
         occupancy[len(names)], first_order[len(names)] = statistics.counts, statistics.first_order
+        if session.measures:
+            measures = [session.measures[each] for each in _QUALITY]
+            quality[len(names)] = np.nan_to_num(measures, nan=0.0)
         names.append(name)
         totals.append(
             (
@@ -453,7 +506,7 @@ def _filled(
         )
         counts.append((session.n_frames, *states[name]))
     n = len(names)
-    return StatisticsArchive(
+    archive = StatisticsArchive(
         background.digest,
         tuple(names),
         np.full(n, augmented),
@@ -462,3 +515,4 @@ def _filled(
         *np.array(totals, np.float64).reshape(n, 4).T.copy(),
         *np.array(counts, np.int64).reshape(n, 3).T.copy(),
     )
+    return replace(archive, quality=quality[:n])

@@ -102,6 +102,30 @@ class MeasuredSpeech:
         return self._log_likelihood / self._occupancy
 
 
+class SpeechMoments(NamedTuple):
+    """What a trial takes of the speech of a test whose statistics are known; see `MeasuredSpeech`.
+
+    Attributes
+    ----------
+    background : DiagonalMixture
+        Of D features.
+    mean : array, shape (D,)
+        Mean of the features.
+    background_log_likelihood : float
+        Log-likelihood per frame under the background model.
+    """
+
+    background: DiagonalMixture
+    mean: NDArray[np.float64]
+    background_log_likelihood: float
+
+    @classmethod
+    def of(cls, background: DiagonalMixture, statistics: MixtureStatistics) -> SpeechMoments:
+        """Return those of statistics under the background model."""
+        log_likelihood = float(statistics.log_likelihood / statistics.n_frames)
+        return cls(background, mean_of_statistics([statistics]), log_likelihood)
+
+
 class EnrolledMeasures(NamedTuple):
     """Measures of the recordings of a model, and the mean of their features."""
 
@@ -194,7 +218,7 @@ def _channel_distances(
 def measures_of_trial(
     test: Mapping[str, float],
     enrolment: Mapping[str, float],
-    speech: MeasuredSpeech,
+    speech: MeasuredSpeech | SpeechMoments,
     enrolment_mean: NDArray[np.float64],
 ) -> dict[str, float]:
     """Return all measures of a trial by name.
@@ -203,7 +227,7 @@ def measures_of_trial(
     ----------
     test, enrolment : mapping of str to float
         Measures of the test, and of the speaker's recordings together.
-    speech : MeasuredSpeech
+    speech : MeasuredSpeech or SpeechMoments
         The speech of the test, which has passed.
     enrolment_mean : array, shape (D,)
         Mean of the features of the speaker's recordings.
@@ -217,7 +241,9 @@ def measures_of_trial(
 
 
 def measures_of_trials(
-    test: Mapping[str, float], enrolled: Sequence[EnrolledMeasures], speech: MeasuredSpeech
+    test: Mapping[str, float],
+    enrolled: Sequence[EnrolledMeasures],
+    speech: MeasuredSpeech | SpeechMoments,
 ) -> dict[str, NDArray[np.float64]]:
     """Return the measures of a test with each of M speakers: arrays of shape (M,) by name.
 

@@ -15,6 +15,7 @@ from speakergmm.corpora import Split, Utterance
 from speakergmm.corpora.augmentation import AugmentationOptions
 from speakergmm.corpora.protocol import PathNumbers
 from speakergmm.features import augmented_recordings
+from speakergmm.mixtures import DiagonalMixture
 from speakergmm.run_context import OnSkip, SkippedRecording
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.calibration.score_calibration import Calibration
@@ -24,6 +25,7 @@ from speakergmm.speakers.statistics_archive import StatisticsArchive, recording_
 from speakergmm.speakers.trial_measures import (
     EnrolledMeasures,
     MeasuredSpeech,
+    SpeechMoments,
     measures_of_trials,
     recording_measures,
 )
@@ -99,10 +101,19 @@ class TrialTable:
             known = self.measures.setdefault(name, np.full(self.scores.shape, np.nan))
             known[version, rows] = values[places]
 
-    def take_all(self, tests: Sequence[str], scores: NDArray[np.float64]) -> None:
-        """Take the scores, shape (models, tests), of all claims of some recordings."""
-        for test, column in zip(tests, scores.T, strict=True):
-            self.take(test, 0, ScoredClaims(column[self.claims[test]], {}))
+    def take_all(
+        self,
+        tests: Sequence[str],
+        scores: NDArray[np.float64],
+        measures: Sequence[Mapping[str, NDArray[np.float64]]] | None = None,
+    ) -> None:
+        """Take the scores, shape (models, tests), of all claims of some recordings.
+
+        Measures are those of the claims of each recording.
+        """
+        columns = zip(tests, scores.T, measures or [{}] * len(tests), strict=True)
+        for test, column, measured in columns:
+            self.take(test, 0, ScoredClaims(column[self.claims[test]], measured))
 
     def calibrate(self, calibration: Calibration, report: OnSkip) -> None:
         """Replace scores by log-likelihood ratios; trials without a measure lose theirs."""
@@ -195,14 +206,33 @@ def score_archived(
     trials: TrialTable,
     scorer: NormalisedScorer,
     archive: StatisticsArchive,
+    background: DiagonalMixture,
+    enrolled: Sequence[EnrolledMeasures] | None,
 ) -> list[Utterance]:
-    """Score the recordings whose statistics an archive has, and return the others."""
-    known = {each: archive.has(each) for each in tests}
+    """Score the recordings whose statistics an archive has, and return the others.
+
+    With what is known of each model, trials are measured, too: only recordings whose quality the
+    archive has are scored.
+    """
+    measured = enrolled is not None
+    known = {each: archive.has(each, measured=measured) for each in tests}
     archived = [each for each, is_known in known.items() if is_known]
     # Tests at a time for which all models are scored: some megabytes of statistics.
     step = max(1, _STATISTICS_AT_A_TIME // archive.first_order[:1].size) if archived else 1
     for start in range(0, len(archived), step):
         some = archived[start : start + step]
-        statistics = [archive.statistics(recording_name(each)) for each in some]
-        trials.take_all([os.fspath(each.path) for each in some], scorer.score_tests(statistics))
+        sessions = [archive.session(recording_name(each)) for each in some]
+        names = [os.fspath(each.path) for each in some]
+        measures = None
+        if enrolled is not None:
+            measures = [
+                measures_of_trials(
+                    session.measures,
+                    [enrolled[place] for place in trials.claims[name].tolist()],
+                    SpeechMoments.of(background, session.statistics),
+                )
+                for name, session in zip(names, sessions, strict=True)
+            ]
+        scores = scorer.score_tests([each.statistics for each in sessions])
+        trials.take_all(names, scores, measures)
     return [each for each, is_known in known.items() if not is_known]

@@ -77,9 +77,10 @@ def run_protocol(
         background speakers of the protocol as the cohort if scores are normalised.
     options : ProtocolOptions, optional
     statistics : StatisticsArchive or path, optional
-        Statistics of recordings under the background model. Models are enrolled from those that it
-        has, and tests are scored from them by back-ends that score statistics; these recordings are
-        not read. An archive is not changed; a file is made if there is none, and completed.
+        Statistics of recordings under the background model, and their quality, if trials are
+        measured. Models are enrolled from those that it has, and tests are scored from them by
+        back-ends that score statistics; these recordings are not read. An archive is not changed; a
+        file is made if there is none, and completed.
     feature_store : FeatureStore or path, optional
         Features of recordings that it has are not extracted again. Recordings that it lacks, or has
         from another version of the file, are extracted, with a warning.
@@ -142,7 +143,14 @@ def run_protocol(
     trials = TrialTable(split, scorer.names, n_versions=len(conditions))
     tests: Sequence[Utterance] = whole_recordings(trials.claimed_paths)
     if archive is not None and made.backend.scores_statistics and versions is None:
-        tests = score_archived(tests, trials, scorer, archive)
+        tests = score_archived(
+            tests,
+            trials,
+            scorer,
+            archive,
+            made.background.mixture,
+            enrolled if measured else None,
+        )
     if store is not None:
         tests = find_recordings(store, tests, engine=engine)
     scored = map_recordings(
@@ -218,11 +226,6 @@ def _archive_of(
     """
     if given is None:
         return None
-    if measured:
-        raise InvalidInputError(
-            "measures are of the recordings, which an archive of statistics does not have; leave "
-            "the archive out, or calibrate by scores alone"
-        )
     if system.backend.needs_second_order:
         raise InvalidInputError(
             "variances are adapted from second-order statistics, which an archive does not have; "
@@ -246,6 +249,7 @@ def _archive_of(
             system.background,
             [*whole_recordings(paths)],
             augmented=augmented,
+            measured=measured,
             known=archive,
             feature_store=store,
             engine=engine,
@@ -361,7 +365,12 @@ def _usable_sessions(
     paths = dict.fromkeys(path for model in split.models for path in split.enrolment[model])
     augmented = collect.background.augmentation is not None
     found = archived_recordings(
-        whole_recordings(paths), archive, augmented=augmented, store=store, engine=engine
+        whole_recordings(paths),
+        archive,
+        augmented=augmented,
+        measured=collect.measured,
+        store=store,
+        engine=engine,
     )
     recordings = dict(zip(paths, found, strict=True))
     sessions = map_grouped_recordings(

@@ -6,15 +6,17 @@ import pytest
 from speakergmm.corpora import Corpus, Utterance, read_protocol
 from speakergmm.corpora.augmentation import as_augmentation
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
-from speakergmm.features import FeatureExtractor
+from speakergmm.features import FeatureExtractor, measure_quality
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import (
     BackgroundModel,
+    CalibrationTrials,
     NormalisationOptions,
     SpeakerSystem,
     StatisticsArchive,
     collect_archive,
     collect_statistics,
+    fit_calibration,
     make_cohort,
     recording_name,
     run_protocol,
@@ -164,6 +166,52 @@ def test_versions_of_a_recording_are_those_of_enrolment(background, folder, read
     np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-4, atol=1e-5)
 
 
+def test_calibrated_trials_need_no_audio_either(
+    tmp_path, background, folder, voices, reads, monkeypatch
+):
+    """Measures of trials come from the archive: the second run finds no recordings at all."""
+    expected = run_protocol(folder, background, backend="linear", measures=True)
+    plain = tmp_path / "plain"
+    run_protocol(folder, background, backend="linear", statistics=plain)
+    run_protocol(folder, background, backend="linear", statistics=plain, measures=True)
+    assert (StatisticsArchive.load(plain).quality[:, 0] >= 0).all()
+    reads.clear()
+    unread = "speakergmm.speakers.trial_measures.measure_quality"
+    monkeypatch.setattr(unread, lambda *_, **__: pytest.fail("a recording is measured again"))
+    found = run_protocol(folder, background, backend="linear", statistics=plain, measures=True)
+    assert not reads
+    assert list(found.conditions) == list(expected.conditions)
+    for name, values in expected.conditions.items():
+        np.testing.assert_allclose(
+            found.conditions[name].astype(float), values.astype(float), rtol=1e-4, atol=1e-4
+        )
+    # Ratios are those of the same measures.
+    rng = np.random.default_rng(3)
+    names = np.array([f"d{n}" for n in range(8)], object)
+    models, tests = np.repeat(names, 40), np.tile(names, 40)
+    snr = rng.uniform(10, 40, 320)
+    scores = rng.normal(np.where(models == tests, 2.0, 0.0)) + 0.1 * snr
+    trials = CalibrationTrials(scores, models == tests, models, tests, {"test_snr_db": snr})
+    made = SpeakerSystem(background, backend_name="linear").replace(
+        calibration=fit_calibration(trials)
+    )
+    ratios = run_protocol(folder, made, statistics=plain, llr=True)
+    assert not reads
+    measured = {"test_snr_db": expected.conditions["test_snr_db"].astype(float)}
+    wanted = made.calibration.llr(expected.scores, measured)
+    np.testing.assert_allclose(ratios.scores, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_an_archive_of_before_measures_is_completed(tmp_path, background, voices):
+    plain = collect_archive(background, [voices(1, 0)])
+    assert not plain.session(plain.names[0]).measures
+    found = collect_archive(background, [voices(1, 0), voices(1, 1)], measured=True, known=plain)
+    found.save(tmp_path / "a")
+    for name in found.names:
+        wanted = measure_quality(name, config=background.features).to_dict()
+        assert StatisticsArchive.load(tmp_path / "a").session(name).measures == wanted
+
+
 def test_parts_of_recordings_are_kept_apart(background, voices):
     parts = [
         Utterance(name, voices(1, 0), "ana", start, end)
@@ -206,12 +254,8 @@ def test_another_background_is_refused_with_both_names(
 
 def test_what_an_archive_cannot_serve_is_refused(tmp_path, background, folder, voices):
     archive = collect_archive(background, [voices(1, 0)])
-    for options, words in (
-        ({"measures": True}, "measures are of the recordings"),
-        ({"parameters": ("means", "variances")}, "second-order statistics"),
-    ):
-        with pytest.raises(InvalidInputError, match=words):
-            run_protocol(folder, background, statistics=archive, **options)
+    with pytest.raises(InvalidInputError, match="second-order statistics"):
+        run_protocol(folder, background, statistics=archive, parameters=("means", "variances"))
     with pytest.raises(InvalidInputError, match=r"no statistics of b\.wav"):
         archive.statistics("b.wav")
     (tmp_path / "no.wav").write_text("no audio")
@@ -230,6 +274,7 @@ def test_parts_that_contradict_each_other_are_refused(background, voices):
         ("first_order", archive.first_order * np.nan, "finite"),
         ("seconds", -archive.seconds, "seconds of an archive"),
         ("occupancy", archive.occupancy[:, :2], "do not fit"),
+        ("quality", archive.quality[:, :2], "is 5 numbers"),
     ):
         with pytest.raises(InvalidInputError, match=words):
             StatisticsArchive(**parts | {name: value})
