@@ -12,7 +12,7 @@ the scheme.
 import hashlib
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -29,6 +29,9 @@ _MODULUS = 1 << 256
 # SQLite moves rows, but not their overflow pages, and may leave copies of what it moved in unused
 # parts of a page, which a deletion does not reach. Therefore the beginning of a row has no data.
 _BEGINNING = bytes(4096)
+
+# Large values that one query reads; SQLite may allow no more than 999 numbers in one.
+_ROWS_AT_A_TIME = 500
 
 
 class Ledger:
@@ -214,13 +217,44 @@ def read_large(file: StoreFile, table: str, number: int, sha256: str, what: str)
     ModelFormatError
         If it does not match its SHA-256.
     """
-    found = file.value(f"SELECT packed FROM {table} WHERE id = ?", number)
-    if not isinstance(found, bytes):
-        raise file.damaged(f"{what} is not a blob")
-    packed = memoryview(found)[len(_BEGINNING) :]
-    if hashlib.sha256(packed).hexdigest() != sha256:
-        raise file.damaged(f"{what} does not match its digest")
+    ((_, packed),) = read_large_values(file, table, {number: (sha256, what)})
     return packed
+
+
+def read_large_values(
+    file: StoreFile, table: str, wanted: Mapping[int, tuple[str, str]]
+) -> Iterator[tuple[int, memoryview]]:
+    """Yield the numbers and large values of some rows, in the order in which they are stored.
+
+    Parameters
+    ----------
+    file : StoreFile
+    table : str
+    wanted : mapping of int to (str, str)
+        By number of the row, the SHA-256 of the large value, and what it is, for messages.
+
+    Raises
+    ------
+    ModelFormatError
+        If one is missing or does not match its SHA-256.
+    """
+    numbers = sorted(wanted)
+    for start in range(0, len(numbers), _ROWS_AT_A_TIME):
+        some = numbers[start : start + _ROWS_AT_A_TIME]
+        marks = ", ".join("?" * len(some))
+        query = f"SELECT id, packed FROM {table} WHERE id IN ({marks}) ORDER BY id"
+        missing = set(some)
+        for number, found in file.execute(query, some):
+            sha256, what = wanted[number]
+            if not isinstance(found, bytes):
+                break
+            missing.remove(number)
+            packed = memoryview(found)[len(_BEGINNING) :]
+            if hashlib.sha256(packed).hexdigest() != sha256:
+                raise file.damaged(f"{what} does not match its digest")
+            yield number, packed
+        if missing:
+            raise file.damaged(f"{wanted[min(missing)][1]} is not a blob")
 
 
 def rewrite_small(file: StoreFile) -> None:

@@ -13,6 +13,9 @@ from typing import Any, ClassVar, Self
 
 from speakergmm.speakers import values
 
+# A damaged row may contain bytes, which match no digest.
+_ENCODER = json.JSONEncoder(default=repr)
+
 
 def _column(sql: str, valid: Callable[[Any], bool] | None = None) -> Any:
     return field(metadata={"sql": sql, "valid": valid})
@@ -190,5 +193,4 @@ def check_row(file: values.StoreFile, table: str, stored: Sequence[Any], digest:
 
 def row_digest(table: str, stored: Sequence[Any]) -> bytes:
     """Return the digest, of 32 bytes, of the values of a row in the order of the columns."""
-    # A damaged row may contain bytes, which match no digest.
-    return hashlib.sha256(json.dumps([table, *stored], default=repr).encode()).digest()
+    return hashlib.sha256(_ENCODER.encode([table, *stored]).encode()).digest()

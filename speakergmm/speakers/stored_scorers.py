@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from speakergmm.speakers.backends import Terms, unpack_terms
-from speakergmm.speakers.integrity import read_large
+from speakergmm.speakers.integrity import read_large_values
 from speakergmm.speakers.normalised_scorer import NormalisedScorer
 from speakergmm.speakers.store_schema import SpeakerRow
 from speakergmm.speakers.system import SpeakerSystem
@@ -49,17 +49,19 @@ class StoredScorers:
         """
         shapes = self._system.backend.term_shapes
         terms: Terms = tuple(np.empty((len(rows), *shape), np.float32) for shape in shapes)
+        unread: dict[int, tuple[str, str]] = {}
+        places: dict[int, int] = {}
         for place, row in enumerate(rows):
-            own = tuple(each[place : place + 1].reshape(each.shape[1:]) for each in terms)
             if self._scorer is not None and row.model_sha256 in self._digests:
                 known = self._scorer.terms(self._digests[row.model_sha256])
-                for each, value in zip(own, known, strict=True):
-                    each[...] = value
+                for each, value in zip(terms, known, strict=True):
+                    each[place] = value
                 continue
-            what = f"the model of {row.name!r}"
-            packed = read_large(file, "models", row.id, row.model_sha256, what)
-            if not unpack_terms(packed, own):
-                raise file.damaged(f"{what} has another size")
+            unread[row.id] = row.model_sha256, f"the model of {row.name!r}"
+            places[row.id] = place
+        for number, packed in read_large_values(file, "models", unread):
+            if not unpack_terms(packed, tuple(each[places[number], ...] for each in terms)):
+                raise file.damaged(f"{unread[number][1]} has another size")
         return self._system.scorer(tuple(row.name for row in rows), terms)
 
     def forget(self) -> None:

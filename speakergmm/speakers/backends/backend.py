@@ -147,6 +147,8 @@ def unpack_terms(packed: memoryview, into: Terms) -> bool:
     if len(packed) != 4 * sum(sizes):
         return False
     values = np.frombuffer(packed, dtype="<f4")
-    for each, part in zip(into, np.split(values, np.cumsum(sizes)[:-1]), strict=True):
-        each[...] = part.reshape(each.shape)
+    first = 0
+    for each, size in zip(into, sizes, strict=True):
+        each[...] = values[first : first + size].reshape(each.shape)
+        first += size
     return True

@@ -403,6 +403,30 @@ def test_wrong_windows_are_refused(arguments):
         window_averages(np.full((5, 1), np.nan), length=2)
 
 
+@pytest.mark.parametrize("count", [1, 3, 6, 7, 100])
+def test_the_best_speakers_are_the_first_of_all_in_order(rng, count):
+    names = [f"speaker {number}" for number in rng.permutation(40)]
+    scores = rng.choice([-1.0, 0.25, 0.5, 2.0], 40)
+    pairs = sorted(zip((-scores).tolist(), names, strict=True))
+    expected = tuple((name, -score) for score, name in pairs[:count])
+    assert speaker_scoring.best_speakers(names, scores, count) == expected
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 300])
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_blocks_of_speakers_share_memory_and_no_scores(rng, monkeypatch, n_frames, precision):
+    background, models = make(rng, n_speakers=11, adapted=("means", "weights"))
+    frames = background.sample(n_frames, rng)
+    expected = naive(background, models, frames)
+    for numbers in (1, 70, 7 * 4 * 300 * 4):  # the last block is shorter than the others
+        monkeypatch.setattr(speaker_scoring, "_BLOCK_NUMBERS", numbers)
+        scorer = SpeakerScorer(background, models, precision=precision)
+        tolerance = {"float32": 1e-4, "float64": 1e-10}[precision]
+        found = scorer.frame_scores(frames)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(scorer.score(frames), expected.mean(0), rtol=0, atol=tolerance)
+
+
 def test_likelihood_scores_equal_the_formula(rng):
     _, models = make(rng, adapted=("means", "weights", "variances"))
     frames = rng.normal(size=(25, 3))

@@ -13,6 +13,7 @@ from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
     InvalidInputError,
+    ModelFormatError,
     SpeakerGmmError,
     StoreError,
     UnknownSpeakerError,
@@ -25,6 +26,7 @@ from speakergmm.speakers import (
     adapt_speaker,
     collect_statistics,
     enroll_into,
+    integrity,
 )
 from speakergmm.speakers import is_store as looks_like_store
 
@@ -195,6 +197,32 @@ def test_equal_scores_are_ranked_by_name(store, voices):
     for name in ("bea", "ana"):
         store.enroll(name, voices(1, 0))
     assert [name for name, _ in store.identify(voices(1, 1)).ranking] == ["ana", "bea"]
+
+
+@pytest.mark.parametrize("rows_at_a_time", [1, 2, 500])
+def test_models_that_are_read_together_are_those_of_their_speakers(
+    store, voices, monkeypatch, rows_at_a_time
+):
+    # Rows are in the order of enrolment, speakers in that of their names.
+    monkeypatch.setattr(integrity, "_ROWS_AT_A_TIME", rows_at_a_time)
+    for voice, name in enumerate(("eva", "bea", "dora", "ana", "cid"), start=1):
+        store.enroll(name, voices(voice, 0))
+    wav = voices(3, 4)
+    found = store.identify(wav).ranking
+    frames, weights = FeatureExtractor("speaker").extract(wav).speech_frames
+    frames, background = frames.astype(np.float64), store.background.mixture
+    for name, score in found:
+        speaker = store.model(name).mixture
+        ratio = oracle.average_ratio(frames, speaker, background, weights=weights)
+        assert score == pytest.approx(ratio, abs=1e-4)
+    assert [score for _, score in found] == sorted((s for _, s in found), reverse=True)
+    with sqlite3.connect(store.path) as file:
+        file.execute("UPDATE models SET packed = substr(packed, 1, 5000) WHERE id = 4")
+    with (
+        SpeakerStore(store.path) as other,
+        pytest.raises(ModelFormatError, match="the model of 'ana' does not match its digest"),
+    ):
+        other.identify(wav)
 
 
 def test_an_empty_store_identifies_nobody(store, voices):
