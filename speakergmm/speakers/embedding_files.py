@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,14 @@ from speakergmm.corpora import AnyPath
 from speakergmm.corpora.kaldi_text import BLANKS, read_by_name
 from speakergmm.corpora.names import first_few, quoted, shown
 from speakergmm.errors import CorpusError
-from speakergmm.features import ArchivePlace, read_matrix, read_scp
+from speakergmm.features import read_matrix, read_scp
 from speakergmm.files import UnreadableFileError, open_regular
 from speakergmm.text_files import FaultList, read_lines
 
 _LONGEST_NAME = 4096
 # A vector in binary form: mark, type, and the number of elements behind the size of that number.
 _VECTOR = struct.Struct("<2s3sbi")
-_ITEM_BYTES = {b"FV ": 4, b"DV ": 8}
+_DTYPES: dict[bytes, np.dtype[Any]] = {b"FV ": np.dtype("<f4"), b"DV ": np.dtype("<f8")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,43 +182,53 @@ def _vectors_of_kaldi(path: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
         return
     try:
         with open_regular(path) as file:
-            start = file.read(_LONGEST_NAME)
-            if b" \0B" in start:
-                file.seek(0)
-                yield from _binary_vectors(path, file)
-                return
+            content = file.read(_LONGEST_NAME)
+            is_binary = b" \0B" in content
+            if is_binary:
+                content += file.read()
     except UnreadableFileError as error:
         raise CorpusError(str(error)) from None
-    yield from _text_vectors(path)
+    yield from _binary_vectors(path, content) if is_binary else _text_vectors(path)
 
 
-def _binary_vectors(path: Path, file: IO[bytes]) -> Iterator[tuple[str, NDArray[np.float64]]]:
+def _binary_vectors(path: Path, content: bytes) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Yield the vectors of an archive in binary form, one after the other."""
     seen: set[str] = set()
-    size = os.fstat(file.fileno()).st_size
     offset = 0
-    while offset < size:
-        file.seek(offset)
-        written, blank, _ = file.read(_LONGEST_NAME).partition(b" ")
-        try:
-            name = written.decode()
-        except UnicodeDecodeError:
-            name = ""
-        if not blank or not name or not name.isprintable():
-            raise CorpusError(f"{shown(path)}: at byte {offset} there is no name of a vector")
+    while offset < len(content):
+        name = _name_at(path, content, offset)
         if name in seen:
             raise CorpusError(f"{shown(path)}: {quoted(name)} occurs twice")
         seen.add(name)
-        offset += len(written) + 1
-        file.seek(offset)
-        header = file.read(_VECTOR.size)
-        if len(header) < _VECTOR.size:
+        start = content.index(b" ", offset) + 1
+        offset = start + _VECTOR.size
+        if offset > len(content):
             raise CorpusError(f"{shown(path)}: {quoted(name)} is cut off")
-        mark, kind, width, length = _VECTOR.unpack(header)
-        if mark != b"\0B" or kind not in _ITEM_BYTES or width != 4 or length < 0:
+        mark, kind, width, length = _VECTOR.unpack_from(content, start)
+        if mark != b"\0B" or kind not in _DTYPES or width != 4 or length < 1:
             raise CorpusError(f"{shown(path)}: {quoted(name)} is no vector in binary form")
-        yield name, read_matrix(ArchivePlace(path, offset, None)).astype(np.float64)
-        offset += _VECTOR.size + _ITEM_BYTES[kind] * length
+        dtype = _DTYPES[kind]
+        if offset + dtype.itemsize * length > len(content):
+            raise CorpusError(f"{shown(path)}: {quoted(name)} is cut off")
+        vector = np.frombuffer(content, dtype, length, offset).astype(np.float64)
+        if not np.isfinite(vector).all():
+            raise CorpusError(
+                f"{shown(path)}: {quoted(name)} holds numbers that are NaN or infinite"
+            )
+        yield name, vector
+        offset += dtype.itemsize * length
+
+
+def _name_at(path: Path, content: bytes, offset: int) -> str:
+    """Return the name that a vector begins with."""
+    end = content.find(b" ", offset, offset + _LONGEST_NAME)
+    try:
+        name = content[offset:end].decode() if end > offset else ""
+    except UnicodeDecodeError:
+        name = ""
+    if not name or not name.isprintable():
+        raise CorpusError(f"{shown(path)}: at byte {offset} there is no name of a vector")
+    return name
 
 
 def _text_vectors(path: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:

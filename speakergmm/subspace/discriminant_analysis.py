@@ -210,7 +210,9 @@ def fit_discriminants(
     basis = _whitening_basis(within / (scale * scale.T), "discriminants: sessions of speakers")
     basis /= scale
     weighted = np.sqrt(groups.counts)[:, None] * (groups.means(embeddings) - mean)
-    rows = np.linalg.svd(weighted @ basis, full_matrices=False)[2]
+    # As many rows as dimensions suffice, however many the speakers are.
+    triangle = np.linalg.qr(weighted @ basis, mode="r")
+    rows = np.linalg.svd(triangle, full_matrices=False)[2]
     most = min(groups.n_speakers - 1, basis.shape[1])
     n_kept = most if options.n_dimensions is None else options.n_dimensions
     if n_kept > most:
