@@ -90,6 +90,7 @@ KINDS = {
         "speakergmm.subspace.embedding_analysis:EmbeddingAnalysis", has_info=True
     ),
     "supervector SVM": Kind("speakergmm.speakers.supervector_svm:SupervectorSvm"),
+    "embedding transformer": Kind("speakergmm.estimators.embeddings:EmbeddingTransformer"),
     "PLDA model": Kind("speakergmm.subspace.plda_model:Plda"),
     "training checkpoint": Kind(""),
 }

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from speakergmm.estimators.dirichlet_process import (
         DirichletProcessMixture as DirichletProcessMixture,
     )
+    from speakergmm.estimators.embeddings import EmbeddingTransformer as EmbeddingTransformer
     from speakergmm.estimators.gaussian import GaussianMixture as GaussianMixture
     from speakergmm.estimators.history import FitHistory as FitHistory
     from speakergmm.estimators.history import FitIteration as FitIteration

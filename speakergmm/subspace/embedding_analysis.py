@@ -24,7 +24,6 @@ from speakergmm.subspace.discriminant_analysis import (
     fit_within_class_normalisation,
 )
 from speakergmm.subspace.embedding_transforms import (
-    AffineTransform,
     EmbeddingTransform,
     LengthNormalisation,
     apply_transforms,
@@ -143,17 +142,13 @@ class EmbeddingAnalysis(records.Filed):
         """Check that each part takes what the one before it yields."""
         object.__setattr__(self, "transforms", tuple(self.transforms))
         found: int | None = None
-        parts: list[Any] = [*self.transforms, *(() if self.plda is None else (self.plda,))]
-        for place, part in enumerate(parts):
-            if part.n_dimensions is None:
-                continue
-            if found is not None and part.n_dimensions != found:
+        for place, part in enumerate(self._parts):
+            if None not in (found, part.n_dimensions) and part.n_dimensions != found:
                 raise IncompatibleModelError(
                     f"part {place} of an analysis, {type(part).__name__}, takes embeddings of "
                     f"{part.n_dimensions} dimensions, the one before it yields {found}"
                 )
-            is_affine = isinstance(part, AffineTransform)
-            found = len(part.matrix.T) if is_affine else part.n_dimensions
+            found = part.n_dimensions if isinstance(part, Plda) else part.n_outputs or found
 
     def __repr__(self) -> str:
         return f"EmbeddingAnalysis({' -> '.join(self.steps)}, digest={self.digest[:12]!r})"
@@ -221,10 +216,19 @@ class EmbeddingAnalysis(records.Filed):
         return cls(tuple(transforms), plda, options.scoring, provenance)
 
     @property
+    def _parts(self) -> tuple[EmbeddingTransform | Plda, ...]:
+        return self.transforms if self.plda is None else (*self.transforms, self.plda)
+
+    @property
     def n_dimensions(self) -> int | None:
         """Dimensions of the embeddings that it takes, D; None for any."""
-        parts: list[Any] = [*self.transforms, self.plda]
-        return next((part.n_dimensions for part in parts if part and part.n_dimensions), None)
+        return next((part.n_dimensions for part in self._parts if part.n_dimensions), None)
+
+    @property
+    def n_outputs(self) -> int | None:
+        """Dimensions after all transforms, E; None for as many as it is given."""
+        sizes = (part.n_outputs for part in reversed(self.transforms))
+        return next((size for size in sizes if size), self.n_dimensions)
 
     @property
     def steps(self) -> tuple[str, ...]:

@@ -25,6 +25,11 @@ class EmbeddingTransform(records.Filed):
         """Dimensions of the embeddings that it takes; None for any."""
         raise NotImplementedError
 
+    @property
+    def n_outputs(self) -> int | None:
+        """Dimensions of the embeddings that it returns; None for as many as it is given."""
+        return self.n_dimensions
+
     def transform(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return embeddings transformed, one per row.
 
@@ -76,6 +81,11 @@ class AffineTransform(EmbeddingTransform):
     def n_dimensions(self) -> int:
         """Dimensions of the embeddings that it takes, D."""
         return len(self.matrix)
+
+    @property
+    def n_outputs(self) -> int:
+        """Dimensions of the embeddings that it returns, E."""
+        return len(self.matrix.T)
 
     def transform(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return ``(X - mean) @ matrix``, shape (N, E); see `EmbeddingTransform.transform`."""

@@ -17,6 +17,7 @@ from speakergmm.corpora import Corpus, Utterance
 from speakergmm.estimators import (
     BayesianGaussianMixture,
     DirichletProcessMixture,
+    EmbeddingTransformer,
     GaussianMixture,
     GaussianMixtureHMM,
     GaussianMixtureOutlierDetector,
@@ -433,6 +434,12 @@ KINDS = {
         400,
     ),
     "checkpoint of PLDA": _checkpoint(_fit_plda),
+    "embedding transformer": _estimator(
+        EmbeddingTransformer(n_discriminants=1),
+        lambda model: model.fit(X, NAMES),
+        lambda found: found.transform(X),
+        400,
+    ),
     "speaker store": Kept(_store, _use_store, 500, 0.1),
     "feature store index": Kept(_index, _use_features, 500),
     "feature store shard": Kept(_shard, _use_features, 400),
