@@ -171,5 +171,6 @@ if TYPE_CHECKING:
     from speakergmm.errors import WorkerLostError as WorkerLostError
     from speakergmm.run_context import SkippedRecordingWarning as SkippedRecordingWarning
     from speakergmm.speakers import BackgroundWarning as BackgroundWarning
+    from speakergmm.subspace import EmbeddingWarning as EmbeddingWarning
 
 __getattr__, __dir__ = lazy_names(__name__)

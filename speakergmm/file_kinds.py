@@ -83,6 +83,8 @@ KINDS = {
     ),
     "HMM classifier": Kind("speakergmm.estimators.hmm.classifier:HMMClassifier"),
     "mixture statistics": Kind("speakergmm.gaussians.statistics:MixtureStatistics"),
+    "i-vector extractor": Kind("speakergmm.subspace.total_variability:TotalVariability"),
+    "joint factor analysis": Kind("speakergmm.subspace.joint_factors:JointFactors"),
     "affine transform": Kind("speakergmm.subspace.embedding_transforms:AffineTransform"),
     "nuisance projection": Kind("speakergmm.subspace.embedding_transforms:NuisanceProjection"),
     "length normalisation": Kind("speakergmm.subspace.embedding_transforms:LengthNormalisation"),

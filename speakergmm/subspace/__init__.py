@@ -46,11 +46,15 @@ if TYPE_CHECKING:
         fit_session_variability as fit_session_variability,
     )
     from speakergmm.subspace.labelled_embeddings import EmbeddingWarning as EmbeddingWarning
+    from speakergmm.subspace.labelled_embeddings import SpeakerGroups as SpeakerGroups
+    from speakergmm.subspace.plda_expectation import SpeakerSums as SpeakerSums
     from speakergmm.subspace.plda_expectation import plda_log_likelihood as plda_log_likelihood
     from speakergmm.subspace.plda_model import Plda as Plda
     from speakergmm.subspace.plda_model import PldaScoringOptions as PldaScoringOptions
     from speakergmm.subspace.plda_training import PldaOptions as PldaOptions
     from speakergmm.subspace.plda_training import fit_plda as fit_plda
+    from speakergmm.subspace.plda_training import standardise_factors as standardise_factors
+    from speakergmm.subspace.plda_training import update_plda as update_plda
     from speakergmm.subspace.supervectors import scaled_supervectors as scaled_supervectors
     from speakergmm.subspace.total_variability import TotalVariability as TotalVariability
     from speakergmm.subspace.total_variability import (

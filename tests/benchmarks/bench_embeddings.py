@@ -19,12 +19,12 @@ from speakergmm.speakers import SupervectorSvm, read_embeddings
 from speakergmm.subspace import (
     EmbeddingAnalysis,
     Plda,
+    SpeakerGroups,
     cosine_scores,
     fit_discriminants,
     fit_nuisance_projection,
     fit_plda,
     fit_within_class_normalisation,
-    plda_expectation,
 )
 
 
@@ -64,7 +64,7 @@ def trials(rng, rounds):
 
 def training(rng, rounds):
     X, names = sessions_of(rng, 5000, 8, 200)
-    groups = plda_expectation.SpeakerGroups.of(names, len(X))
+    groups = SpeakerGroups.of(names, len(X))
     sums = groups.sums(X)
     loadings = rng.normal(size=(200, 200))
 

@@ -9,10 +9,16 @@ from oracles import plda as oracle
 from speakergmm.engine import Engine
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
 from speakergmm.run_context import RunContext
-from speakergmm.subspace import Plda, fit_plda, plda_expectation, plda_log_likelihood
-from speakergmm.subspace.labelled_embeddings import SpeakerGroups
-from speakergmm.subspace.plda_expectation import SpeakerSums
-from speakergmm.subspace.plda_training import PldaOptions, standardise_factors, update_plda
+from speakergmm.subspace import (
+    Plda,
+    PldaOptions,
+    SpeakerGroups,
+    SpeakerSums,
+    fit_plda,
+    plda_log_likelihood,
+    standardise_factors,
+    update_plda,
+)
 
 
 def balanced(rng, n_speakers, n_sessions, *, loadings, within, mean=0.0):
@@ -116,7 +122,7 @@ def test_scores_tell_speakers_apart_that_were_not_seen(rng):
 def test_shards_and_workers_change_nothing(speakers, monkeypatch):
     X, names = speakers
     one = fit_plda(X, names, max_iter=3).model
-    monkeypatch.setattr(plda_expectation, "_SHARD_SPEAKERS", 5)
+    monkeypatch.setattr("speakergmm.subspace.plda_expectation._SHARD_SPEAKERS", 5)
     shards = [fit_plda(X, names, max_iter=3, engine=engine).model for engine in (1, 2)]
     for name in ("mean", "loadings", "within"):
         left, right = (getattr(each, name) for each in shards)
