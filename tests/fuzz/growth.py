@@ -12,11 +12,13 @@ from .targets import FIXED_BYTES, Target
 
 def check_growth(target: Target, path: Path, small: bytes, large: bytes) -> None:
     """Check a file and one of four times its length: sixteen times the time would be a square."""
-    for content in (small, large):  # what is imported or compiled by the first reading
-        target.try_bytes(path, content)
+    target.try_bytes(path, small)  # what is imported or compiled by the first reading
     shortest = min(_seconds(target, path, small) for _ in range(3))
-    longest = min(_seconds(target, path, large) for _ in range(2))
-    assert longest < 9 * shortest + 0.1, f"{shortest:.3f} s, {longest:.3f} s"
+    most = 9 * shortest + 0.1
+    longest = _seconds(target, path, large)
+    if longest >= most:  # once may be an accident
+        longest = _seconds(target, path, large)
+    assert longest < most, f"{shortest:.3f} s, {longest:.3f} s"
     tracemalloc.start()
     try:
         target.try_bytes(path, large)

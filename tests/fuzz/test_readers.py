@@ -45,7 +45,7 @@ def test_changed_files_are_read_or_refused_in_one_line(name: str, place: Path) -
     target = TARGETS[name]
     path, seeds = file_of(target, place), target.seeds()
 
-    @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(seeds), st.lists(CHANGE, min_size=1, max_size=4))
     def tried(seed: bytes, changes: list[tuple[int, int, int, int, int]]) -> None:
         target.try_bytes(path, changed(seed, changes, target.tokens))

@@ -1,6 +1,7 @@
 """A few minutes of synthetic speech with known boundaries, and phone models trained on it."""
 
 import csv
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,11 @@ from speakergmm.corpora import (
 from speakergmm.hmm import Lexicon, TrainingSchedule
 from speakergmm.recognition import AcousticModel, TrainingOptions, train_acoustic_model
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+
 
 @dataclass(frozen=True)
 class Spoken:
@@ -34,9 +40,21 @@ class Spoken:
 
 @lru_cache
 def spoken_world(base: Path) -> Spoken:
-    """Make speech and models below a folder; once a process."""
+    """Make speech and models; once for all workers of a run, whose folders share a parent."""
+    shared = fcntl is not None and "PYTEST_XDIST_WORKER" in os.environ
+    base = base.parent if shared else base
+    folder, path = base / "spoken" / "synthetic", base / "spoken" / "am.safetensors"
+    with (base / "spoken.lock").open("w") as lock:
+        if shared:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            _make_spoken(base / "spoken", path)
+    return Spoken(folder, *_material(folder), AcousticModel.load(path), path)
+
+
+def _make_spoken(folder: Path, path: Path) -> None:
     make_synthetic_corpus(
-        base / "spoken",
+        folder,
         n_background=4,
         n_dev=2,
         n_eval=2,
@@ -44,18 +62,18 @@ def spoken_world(base: Path) -> Spoken:
         n_enrolment_utterances=1,
         n_trial_utterances=1,
     )
-    folder = base / "spoken" / "synthetic"
+    schedule = TrainingSchedule(max_iter=12, grow_until=8, n_gaussians=150)
+    options = TrainingOptions(schedule=schedule)
+    train_acoustic_model(*_material(folder / "synthetic"), options).save(path)
+
+
+def _material(folder: Path) -> tuple[Corpus, Transcripts, Lexicon]:
     everyone = read_corpus(folder)
     corpus = Corpus(
         tuple(u for u in everyone if u.speaker and u.speaker.startswith("b")), source=str(folder)
     )
-    transcripts = read_transcripts(folder)
     lexicon = Lexicon.read(folder / "lexicon.txt", stress="keep")
-    schedule = TrainingSchedule(max_iter=12, grow_until=8, n_gaussians=150)
-    model = train_acoustic_model(corpus, transcripts, lexicon, TrainingOptions(schedule=schedule))
-    path = base / "spoken" / "am.safetensors"
-    model.save(path)
-    return Spoken(folder, corpus, transcripts, lexicon, model, path)
+    return corpus, read_transcripts(folder), lexicon
 
 
 @dataclass(frozen=True)

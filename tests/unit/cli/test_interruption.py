@@ -66,8 +66,15 @@ def stop(process, number, to_all):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", WORDS)
-@pytest.mark.parametrize("to_all", [True, False], ids=["as the terminal does", "the parent alone"])
+@pytest.mark.parametrize(
+    ("number", "to_all"),
+    [
+        pytest.param(signal.SIGINT, True, id="Ctrl-C in a terminal"),
+        pytest.param(signal.SIGHUP, True, id="a terminal that is closed"),
+        pytest.param(signal.SIGTERM, False, id="kill"),
+        pytest.param(signal.SIGINT, False, id="kill -INT"),
+    ],
+)
 def test_a_stopped_command_says_one_line_and_leaves_nothing(number, to_all, tmp_path):
     with started(*speakergmm("demo", "-o", tmp_path / "demo", "-j", 2)) as process:
         below = with_workers(process)
@@ -161,7 +168,7 @@ now = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, si
 assert now == before
 assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
 # Not before it waits for results: what a program leaves half-done elsewhere, Python ends by itself.
-threading.Timer(0.5, print, ["on"], {"flush": True}).start()
+threading.Timer(0.2, print, ["on"], {"flush": True}).start()
 list(results)
 """
 

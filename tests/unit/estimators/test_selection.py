@@ -490,7 +490,7 @@ def test_an_interrupt_ends_the_search_and_its_workers(n_jobs):
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            time.sleep(1.5 if n_jobs > 1 else 0.5)
+            time.sleep(0.8 if n_jobs > 1 else 0.2)
             os.killpg(process.pid, signal.SIGINT)
             _, words = process.communicate(timeout=15)
         finally:

@@ -19,7 +19,7 @@ from speakergmm.speakers import SpeakerStore
 
 from .conftest import RATE, speak
 
-N_FLIPS = int(os.environ.get("SPEAKERGMM_FLIPS", "160"))
+N_FLIPS = int(os.environ.get("SPEAKERGMM_FLIPS", "100"))
 N_SPEAKERS, N_SESSIONS = 6, 3
 
 

@@ -69,7 +69,7 @@ def test_kills_at_random_moments_leave_the_store_whole(tmp_path, background, voi
         text=True,
         env=ENVIRONMENT,
     ) as parent:
-        for number in range(25):
+        for number in range(15):
             notes = tmp_path / f"acknowledged-{number}"
             parent.stdin.write(f"{path}\t{number}\t{notes}\n")
             parent.stdin.flush()
