@@ -14,6 +14,17 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk():
+    """Skip the synchronisation with the disk, which only a loss of power could tell.
+
+    Processes that tests start do wait for it, and so do tests that replace it themselves.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real speech; tests that need it are skipped where it is absent."""

@@ -230,21 +230,38 @@ def repeated_flags(sources: tuple[Source, ...]) -> list[str]:
     ]
 
 
+_IMPORT = re.compile(r"\b(?:from|import) +speakergmm\b[^\n(;]*(?:\([^)]*\))?")
+
+
+def _may_be_deep(statement: str, package: Path) -> bool:
+    """Return whether any names in the text of an import could be those of a file in a room."""
+    module, *names = re.findall(r"[\w.]+", statement.split(maxsplit=1)[1])
+    modules = [module, *(f"{module}.{name}" for name in names)]
+    return any(_is_deep(each, package) for each in modules + names)
+
+
+def _is_deep(module: str, package: Path) -> bool:
+    parts = module.split(".")
+    inside = parts[0] == "speakergmm" and len(parts) > 2
+    return inside and package.joinpath(*parts[1:]).with_suffix(".py").is_file()
+
+
 def deep_imports(folder: Path, package: Path) -> list[str]:
     """Imports from files inside rooms, in the Python files of a folder."""
     found = []
     for path in sorted(folder.rglob("*.py")):
-        for node in walk_statements(ast.parse(path.read_text(encoding="utf-8"))):
+        text = path.read_text(encoding="utf-8")
+        # Reading a whole file as Python does is left to those in which there may be one.
+        if not any(_may_be_deep(each, package) for each in _IMPORT.findall(text)):
+            continue
+        for node in walk_statements(ast.parse(text)):
             modules = []
             if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 modules = [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
             elif isinstance(node, ast.Import):
                 modules = [each.name for each in node.names]
             for module in modules:
-                parts = module.split(".")
-                inside = parts[0] == "speakergmm" and len(parts) > 2
-                file = package.joinpath(*parts[1:]).with_suffix(".py")
-                if inside and file.is_file():
+                if _is_deep(module, package):
                     found.append(f"{path.relative_to(folder)}:{node.lineno} {module}")
                     break
     return found

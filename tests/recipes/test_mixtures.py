@@ -75,6 +75,7 @@ def settings(recipe):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_all_pictures_are_on_one_page(recipe, settings, protocol, tmp_path):
     run, _ = recipe
+    settings = dataclasses.replace(settings, n_sweeps=24)
     found = run.examine(protocol, settings, jobs=1)
     about = run.describe(protocol, "<synthetic>", settings, 1.0)
     run.write_results(tmp_path, found, title="Mixtures", about=about)

@@ -76,7 +76,7 @@ def test_a_refusal_stays_one(voices):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
-    ["--help", "--version", "info voices.db", "info voices.db --json", "speakers voices.db"],
+    ["--help", "--version", "info voices.db", "speakers voices.db --json"],
 )
 def test_a_reader_may_leave_early(command, voices):
     # `true` reads nothing, and is gone before the first line comes.

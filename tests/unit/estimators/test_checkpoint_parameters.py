@@ -6,7 +6,6 @@ The tables are compared with the constructors, so that a parameter that is new h
 import numpy as np
 import pytest
 
-import speakergmm.files
 from speakergmm.errors import IncompatibleModelError
 from speakergmm.estimators import BayesianGaussianMixture, GaussianMixture
 
@@ -25,12 +24,6 @@ def interrupt(iteration):
 
 def ignore(iteration):
     pass
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    """Skip the synchronisation with the disk, which matters only after a power cut."""
-    monkeypatch.setattr(speakergmm.files.os, "fsync", lambda _: None)
 
 
 BEGUN = {

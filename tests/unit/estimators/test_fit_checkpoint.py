@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-import speakergmm.files
 from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.errors import (
     CollapsedComponentError,
@@ -39,12 +38,6 @@ class InterruptAt:
         self.seen.append((iteration.restart, iteration.iteration))
         if len(self.seen) == self.call:
             raise self.error
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    """Skip the synchronisation with the disk, which matters only after a power cut."""
-    monkeypatch.setattr(speakergmm.files.os, "fsync", lambda _: None)
 
 
 def make(cls, path=None, **parameters):

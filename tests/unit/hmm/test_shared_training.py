@@ -129,12 +129,17 @@ def test_processes_do_not_change_a_bit(world, algorithm, tmp_path, pool):
 
 @pytest.mark.slow
 def test_a_cluster_does_not_change_a_bit(world, tmp_path):
+    """Of workers in this process, to which everything is sent as to others."""
     distributed = pytest.importorskip("distributed")
     models, texts, frames = world
     stored = Stored.of(frames, tmp_path)
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
+            n_workers=2,
+            threads_per_worker=1,
+            processes=False,
+            protocol="tcp://",
+            dashboard_address=None,
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

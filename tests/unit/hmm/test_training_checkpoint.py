@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from oracles import hmm_training as oracle
 
-import speakergmm.files
 from speakergmm.checkpoints import KIND, CheckpointWarning
 from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.errors import IncompatibleModelError, ModelFormatError, SpeakerGmmError
@@ -97,12 +96,6 @@ class Heard:
 
     def __call__(self, state):
         self.iterations.append(state.iteration)
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    """Only a power cut could tell the difference; tests with processes of their own do wait."""
-    monkeypatch.setattr(speakergmm.files.os, "fsync", lambda _: None)
 
 
 @pytest.fixture(scope="module")

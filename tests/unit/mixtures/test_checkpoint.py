@@ -92,12 +92,6 @@ class Heard:
         self.numbers.append(number)
 
 
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    """Only a power cut could tell the difference; tests with processes of their own do wait."""
-    monkeypatch.setattr(speakergmm.files.os, "fsync", lambda _: None)
-
-
 @pytest.fixture(scope="module")
 def X():
     return make_frames()

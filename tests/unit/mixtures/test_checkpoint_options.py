@@ -9,7 +9,6 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-import speakergmm.files
 from speakergmm.errors import IncompatibleModelError
 from speakergmm.gaussians import frame_moments
 from speakergmm.mixtures import (
@@ -44,12 +43,6 @@ def interrupt(number, iteration):
 
 def ignore(number, iteration):
     pass
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    """Only a power cut could tell the difference."""
-    monkeypatch.setattr(speakergmm.files.os, "fsync", lambda _: None)
 
 
 def prior(kind="diag", **options):

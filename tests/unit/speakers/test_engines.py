@@ -6,7 +6,6 @@ import pickle
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
-from joblib.externals import loky
 
 from speakergmm.corpora import Protocol, Split, Trial
 from speakergmm.engine import use
@@ -74,9 +73,12 @@ def serial(protocol, background, background_corpus, tmp_path_factory):
 
 @contextlib.contextmanager
 def dask_client():
+    """A client of workers in this process, to which everything is sent as to others."""
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(
+            2, threads_per_worker=1, processes=False, protocol="tcp://", dashboard_address=None
+        ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
         yield client
@@ -86,7 +88,6 @@ ENGINES = {
     "two": lambda: contextlib.nullcontext(2),
     "threads": lambda: ThreadPoolExecutor(3),
     "spawn": lambda: ProcessPoolExecutor(2, multiprocessing.get_context("spawn")),
-    "loky": lambda: loky.ProcessPoolExecutor(2),
     "dask": dask_client,
 }
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from oracles import variational as oracle
 
-import speakergmm.files
 from speakergmm.errors import IncompatibleModelError, InvalidInputError
 from speakergmm.gaussians import frame_moments
 from speakergmm.mixtures.variational import (
@@ -299,13 +298,6 @@ class Interrupted(Exception):
     pass
 
 
-@pytest.fixture
-def _no_waiting_for_the_disk(monkeypatch):
-    """Only a power cut could tell the difference."""
-    monkeypatch.setattr(speakergmm.files.os, "fsync", lambda _: None)
-
-
-@pytest.mark.usefixtures("_no_waiting_for_the_disk")
 @pytest.mark.parametrize("previous", [None, -8.0])
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("kind", KINDS)
