@@ -78,7 +78,7 @@ def stop(process, number, to_all):
 def test_a_stopped_command_says_one_line_and_leaves_nothing(number, to_all, tmp_path):
     with started(*speakergmm("demo", "-o", tmp_path / "demo", "-j", 2)) as process:
         below = with_workers(process)
-        time.sleep(random.uniform(0, 1))
+        time.sleep(random.uniform(0, 0.6))
         stop(process, number, to_all)
         _, alive = psutil.wait_procs(below, timeout=15)
         out, err = process.communicate(timeout=15)
@@ -179,7 +179,7 @@ list(results)
     [
         (signal.SIGTERM, 1, "my own"),
         (signal.SIGINT, -signal.SIGINT, "KeyboardInterrupt"),
-        (signal.SIGHUP, -signal.SIGHUP, ""),
+        # As any signal without a handler, SIGHUP among them.
         (signal.SIGKILL, -signal.SIGKILL, ""),
     ],
 )

@@ -200,10 +200,13 @@ def test_scales_penalties_and_short_pauses():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pause", [None, "sp"])
 @pytest.mark.parametrize(
-    ("between", "edge"), [(0.1, 0.9), (0.0, 0.5), (0.5, 0.0), (0.4, 1.0), (1.0, 0.3), (0.0, 0.0)]
-)
+    ("between", "edge", "pause"),
+    [
+        (0.1, 0.9, None), (0.1, 0.9, "sp"), (0.0, 0.5, "sp"), (0.5, 0.0, None), (0.5, 0.0, "sp"),
+        (0.4, 1.0, None), (1.0, 0.3, "sp"), (0.0, 0.0, None),
+    ],
+)  # fmt: skip
 def test_silence_at_the_edges_has_a_probability_of_its_own(between, edge, pause):
     case = Case(8, between=between, edge=edge, short_pause=pause)
     sequences, _, units, total = oracle.posteriors(case.paths, 0.5, N_FRAMES)

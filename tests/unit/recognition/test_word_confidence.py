@@ -162,7 +162,7 @@ def test_a_model_without_it_has_posteriors_alone(spoken, tmp_path):
 
 @pytest.mark.slow
 def test_fitting_depends_on_the_seed_and_on_nothing_else(spoken):
-    few = spoken.corpus.utterances[:12]
+    few = spoken.corpus.utterances[:8]
     with FeatureArchive.of(few, spoken.model.features, spoken.model.normalisation) as archive:
         first, again, other = (
             fit_confidence(spoken.model, archive, spoken.transcripts, **options)
