@@ -122,11 +122,11 @@ def test_energy_is_where_the_features_have_it(spoken, sentences, energy):
 
 
 def test_ordinary_speech_starts_flat(data_dir):
-    """LibriSpeech holds some digital silence, too; here in one recording of six."""
+    """LibriSpeech holds some digital silence, too; here in one recording of eleven."""
     folder = data_dir / "librispeech"
     lexicon = Lexicon.read(data_dir / "librispeech_asr" / "lexicon.txt")
     said = read_transcripts(folder / "text")
-    files = sorted((folder / "train-clean-100").glob("*.flac"))[:5]
+    files = sorted((folder / "train-clean-100").glob("*.flac"))[:10]
     files.append(folder / "train-clean-100" / "254-12312-0000.flac")
     corpus = Corpus(tuple(Utterance(f.stem, f, f.stem.split("-")[0]) for f in files), source="few")
     schedule = TrainingSchedule(max_iter=2, grow_until=1, n_gaussians=150)
