@@ -98,7 +98,10 @@ class Evaluate(ReportingCommand):
             )
 
         written = self.write_outputs(
-            lambda: reports.draw_evaluation(evaluation, scores, llr=self.settings.llr), write
+            lambda: reports.draw_evaluation(
+                evaluation, scores, llr=self.settings.llr, groups=groups
+            ),
+            write,
         )
         if self.settings.n_bootstrap and any(m.interval is None for m in evaluation.metrics):
             print_note("note: an interval is missing where there are too few speakers for it")

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 
     # Histograms of scores
     from speakergmm.reports.score_plots import draw_histograms as draw_histograms
+    from speakergmm.reports.score_plots import draw_score_panels as draw_score_panels
     from speakergmm.reports.score_plots import histogram_counts as histogram_counts
     from speakergmm.reports.score_plots import histogram_edges as histogram_edges
 

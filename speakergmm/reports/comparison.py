@@ -12,6 +12,7 @@ from speakergmm.metrics import EvaluationOptions, MetricDifference, Scores, det_
 from speakergmm.reports.det_plots import draw_det_curves
 from speakergmm.reports.interval_plots import draw_intervals
 from speakergmm.reports.pages import render_page
+from speakergmm.reports.score_plots import draw_score_panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,8 +37,9 @@ def draw_comparison(
     Returns
     -------
     dict of str to matplotlib.figure.Figure
-        ``det``, both curves; ``rates`` and ``costs``, the differences with their paired intervals,
-        of as many as there are.
+        ``det``, both curves; ``scores``, their histograms, unless they have no finite range;
+        ``rates`` and ``costs``, the differences with their paired intervals, of as many as there
+        are.
 
     Raises
     ------
@@ -48,15 +50,24 @@ def draw_comparison(
         raise InvalidInputError(f"a comparison has two systems, found {len(systems)}")
     options = EvaluationOptions.of(options, {})
     n_bootstrap = min(options.n_bootstrap, 400)
+    found = {name: evaluate(each, options, n_bootstrap=0) for name, each in systems.items()}
     plots = {
         "det": draw_det_curves(
-            {name: evaluate(each, options, n_bootstrap=0) for name, each in systems.items()},
+            found,
             bands={
                 name: det_band(each, options, n_bootstrap=n_bootstrap)
                 for name, each in systems.items()
             },
         )
     }
+    points = {name: each["eer_linear"].point for name, each in found.items()}
+    histograms = draw_score_panels(
+        {name: (each.target, each.nontarget) for name, each in systems.items()},
+        thresholds={name: each.threshold for name, each in points.items() if each is not None},
+        same_axis=False,
+    )
+    if histograms is not None:
+        plots["scores"] = histograms
     for name, is_rate, unit in (("rates", True, "percentage points"), ("costs", False, "cost")):
         estimates = {
             metric: (each.difference, each.interval)

@@ -254,8 +254,11 @@ def _mark_points(
     stated = [each.point for each in evaluation.metrics if each.name == "miss_rate" and each.point]
     for point in stated:
         x, y = _probit(np.clip([point.p_fa, point.p_miss], low, high))
-        label = f"threshold {point.threshold:.4g}" if alone else ""
-        axes.plot(x, y, marker="X", color=colour, label=label or None, **style, **filled)
+        look = {**style, **filled, "marker": "X"}
+        label = f"threshold {point.threshold:.4g}"
+        axes.plot(x, y, color=colour, label=label if alone else None, **look)
+        if order == 0 and not alone:
+            axes.plot([], [], color=INK, label=label, **look)
 
 
 def _finite_probit(rates: NDArray[np.float64]) -> NDArray[np.float64]:

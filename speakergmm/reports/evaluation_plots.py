@@ -1,11 +1,18 @@
 """All plots of an evaluation, for its report and as files."""
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speakergmm.files import make_folders
-from speakergmm.metrics import Evaluation, Scores, det_band
+from speakergmm.metrics import (
+    ConditionEvaluation,
+    Evaluation,
+    Scores,
+    condition_groups,
+    det_band,
+)
 from speakergmm.reports.alignments import write_picture
 from speakergmm.reports.calibration_plots import (
     draw_bayes_error,
@@ -14,7 +21,7 @@ from speakergmm.reports.calibration_plots import (
     draw_tippett,
 )
 from speakergmm.reports.det_plots import draw_det_curves
-from speakergmm.reports.score_plots import draw_histograms
+from speakergmm.reports.score_plots import MOST_PANELS, draw_histograms, draw_score_panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +31,11 @@ _N_BAND = 400
 
 
 def draw_evaluation(
-    evaluation: Evaluation, scores: Scores, *, llr: bool = False
+    evaluation: Evaluation,
+    scores: Scores,
+    *,
+    llr: bool = False,
+    groups: Sequence[ConditionEvaluation] = (),
 ) -> "dict[str, Figure]":
     """Draw all plots of an evaluation.
 
@@ -38,12 +49,15 @@ def draw_evaluation(
     llr : bool, default=False
         Whether the scores are stated as log-likelihood ratios, natural logarithm, whose own plots
         are drawn, too.
+    groups : sequence of ConditionEvaluation
+        Results of `speakergmm.metrics.evaluate_by_condition`, whose groups are drawn side by side.
 
     Returns
     -------
     dict of str to matplotlib.figure.Figure
         ``det``; ``scores``, unless they have no finite range; with `llr` also ``tippett``,
-        ``cross-entropy``, ``bayes-error`` and ``reliability``.
+        ``cross-entropy``, ``bayes-error`` and ``reliability``; for each of `groups` that has 2 to 8
+        groups with enough trials ``det-by-NAME`` and ``scores-by-NAME``.
     """
     band = det_band(
         scores,
@@ -64,6 +78,37 @@ def draw_evaluation(
         plots["cross-entropy"] = draw_cross_entropy(target, nontarget)
         plots["bayes-error"] = draw_bayes_error(target, nontarget)
         plots["reliability"] = draw_reliability(target, nontarget)
+    for each in groups:
+        plots |= _draw_groups(each, evaluation, scores)
+    return plots
+
+
+def _draw_groups(
+    found: ConditionEvaluation, evaluation: Evaluation, scores: Scores
+) -> "dict[str, Figure]":
+    """Draw the groups of a condition at one threshold: the stated one, else that of the EER."""
+    measured = {
+        group.value: group.evaluation for group in found.groups if group.evaluation is not None
+    }
+    if not 1 < len(measured) <= MOST_PANELS:
+        return {}
+    # Plots become files, and a column may be called anything.
+    name = re.sub(r"[^\w.-]", "_", found.condition)
+    plots = {f"det-by-{name}": draw_det_curves(measured)}
+    stated = [each.point for each in evaluation.metrics if each.name == "miss_rate"]
+    point = stated[0] if stated else evaluation["eer_linear"].point
+    panels = {
+        value: (scores.select(rows).target, scores.select(rows).nontarget)
+        for value, rows in condition_groups(scores, found.condition)
+        if value in measured
+    }
+    histograms = draw_score_panels(
+        panels,
+        thresholds=None if point is None else dict.fromkeys(panels, point.threshold),
+        name=f"{'threshold' if stated else 'EER threshold'} of all",
+    )
+    if histograms is not None:
+        plots[f"scores-by-{name}"] = histograms
     return plots
 
 

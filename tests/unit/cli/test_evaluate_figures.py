@@ -1,9 +1,11 @@
 """``evaluate``: plots as files, and scores that are log-likelihood ratios."""
 
+import re
+
 import numpy as np
 import pytest
 
-from speakergmm.metrics import Scores, write_scores
+from speakergmm.metrics import Scores, read_scores, write_scores
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,27 @@ def test_figures_are_those_of_the_report(speakergmm, llrs, tmp_path):
     assert f"figures: {folder}" in done.out
 
 
+def test_groups_are_drawn_side_by_side_with_their_rates_at_the_threshold(
+    speakergmm, llrs, tmp_path
+):
+    report, folder = tmp_path / "report.html", tmp_path / "figures"
+    done = speakergmm(
+        *("evaluate", llrs, "--bootstrap", 0, "--threshold", 0, "--group-by", "sex"),
+        *("--report", report, "--figures", folder),
+    )
+    assert done.code == 0
+    names = {"det", "scores", "det-by-sex", "scores-by-sex"}
+    assert {path.stem for path in folder.iterdir()} == names
+    assert report.read_text(encoding="utf-8").count("<svg") == len(names)
+    scores = read_scores(llrs)
+    rows = re.findall(r"^  ([fm]) +\d+ +\d+ +([\d.]+) % +([\d.]+) %", done.out, re.MULTILINE)
+    assert [name for name, *_ in rows] == ["f", "m"]
+    for name, missed, accepted in rows:
+        group = scores.select(scores.condition("sex") == name)
+        assert float(missed) == pytest.approx(100 * np.mean(group.target < 0), abs=0.005)
+        assert float(accepted) == pytest.approx(100 * np.mean(group.nontarget >= 0), abs=0.005)
+
+
 def test_comparisons_have_a_report_and_figures(speakergmm, llrs, tmp_path):
     report, folder = tmp_path / "comparison.html", tmp_path / "figures"
     done = speakergmm(
@@ -46,9 +69,9 @@ def test_comparisons_have_a_report_and_figures(speakergmm, llrs, tmp_path):
         *("--report", report, "--figures", folder),
     )
     assert done.code == 0
-    assert {path.stem for path in folder.iterdir()} == {"det", "rates", "costs"}
+    assert {path.stem for path in folder.iterdir()} == {"det", "scores", "rates", "costs"}
     page = report.read_text(encoding="utf-8")
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 4
     assert "A: llrs and B: llrs were compared on the same 144 trials" in page
     assert "do not show which makes fewer errors" in page
     assert f"report: {report}" in done.out

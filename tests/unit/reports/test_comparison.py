@@ -48,7 +48,7 @@ def test_the_page_holds_both_curves_and_every_difference(tmp_path):
         write_comparison(path, systems(old, new), found, title="A & B")
         pages.append(path.read_text(encoding="utf-8"))
     assert pages[0] == pages[1]
-    assert pages[0].count("<svg") == 3
+    assert pages[0].count("<svg") == 4
     assert "<b>" not in pages[0]
     assert "&lt;b&gt;old&lt;/b&gt; &amp; $x$" in pages[0]
     for each in found.values():

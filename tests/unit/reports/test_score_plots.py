@@ -1,12 +1,24 @@
 """Histograms: bins, and what is drawn of them."""
 
+import io
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from speakergmm.reports import draw_histograms, histogram_counts, histogram_edges, page_svg
+from speakergmm.errors import InvalidInputError
+from speakergmm.reports import (
+    draw_histograms,
+    draw_score_panels,
+    histogram_counts,
+    histogram_edges,
+    page_svg,
+)
+from speakergmm.reports.svg import render_figure
+
+_NUMBER = re.compile(rb"-?\d+(?:\.\d+)?").findall
 
 
 def test_bins_hold_every_score():
@@ -52,3 +64,38 @@ def test_the_legend_lies_below_the_axes():
     (axes,), (legend,) = figure.axes, figure.legends
     assert legend.get_window_extent().y1 <= axes.get_window_extent().y0
     assert "EER threshold 1.5" in page_svg(figure, prefix="h")
+
+
+def test_panels_show_each_group_at_its_threshold():
+    panels = {
+        "clean": ([1.0, 2.0, 3.0, 4.0], [-2.0, -1.0, 0.0, 2.5]),
+        "phone": ([0.0, 1.0, 1.5, 6.0], [-1.0, 0.0, 1.0, 9.0]),
+    }
+    figure = draw_score_panels(panels, thresholds={"clean": 2.0, "phone": 2.0})
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == [
+        "clean: 25 % missed, 25 % falsely accepted",
+        "phone: 75 % missed, 25 % falsely accepted",
+    ]
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
+    own = draw_score_panels(panels, thresholds={"phone": 2.0}, same_axis=False)
+    assert own.axes[0].get_title(loc="left") == "clean"
+    assert own.axes[0].get_xlim() != own.axes[1].get_xlim()
+
+
+def test_panels_that_cannot_be_drawn():
+    assert draw_score_panels({"a": ([np.inf], [0.0]), "b": ([1e300], [0.0])}) is None
+    with pytest.raises(InvalidInputError, match="1 to 8 groups, found 9"):
+        draw_score_panels({str(n): ([1.0], [0.0]) for n in range(9)})
+
+
+def test_paths_have_two_decimals_and_stay_where_they_are():
+    figure = draw_histograms(np.linspace(0, 3, 50), np.linspace(-3, 1, 70))
+    whole = io.BytesIO()
+    figure.savefig(whole, format="svg")
+    numbers = [
+        [float(found) for path in re.findall(rb' d="([^"]*)"', text) for found in _NUMBER(path)]
+        for text in (whole.getvalue(), render_figure(figure, format="svg"))
+    ]
+    assert numbers[0] != numbers[1]
+    np.testing.assert_allclose(numbers[0], numbers[1], atol=0.005001)
