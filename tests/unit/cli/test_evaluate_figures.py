@@ -11,13 +11,13 @@ from speakergmm.metrics import Scores, read_scores, write_scores
 @pytest.fixture(scope="module")
 def llrs(tmp_path_factory):
     rng = np.random.default_rng(0)
-    test, model = np.repeat(np.arange(24), 6) // 4, np.tile(np.arange(6), 24)
+    test, model = np.repeat(np.arange(48), 6) // 8, np.tile(np.arange(6), 48)
     own = test == model
     values = 2 * (rng.normal(size=len(own)) + 2 * own) - 2
     labels = np.where(own, "target", "nontarget")
     path = tmp_path_factory.mktemp("llrs") / "llrs.tsv"
     sex = np.where(test % 2, "f", "m")
-    paths = [f"wav/{number}.wav" for number in np.repeat(np.arange(24), 6)]
+    paths = [f"wav/{number}.wav" for number in np.repeat(np.arange(48), 6)]
     write_scores(path, Scores(model, paths, values, labels, {"sex": sex}))
     return path
 
@@ -41,6 +41,7 @@ def test_figures_are_those_of_the_report(speakergmm, llrs, tmp_path):
     assert f"figures: {folder}" in done.out
 
 
+@pytest.mark.slow
 def test_groups_are_drawn_side_by_side_with_their_rates_at_the_threshold(
     speakergmm, llrs, tmp_path
 ):
@@ -72,7 +73,7 @@ def test_comparisons_have_a_report_and_figures(speakergmm, llrs, tmp_path):
     assert {path.stem for path in folder.iterdir()} == {"det", "scores", "rates", "costs"}
     page = report.read_text(encoding="utf-8")
     assert page.count("<svg") == 4
-    assert "A: llrs and B: llrs were compared on the same 144 trials" in page
+    assert "A: llrs and B: llrs were compared on the same 288 trials" in page
     assert "do not show which makes fewer errors" in page
     assert f"report: {report}" in done.out
     again = speakergmm("compare-systems", llrs, llrs, "--report", llrs)
