@@ -50,7 +50,7 @@ def draw_histograms(
         return None
     with plot(6.6, 3.5) as figure:
         axes = figure.add_subplot()
-        _draw_kinds(axes, *parts, edges, counted=True)
+        _draw_kinds(axes, parts[0], parts[1], edges, counted=True)
         if threshold is not None and edges[0] <= threshold <= edges[-1]:
             label = f"{name} {threshold:.4g}"
             axes.axvline(threshold, color=INK, linewidth=1, dashes=(1.5, 2), label=label)
