@@ -76,7 +76,7 @@ class Enroll(EngineCommand, AnsweringCommand):
         print_warnings(report.warnings)
         if shipped is not None:
             note_of_shipped(shipped)
-        elif new_store:
+        elif self.ubm and new_store and speakers.as_system(self.ubm).calibration is None:
             print_note(
                 "note: a new store was created; its answers are scores until it is calibrated on "
                 "trials like your own (speakergmm calibrate)"

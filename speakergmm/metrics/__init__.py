@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from speakergmm.metrics.boundaries import summarise_boundaries as summarise_boundaries
     from speakergmm.metrics.condition_evaluation import ConditionEvaluation as ConditionEvaluation
     from speakergmm.metrics.condition_evaluation import ConditionGroup as ConditionGroup
-    from speakergmm.metrics.condition_evaluation import condition_groups as condition_groups
     from speakergmm.metrics.condition_evaluation import (
         evaluate_by_condition as evaluate_by_condition,
     )

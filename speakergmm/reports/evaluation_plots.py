@@ -6,13 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speakergmm.files import make_folders
-from speakergmm.metrics import (
-    ConditionEvaluation,
-    Evaluation,
-    Scores,
-    condition_groups,
-    det_band,
-)
+from speakergmm.metrics import ConditionEvaluation, Evaluation, Scores, det_band
 from speakergmm.reports.alignments import write_picture
 from speakergmm.reports.calibration_plots import (
     draw_bayes_error,
@@ -79,14 +73,12 @@ def draw_evaluation(
         plots["bayes-error"] = draw_bayes_error(target, nontarget)
         plots["reliability"] = draw_reliability(target, nontarget)
     for each in groups:
-        plots |= _draw_groups(each, evaluation, scores)
+        plots |= _draw_groups(each, scores)
     return plots
 
 
-def _draw_groups(
-    found: ConditionEvaluation, evaluation: Evaluation, scores: Scores
-) -> "dict[str, Figure]":
-    """Draw the groups of a condition at one threshold: the stated one, else that of the EER."""
+def _draw_groups(found: ConditionEvaluation, scores: Scores) -> "dict[str, Figure]":
+    """Draw the groups of a condition side by side, at the threshold that they share."""
     measured = {
         group.value: group.evaluation for group in found.groups if group.evaluation is not None
     }
@@ -95,18 +87,13 @@ def _draw_groups(
     # Plots become files, and a column may be called anything.
     name = re.sub(r"[^\w.-]", "_", found.condition)
     plots = {f"det-by-{name}": draw_det_curves(measured)}
-    stated = [each.point for each in evaluation.metrics if each.name == "miss_rate"]
-    point = stated[0] if stated else evaluation["eer_linear"].point
     panels = {
         value: (scores.select(rows).target, scores.select(rows).nontarget)
-        for value, rows in condition_groups(scores, found.condition)
+        for value, rows in found.column.masks()
         if value in measured
     }
-    histograms = draw_score_panels(
-        panels,
-        thresholds=None if point is None else dict.fromkeys(panels, point.threshold),
-        name=f"{'threshold' if stated else 'EER threshold'} of all",
-    )
+    thresholds = dict.fromkeys(panels, found.threshold)
+    histograms = draw_score_panels(panels, thresholds=thresholds, name="threshold of all")
     if histograms is not None:
         plots[f"scores-by-{name}"] = histograms
     return plots

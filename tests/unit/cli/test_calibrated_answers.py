@@ -255,3 +255,11 @@ def test_the_demonstration_decides(tmp_path, speakergmm):
     assert "--target-far 0.05\nrefused: a false-accept rate of 5 % needs 600 nontarget" in done.out
     assert "minCllr" in done.out
     assert SpeakerStore(tmp_path / "out" / "voices.db").system.calibration is not None
+
+
+def test_only_a_new_store_without_calibration_says_so(tmp_path, system, world, speakergmm):
+    for number, (model, noted) in enumerate(((system, False), (world.ubm, True))):
+        enrolment = world.enrolment("e001")[:1]
+        done = speakergmm("enroll", tmp_path / f"{number}.db", "e001", *enrolment, "--ubm", model)
+        assert done.code == 0
+        assert ("until it is calibrated" in done.err) is noted
