@@ -63,7 +63,8 @@ def trials(rng, rounds):
 
 
 def training(rng, rounds):
-    X, names = sessions_of(rng, 5000, 8, 200)
+    # Sessions are of unequal numbers: where they are equal, training starts at its end.
+    X, names = sessions_of(rng, 5000, rng.integers(2, 15, 5000), 200)
     groups = SpeakerGroups.of(names, len(X))
     sums = groups.sums(X)
     loadings = rng.normal(size=(200, 200))
@@ -85,7 +86,7 @@ def training(rng, rounds):
         },
         rounds=rounds,
     )
-    text = "40,000 sessions of 5,000 speakers, 200 dimensions"
+    text = f"{len(X):,} sessions of 5,000 speakers, 200 dimensions"
     show(f"{text}: PLDA, 10 iterations", found["plda"], found["bare"])
     show(f"{text}: LDA", found["lda"], found["scatter"])
     show(f"{text}: WCCN", found["wccn"], found["scatter"])

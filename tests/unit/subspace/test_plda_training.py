@@ -9,7 +9,9 @@ from oracles import plda as oracle
 from speakergmm.engine import Engine
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
 from speakergmm.run_context import RunContext
+from speakergmm.speakers import read_kaldi_plda
 from speakergmm.subspace import (
+    LengthNormalisation,
     Plda,
     PldaOptions,
     SpeakerGroups,
@@ -180,3 +182,21 @@ def test_few_speakers_have_a_subspace_of_fewer_dimensions(rng):
     found = fit_plda(X, names).model
     assert isinstance(found, Plda)
     assert found.loadings.shape == (6, 3)
+
+
+def test_training_on_kaldi_s_embeddings_finds_kaldi_s_model(data_dir):
+    folder = data_dir / "kaldi_reference" / "ivector"
+    kaldi = read_kaldi_plda(folder / "plda")
+    vectors = dict(np.load(folder / "background_ivectors.npz"))
+    lines = (folder / "background_utt2spk").read_text().splitlines()
+    speakers = dict(line.split() for line in lines)
+    X = np.stack(list(vectors.values())).astype(float)
+    X = LengthNormalisation(by_dimension=True).transform(X - X.mean(axis=0))
+    names = [speakers[name] for name in vectors]
+    found = fit_plda(X, names).model
+    # Of 12 speakers there are 11 variances; Kaldi stops after ten iterations of a slower kind.
+    np.testing.assert_allclose(found.variances[:11], np.sort(kaldi.variances)[:-12:-1], rtol=2e-3)
+    assert not found.variances[11:].any()
+    np.testing.assert_allclose(found.between, kaldi.between, atol=0.03)
+    np.testing.assert_allclose(found.within, kaldi.within, atol=0.03)
+    assert plda_log_likelihood(found, X, names) > plda_log_likelihood(kaldi, X, names)
