@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
@@ -17,7 +16,7 @@ from speakergmm.errors import IncompatibleModelError, InsufficientDataError, Inv
 from speakergmm.features import FeatureStore, WeightedFrames, find_recordings
 from speakergmm.options import Options, whole
 from speakergmm.run_context import RunContext
-from speakergmm.speakers.backends import Backend, Terms, TrialScorer
+from speakergmm.speakers.backends import Backend, Terms, TrialScorer, split_terms, terms_size
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.enrolment import SessionStatistics, collect_statistics
 from speakergmm.speakers.extraction import (
@@ -132,18 +131,13 @@ class Cohort(records.Filed):
         IncompatibleModelError
             If the models are of another size than those of the back-end.
         """
-        shapes = backend.term_shapes
-        sizes = [prod(shape) for shape in shapes]
-        models = self._values
-        if models.shape[1] != sum(sizes):
+        models, size = self._values, terms_size(backend)
+        if models.shape[1] != size:
             raise IncompatibleModelError(
                 f"the models of the cohort have {models.shape[1]} numbers, those of the "
-                f"system {sum(sizes)}"
+                f"system {size}"
             )
-        parts = np.split(models, np.cumsum(sizes)[:-1], axis=1)
-        return tuple(
-            part.reshape(len(part), *shape) for part, shape in zip(parts, shapes, strict=True)
-        )
+        return split_terms(models, backend)
 
     @property
     def same_speaker(self) -> NDArray[np.bool_]:

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from speakergmm.speakers.backends.backend import Terms as Terms
     from speakergmm.speakers.backends.backend import TrialScorer as TrialScorer
     from speakergmm.speakers.backends.backend import pack_terms as pack_terms
+    from speakergmm.speakers.backends.backend import split_terms as split_terms
     from speakergmm.speakers.backends.backend import stack_terms as stack_terms
-    from speakergmm.speakers.backends.backend import unpack_terms as unpack_terms
+    from speakergmm.speakers.backends.backend import terms_size as terms_size
     from speakergmm.speakers.backends.mixture_backends import BACKENDS as BACKENDS
     from speakergmm.speakers.backends.mixture_backends import GmmUbmBackend as GmmUbmBackend
     from speakergmm.speakers.backends.mixture_backends import LinearBackend as LinearBackend

@@ -130,25 +130,33 @@ def stack_terms(backend: Backend, speakers: Iterable[Terms]) -> Terms:
     )
 
 
+def terms_size(backend: Backend) -> int:
+    """Return the number of numbers P that the terms of one speaker are."""
+    return sum(prod(shape) for shape in backend.term_shapes)
+
+
 def pack_terms(terms: Terms) -> bytes:
     """Return terms as the bytes that a store keeps: little-endian float32, one after the other."""
     return b"".join(each.astype("<f4").tobytes() for each in terms)
 
 
-def unpack_terms(packed: memoryview, into: Terms) -> bool:
-    """Fill the arrays of one speaker with the terms that `pack_terms` packed.
+def split_terms(packed: NDArray[np.float32], backend: Backend) -> Terms:
+    """Return the terms of S speakers from rows of numbers, those of `pack_terms`.
+
+    Parameters
+    ----------
+    packed : array, shape (S, P)
+    backend : Backend
+        Whose terms are P numbers for each speaker.
 
     Returns
     -------
-    bool
-        False if the number of bytes does not match the arrays, which are left as they are.
+    tuple of array, each of shape (S, ...)
+        Views of `packed`.
     """
-    sizes = [prod(each.shape) for each in into]
-    if len(packed) != 4 * sum(sizes):
-        return False
-    values = np.frombuffer(packed, dtype="<f4")
-    first = 0
-    for each, size in zip(into, sizes, strict=True):
-        each[...] = values[first : first + size].reshape(each.shape)
-        first += size
-    return True
+    sizes = [prod(shape) for shape in backend.term_shapes]
+    parts = np.split(packed, np.cumsum(sizes)[:-1], axis=1)
+    return tuple(
+        part.reshape(len(part), *shape)
+        for part, shape in zip(parts, backend.term_shapes, strict=True)
+    )

@@ -2,6 +2,7 @@ import os
 import sqlite3
 import threading
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import oracles.speakers as oracle
@@ -27,6 +28,7 @@ from speakergmm.speakers import (
     collect_statistics,
     enroll_into,
     integrity,
+    store_schema,
 )
 from speakergmm.speakers import is_store as looks_like_store
 
@@ -223,6 +225,18 @@ def test_models_that_are_read_together_are_those_of_their_speakers(
         pytest.raises(ModelFormatError, match="the model of 'ana' does not match its digest"),
     ):
         other.identify(wav)
+
+
+def test_a_model_of_another_size_is_refused(three, voices):
+    with three._file.writing() as ledger:
+        (row,) = store_schema.SpeakerRow.read(ledger.file, name="bea")
+        packed = bytes(12)
+        ledger.insert(
+            replace(row, model_sha256=integrity.write_large(ledger.file, "models", row.id, packed))
+        )
+    for use in (lambda: three.verify("bea", voices(2, 5)), lambda: three.identify(voices(2, 5))):
+        with pytest.raises(ModelFormatError, match="the model of 'bea' has another size"):
+            use()
 
 
 def test_an_empty_store_identifies_nobody(store, voices):
