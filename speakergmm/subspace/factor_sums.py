@@ -17,7 +17,7 @@ from speakergmm.subspace.session_statistics import SessionShard
 Array = NDArray[np.float64]
 
 # Number of sessions whose posterior covariances are held at a time.
-BLOCK_SESSIONS = 256
+BLOCK_SESSIONS = 192
 
 
 @dataclass(slots=True, eq=False)
@@ -110,13 +110,11 @@ class FactorSums:
         self, occupancy: Array, first_order: Array, means: Array, second_moments: Array
     ) -> None:
         """Add sessions with posterior means (N, H) and packed second moments (N, P)."""
-        self.products += occupancy.T @ second_moments
         self.occupancy += occupancy.T @ means
         if means.size:
+            _add_product(self.products, occupancy, second_moments)
             flat = first_order.reshape(len(means), -1)
-            summed = self.first_order.reshape(means.shape[1], -1)
-            # Added in place: the sums are as large as the loadings.
-            blas.dgemm(1.0, flat.T, means.T, 1.0, summed.T, trans_b=1, overwrite_c=1)
+            _add_product(self.first_order.reshape(means.shape[1], -1), means, flat)
         self.n_frames += float(occupancy.sum())
 
     def merge(self, other: FactorSums) -> FactorSums:
@@ -134,6 +132,11 @@ class FactorSums:
         self.log_likelihood += other.log_likelihood
         self.n_frames += other.n_frames
         return self
+
+
+def _add_product(total: Array, left: Array, right: Array) -> None:
+    """Add ``left.T @ right`` to a contiguous array, which is as large as the model, in place."""
+    blas.dgemm(1.0, right.T, left.T, 1.0, total.T, trans_b=1, overwrite_c=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,8 +166,7 @@ class SumFactors:
             self.prepared, speakers.occupancy, speakers.first_order, covariances=True
         )
         assert moments is not None
-        layout = packed_layout(means.shape[1])
-        moments += layout.outer(means)
+        packed_layout(means.shape[1]).add_outer(moments, means)
         sums.add(speakers.occupancy, speakers.first_order, means, moments)
         sums.speaker_moments += moments.sum(axis=0)
         sums.speaker_means += means.sum(axis=0)

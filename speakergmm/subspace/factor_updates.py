@@ -8,6 +8,7 @@ moves it into the loadings: the model stays the same, and its factors become sta
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,70 +77,122 @@ def update_factors(
        Algorithms", CRIM-06/08-13 (2005).
     """
     whitening = Whitening.of(factors.gaussians)
-    # First-order statistics about the means, as columns of factors.
-    right = np.ascontiguousarray(sums.first_order.transpose(1, 2, 0))
-    right -= factors.means[:, :, None] * sums.occupancy[:, None, :]
-    loadings, residual = _regression(sums, factors, right, whitening, update)
-    occupied = totals.occupancy > 0
-    loadings[~occupied] = factors.loadings[~occupied]
+    loadings = np.empty(factors.loadings.shape)
+    residual = None if factors.residual is None else np.array(factors.residual)
+    explained = _no_scatter(factors.gaussians) if update.covariances else None
+    # Component by component: what is as large as the loadings is made once, the new ones.
+    for component, count in enumerate(totals.occupancy):
+        if count <= 0:
+            loadings[component] = factors.loadings[component]
+            continue
+        regression = _Regression.of(sums, factors, whitening, component)
+        loadings[component], row = regression.solve(update)
+        if residual is not None and row is not None:
+            residual[component] = row
+        if explained is not None:
+            _add_scatter(explained, loadings[component] @ regression.right.T, component)
     covariances, n_floored = factors.covariances, 0
-    if update.covariances:
-        covariances, n_floored = _covariances(factors, totals, loadings, right, update)
-    new = replace(factors, loadings=loadings, residual=residual, covariances=covariances)
+    if explained is not None:
+        covariances, n_floored = _covariances(factors, totals, explained, update)
+    means, prior_mean = factors.means, factors.prior_mean
     if update.minimum_divergence:
-        new = minimum_divergence(new, sums, update)
+        means, prior_mean = _standardise(loadings, residual, factors, sums, update)
+    new = replace(
+        factors,
+        means=means,
+        covariances=covariances,
+        loadings=loadings,
+        residual=residual,
+        prior_mean=prior_mean,
+    )
     return new, n_floored
 
 
-def _regression(
-    sums: FactorSums, factors: Factors, right: Array, whitening: Whitening, update: FactorUpdate
-) -> tuple[Array, Array | None]:
-    """Return loadings (K, D, H) and residual (K, D)."""
-    residual, moments = factors.residual, sums.residual
-    if residual is None or moments is None:
-        return _solutions(sums.products, right), None
-    right = whitening.whiten(right)
-    if not update.residual:
-        right -= residual[:, :, None] * moments.products
-        return whitening.colour(_solutions(sums.products, right)), residual
-    loadings = _solutions(sums.products, right)
-    shares = _solutions(sums.products, moments.products)
-    # What is left of the residual's sums when the loadings have taken their part.
-    first = moments.first_order - (shares * right).sum(axis=2)
-    second = moments.second_order - (shares * moments.products).sum(axis=2)
-    new = np.where(second > 0, first / np.where(second > 0, second, 1.0), residual)
-    loadings -= new[:, :, None] * shares
-    return whitening.colour(loadings), new
+@dataclass(slots=True, eq=False)
+class _Regression:
+    """The regression of one component's statistics on the moments of factors.
 
+    With a residual everything is in whitened coordinates.
+    """
 
-def _solutions(products: Array, right: Array) -> Array:
-    """Return right sides (K, D, H) times the inverses of packed matrices (K, P)."""
-    size = right.shape[2]
-    solutions = np.zeros_like(right)
-    for packed, side, solution in zip(products, right, solutions, strict=True):
-        if not size or not packed.any():
-            continue
-        factor, failed = lapack.dpftrf(size, packed)
+    right: Array  # (D, H): first-order statistics about the mean, times factors
+    factor: Array  # of the packed second moments of the factors
+    whitening: Whitening
+    residual: Array | None  # (D,)
+    sums: ResidualSums | None
+    component: int
+
+    @classmethod
+    def of(
+        cls, sums: FactorSums, factors: Factors, whitening: Whitening, component: int
+    ) -> _Regression:
+        """Return the regression of a component that has frames."""
+        size = factors.loadings.shape[2]
+        moved = factors.means[component][:, None] * sums.occupancy[component]
+        right = sums.first_order[:, component].T - moved
+        factor, failed = sums.products[component], 0
+        if size:
+            factor, failed = lapack.dpftrf(size, factor)
         if failed:
             raise InsufficientDataError(
-                "the loadings of a component cannot be estimated: its sums are singular"
+                f"the loadings of component {component} cannot be estimated: the moments of its "
+                "factors are singular"
             )
-        solution[:] = lapack.dpftrs(size, factor, side.T)[0].T
-    return solutions
+        own = whitening.part(slice(component, component + 1))
+        residual = None if factors.residual is None else factors.residual[component]
+        return cls(right, factor, own, residual, sums.residual, component)
+
+    def solve(self, update: FactorUpdate) -> tuple[Array, Array | None]:
+        """Return loadings (D, H), in feature units, and residual (D,)."""
+        if self.residual is None or self.sums is None:
+            return self._solution(self.right), None
+        right = self.whitening.whiten(self.right[None])[0]
+        products = self.sums.products[self.component]
+        residual, shares = self.residual, self._solution(products)
+        loadings = self._solution(right)
+        if update.residual:
+            # What is left of the residual's sums when the loadings have taken their part.
+            first = self.sums.first_order[self.component] - (shares * right).sum(axis=1)
+            second = self.sums.second_order[self.component] - (shares * products).sum(axis=1)
+            known = second > 0
+            residual = np.where(known, first / np.where(known, second, 1.0), residual)
+        loadings -= residual[:, None] * shares
+        return self.whitening.colour(loadings[None])[0], residual
+
+    def _solution(self, right: Array) -> Array:
+        """Return right sides (D, H) times the inverse of the second moments."""
+        size = right.shape[1]
+        if not size:
+            return np.zeros_like(right)
+        return np.asarray(lapack.dpftrs(size, self.factor, right.T)[0].reshape(size, -1).T)
+
+
+def _no_scatter(gaussians: Gaussians) -> Array:
+    return np.zeros(gaussians.kind.shape(gaussians.n_gaussians, gaussians.n_features))
+
+
+def _add_scatter(scatter: Array, product: Array, component: int) -> None:
+    """Add a product (D, D) of a component to second-order statistics of any kind."""
+    if scatter.ndim == 3:
+        scatter[component] += (product + product.T) / 2
+    elif scatter.ndim == 1:
+        scatter[component] += product.trace()
+    elif scatter.shape == product.shape:
+        scatter += (product + product.T) / 2
+    else:
+        scatter[component] += product.diagonal()
 
 
 def _covariances(
-    factors: Factors, totals: SessionTotals, loadings: Array, right: Array, update: FactorUpdate
+    factors: Factors, totals: SessionTotals, explained: Array, update: FactorUpdate
 ) -> tuple[Array, int]:
     """Return the covariances that are left within sessions, floored."""
     gaussians = factors.gaussians
     kind, counts = gaussians.kind, totals.occupancy
     assert totals.second_order is not None
     scatter = kind.moved(totals.second_order, counts, totals.first_order, -factors.means)
-    explained = loadings @ right.swapaxes(1, 2)
-    scatter = scatter - _shaped((explained + explained.swapaxes(1, 2)) / 2, gaussians)
     divisor = kind.divisor(counts, gaussians.n_features)
-    found = kind.symmetric(scatter / np.where(divisor > 0, divisor, 1.0))
+    found = kind.symmetric((scatter - explained) / np.where(divisor > 0, divisor, 1.0))
     if not kind.is_shared:
         found[counts <= 0] = factors.covariances[counts <= 0]
     variances = Gaussians(kind, factors.means, found).variances()
@@ -148,20 +201,22 @@ def _covariances(
     return floored, int(np.count_nonzero(which))
 
 
-def _shaped(matrices: Array, gaussians: Gaussians) -> Array:
-    """Return matrices (K, D, D) as second-order statistics of the Gaussians' kind."""
-    shapes = {"full": "kij->kij", "tied": "kij->ij", "diag": "kii->ki", "spherical": "kii->k"}
-    return np.asarray(np.einsum(shapes[gaussians.covariance_type], matrices))
+def _standardise(
+    loadings: Array,
+    residual: Array | None,
+    factors: Factors,
+    sums: FactorSums,
+    update: FactorUpdate,
+) -> tuple[Array, Array | None]:
+    """Make factors standard normal that had the moments of `sums`, and change loadings in place.
 
-
-def minimum_divergence(factors: Factors, sums: FactorSums, update: FactorUpdate) -> Factors:
-    """Return a model whose factors are standard normal, where they had the moments of `sums`.
-
-    With a prior mean the speaker's factors keep one, in the direction of the first factor.
+    Returns
+    -------
+    means : array, shape (K, D)
+    prior_mean : array, shape (R,), or None
+        With a prior mean the speaker's factors keep one, in the direction of the first factor.
     """
-    loadings = np.array(factors.loadings)
-    means, residual, prior_mean = factors.means, factors.residual, factors.prior_mean
-    y, x = slice(0, factors.n_speaker), slice(factors.n_speaker, None)
+    means, prior_mean = factors.means, factors.prior_mean
     if factors.n_speaker:
         moments = packed_layout(factors.n_speaker).unpack(sums.speaker_moments) / sums.n_speakers
         mean = sums.speaker_means / sums.n_speakers
@@ -171,17 +226,20 @@ def minimum_divergence(factors: Factors, sums: FactorSums, update: FactorUpdate)
         if prior_mean is not None:
             factor, prior_mean = _turned(factor, mean)
         elif update.means:
-            means = means + loadings[:, :, y] @ mean
-        loadings[:, :, y] = loadings[:, :, y] @ factor
+            means = means + loadings[:, :, : factors.n_speaker] @ mean
+        _multiply(loadings[:, :, : factors.n_speaker], factor)
     if factors.n_session:
         moments = packed_layout(factors.n_session).unpack(sums.session_moments) / sums.n_sessions
-        loadings[:, :, x] = loadings[:, :, x] @ np.linalg.cholesky(moments)
-    if residual is not None and update.residual:
-        assert isinstance(sums.residual, ResidualSums)
-        residual = residual * np.sqrt(sums.residual.squares / sums.n_speakers)
-    return replace(
-        factors, means=means, loadings=loadings, residual=residual, prior_mean=prior_mean
-    )
+        _multiply(loadings[:, :, factors.n_speaker :], np.linalg.cholesky(moments))
+    if residual is not None and sums.residual is not None and update.residual:
+        residual *= np.sqrt(sums.residual.squares / sums.n_speakers)
+    return means, prior_mean
+
+
+def _multiply(loadings: Array, factor: NDArray[Any]) -> None:
+    """Multiply loadings by a matrix, in place."""
+    for block in loadings:
+        block[:] = block @ factor
 
 
 def _turned(factor: Array, mean: Array) -> tuple[Array, Array]:

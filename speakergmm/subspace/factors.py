@@ -13,6 +13,7 @@ analysis has all three.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any
@@ -28,6 +29,9 @@ from speakergmm.subspace.packed import packed_layout
 from speakergmm.subspace.whitening import Whitening
 
 Array = NDArray[np.float64]
+
+# Number of components whose loadings are multiplied by inverse covariances at a time.
+_PIECE_COMPONENTS = 32
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,7 +76,7 @@ class Factors:
         kind = covariance_kind(self.covariance_type)
         for name in ("means", "covariances", "loadings", "residual", "prior_mean"):
             if (value := getattr(self, name)) is not None:
-                array = np.ascontiguousarray(value, np.float64)
+                array = np.ascontiguousarray(value, np.float64).view()
                 if not np.isfinite(array).all():
                     raise InvalidInputError(f"{name} must be finite, found NaN or infinity")
                 array.flags.writeable = False
@@ -147,26 +151,28 @@ class PreparedFactors:
 
     Attributes
     ----------
-    projection : array, shape (K D, H)
-        Inverse covariances times loadings: a product with first-order statistics about zero is the
-        linear term of the factors' log-density, but for `offsets`.
     offsets : array, shape (K, H)
-        The linear term of each component's mean.
+        Products of each component's mean, its inverse covariance and its loadings.
+    grams : array, shape (K, P)
+        Products of the loadings by the inverse covariances, packed; see `packed_layout`.
     """
 
     factors: Factors
-    projection: Array = field(init=False)
     offsets: Array = field(init=False)
+    grams: Array = field(init=False)
 
     def __post_init__(self) -> None:
-        factors = self.factors
-        weighed = self.whitening.weigh(factors.loadings)
-        offsets = np.matmul(factors.means[:, None, :], weighed)[:, 0]
-        size = factors.means.size
-        object.__setattr__(self, "projection", weighed.reshape(size, factors.loadings.shape[2]))
+        """Compute the products."""
+        n_components, _, n_factors = self.factors.loadings.shape
+        layout = packed_layout(n_factors)
+        offsets = np.empty((n_components, n_factors))
+        grams = np.empty((n_components, layout.n_places))
+        for piece, weighed in self._weighed():
+            offsets[piece] = np.matmul(self.factors.means[piece, None, :], weighed)[:, 0]
+            products = self.factors.loadings[piece].swapaxes(1, 2) @ weighed
+            grams[piece] = layout.pack(products)
         object.__setattr__(self, "offsets", offsets)
-        if factors.is_tied:
-            _ = self.grams  # before threads share it
+        object.__setattr__(self, "grams", grams)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Workers receive the parameters, and prepare them anew.
@@ -178,23 +184,30 @@ class PreparedFactors:
         return Whitening.of(self.factors.gaussians)
 
     @cached_property
-    def grams(self) -> Array:
-        """Products of the loadings by the inverse covariances, packed, shape (K, P)."""
-        n_components, n_features, n_factors = self.factors.loadings.shape
-        layout = packed_layout(n_factors)
-        weighed = self.projection.reshape(n_components, n_features, n_factors)
-        grams = np.empty((n_components, layout.n_places))
-        for row, own, other in zip(grams, self.factors.loadings, weighed, strict=True):
-            row[:] = layout.pack(own.T @ other)
-        return grams
-
-    @cached_property
     def whitened(self) -> Array:
         """Loadings in whitened coordinates, shape (K, D, H)."""
         return self.whitening.whiten(self.factors.loadings)
 
+    @cached_property
+    def _whole_weighed(self) -> Array:
+        return self.whitening.weigh(self.factors.loadings)
+
+    def _weighed(self) -> Iterator[tuple[slice, Array]]:
+        """Yield pieces of components with inverse covariances times loadings, (K', D, H).
+
+        They are as large as the loadings, and computed in little of the time that a block of
+        sessions takes: they are kept only where speakers are taken one by one.
+        """
+        loadings = self.factors.loadings
+        if not self.factors.is_tied:
+            yield slice(None), self._whole_weighed
+            return
+        for start in range(0, len(loadings), _PIECE_COMPONENTS):
+            piece = slice(start, start + _PIECE_COMPONENTS)
+            yield piece, self.whitening.part(piece).weigh(loadings[piece])
+
     def linear_terms(self, occupancy: Array, first_order: Array) -> Array:
-        """Return the linear terms of the factors (N, H), without those of the prior.
+        """Return the linear terms of the factors' log-densities (N, H), without the prior's.
 
         Parameters
         ----------
@@ -202,8 +215,12 @@ class PreparedFactors:
         first_order : array, shape (N, K, D)
             Sums of posterior times feature, about zero.
         """
-        flat = first_order.reshape(len(first_order), len(self.projection))
-        return np.asarray(flat @ self.projection - occupancy @ self.offsets)
+        terms = occupancy @ -self.offsets
+        for piece, weighed in self._weighed():
+            part = first_order[:, piece]
+            flat = part.reshape(len(part), weighed.shape[0] * weighed.shape[1])
+            terms += flat @ weighed.reshape(flat.shape[1], terms.shape[1])
+        return np.asarray(terms)
 
     def constant(self, occupancy: Array, first_order: Array, second_order: Array | None) -> float:
         """Return the part of the log-likelihood of all frames that no factor has a share in.

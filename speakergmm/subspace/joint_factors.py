@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -81,6 +82,14 @@ class JointFactors(records.Filed):
     def __repr__(self) -> str:
         return f"JointFactors({self.factors!r})"
 
+    @cached_property
+    def _prepared(self) -> PreparedFactors:
+        return PreparedFactors(self.factors)
+
+    @cached_property
+    def _of_session(self) -> PreparedFactors:
+        return PreparedFactors(self.factors.of_session())
+
     @property
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of everything that determines offsets and scores."""
@@ -117,7 +126,7 @@ class JointFactors(records.Filed):
             As in `check_session_statistics`.
         """
         counts, sums = self._checked(occupancy, first_order)
-        prepared = PreparedFactors(self.factors)
+        prepared = self._prepared
         found = speaker_posterior(prepared, counts.astype(np.float64), sums.astype(np.float64))
         offset = self.factors.speaker_loadings @ found.means[0, : self.factors.n_speaker]
         if self.factors.residual is not None and found.residual is not None:
@@ -146,7 +155,7 @@ class JointFactors(records.Filed):
             As in `check_session_statistics`.
         """
         counts, sums = self._checked(occupancy, first_order)
-        prepared = PreparedFactors(self.factors.of_session())
+        prepared = self._of_session
         return np.concatenate(
             [self._compensated(prepared, each) for each in self._blocks(counts, sums)]
         )
@@ -180,7 +189,7 @@ class JointFactors(records.Filed):
                 f"offsets must be of shape (M, {self.factors.means.shape[0]}, "
                 f"{self.factors.means.shape[1]}), found {models.shape}"
             )
-        prepared = PreparedFactors(self.factors.of_session())
+        prepared = self._of_session
         columns = np.ascontiguousarray(models.transpose(1, 2, 0))
         slopes = prepared.whitening.weigh(columns).reshape(-1, len(models))
         scores = []

@@ -18,6 +18,9 @@ from speakergmm.errors import InvalidInputError
 
 Array = NDArray[np.float64]
 
+# Number of rows that are multiplied at a time: they stay in the cache.
+_PIECE_ROWS = 32
+
 
 class PackedLayout(NamedTuple):
     """The places of a packed symmetric matrix of size n; see `packed_layout`.
@@ -53,17 +56,13 @@ class PackedLayout(NamedTuple):
         matrices[..., self.columns, self.rows] = packed
         return matrices
 
-    def outer(self, vectors: Array) -> Array:
-        """Return the products of vectors (N, n) with themselves as rows (N, P)."""
-        products = vectors[:, self.rows]
-        products *= vectors[:, self.columns]
-        return products
-
-    def identity(self) -> Array:
-        """Return the unit matrix, shape (P,)."""
-        unit = np.zeros(self.n_places)
-        unit[self.diagonal] = 1.0
-        return unit
+    def add_outer(self, packed: Array, vectors: Array) -> None:
+        """Add the products of vectors (N, n) with themselves to rows (N, P), in place."""
+        for start in range(0, len(vectors), _PIECE_ROWS):
+            piece = vectors[start : start + _PIECE_ROWS]
+            products = piece[:, self.rows]
+            products *= piece[:, self.columns]
+            packed[start : start + _PIECE_ROWS] += products
 
 
 @lru_cache

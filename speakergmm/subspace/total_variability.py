@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -89,6 +90,10 @@ class TotalVariability(records.Filed):
             f"dimension {dimension})"
         )
 
+    @cached_property
+    def _prepared(self) -> PreparedFactors:
+        return PreparedFactors(self.factors)
+
     @property
     def dimension(self) -> int:
         """Dimension of i-vectors, R."""
@@ -161,7 +166,7 @@ class TotalVariability(records.Filed):
         """Return the posterior distributions of blocks of sessions."""
         shape = self.factors.means.shape
         counts, sums = check_session_statistics(occupancy, first_order, shape)
-        prepared = PreparedFactors(self.factors)
+        prepared = self._prepared
 
         def of_block(block: SessionShard) -> FactorPosteriors:
             return factor_posteriors(

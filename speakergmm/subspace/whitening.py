@@ -36,6 +36,11 @@ class Whitening:
         factors = np.asarray(np.linalg.cholesky(gaussians.matrices()), np.float64)
         return cls(None, factors, np.asarray(np.linalg.inv(factors), np.float64))
 
+    def part(self, piece: slice) -> Whitening:
+        """Return the change for some of the components."""
+        arrays = (self.deviations, self.factors, self.inverses)
+        return Whitening(*(None if each is None else each[piece] for each in arrays))
+
     def whiten(self, columns: Array) -> Array:
         """Return columns (K, D, M) of feature units in units of the Gaussians' deviations."""
         if self.deviations is not None:

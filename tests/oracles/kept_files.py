@@ -56,11 +56,15 @@ from speakergmm.speakers import (
 from speakergmm.subspace import (
     AffineTransform,
     EmbeddingAnalysis,
+    Factors,
+    JointFactors,
     LengthNormalisation,
     NuisanceProjection,
     Plda,
+    TotalVariability,
     fit_nuisance_projection,
     fit_plda,
+    fit_total_variability,
     fit_whitening,
 )
 
@@ -279,6 +283,24 @@ def _use_features(path: Path) -> Any:
     return store.digest, [each.values.tobytes() for each in read], repr(store.utterances), sums
 
 
+def _factors(**parts: Any) -> Factors:
+    rng = np.random.default_rng(6)
+    means, variances = rng.normal(size=(2, 3)), rng.uniform(0.5, 1.5, (2, 3))
+    return Factors("diag", means, variances, rng.normal(size=(2, 3, 2)), **parts)
+
+
+def _use_extractor(path: Path) -> Any:
+    found = TotalVariability.load(path)
+    vectors = found.transform(np.ones((1, 2)), np.ones((1, 2, 3)))
+    return found.digest, found.background_digest, vectors.tobytes()
+
+
+def _use_joint_factors(path: Path) -> Any:
+    found = JointFactors.load(path)
+    offset = found.enroll(np.ones((2, 2)), np.ones((2, 2, 3)))
+    return found.digest, found.background_digest, offset.tobytes()
+
+
 class _Interrupted(Exception):
     pass
 
@@ -316,6 +338,14 @@ def _fit_estimator(path: Path, callback: Callable[..., None] | None) -> Any:
         2, n_init=2, max_iter=3, tol=0.0, random_state=0, init_params="random_from_data",
         checkpoint=path, checkpoint_seconds=0.0, callback=callback,
     ).fit(X)  # fmt: skip
+
+
+def _fit_extractor(path: Path, callback: Callable[..., None] | None) -> Any:
+    mixture = DiagonalMixture([0.5, 0.5], [[0.0] * 3, [1.0] * 3], np.ones((2, 3)))
+    sums = np.random.default_rng(7).normal(size=(9, 2, 3))
+    return fit_total_variability(
+        mixture, np.ones((9, 2)), sums, dimension=2, max_iter=3, run=_run(path, callback)
+    ).model
 
 
 def _fit_phones(path: Path, callback: Callable[..., None] | None) -> Any:
@@ -372,6 +402,18 @@ KINDS = {
         _record(_cohort, "cohort"),
         lambda path: (digest(found := Cohort.load(path)), found.same_speaker.tobytes()),
         600,
+    ),
+    "i-vector extractor": Kept(
+        _record(
+            lambda: TotalVariability("0" * 64, _factors(n_speaker=2, prior_mean=np.ones(2))), "tv"
+        ),
+        _use_extractor,
+    ),
+    "joint factor analysis": Kept(
+        _record(
+            lambda: JointFactors("0" * 64, _factors(n_speaker=1, residual=np.ones((2, 3)))), "jfa"
+        ),
+        _use_joint_factors,
     ),
     "acoustic model": Kept(_record(_acoustic, "am"), _use_acoustic, 1000),
     "gaussian mixture": _estimator(GaussianMixture(2, random_state=0), _fit, _scores),
@@ -445,6 +487,7 @@ KINDS = {
     "feature store shard": Kept(_shard, _use_features, 400),
     "checkpoint of a mixture": _checkpoint(_fit_mixture),
     "checkpoint of an estimator": _checkpoint(_fit_estimator),
+    "checkpoint of an extractor": _checkpoint(_fit_extractor),
     "checkpoint of phone models": _checkpoint(_fit_phones),
     "language model": Kept(_language("lm.arpa"), _use_language),
     "packed language model": Kept(_language("lm.arpa.gz"), _use_language),
