@@ -25,6 +25,18 @@ def no_waiting_for_the_disk():
         yield
 
 
+@pytest.fixture(scope="module")
+def without_confidences():
+    """Train models of phones and words without fitting confidences, three quarters of the time.
+
+    ``test_word_confidence.py`` tests these; a model of too few words has none in any case.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        place = "speakergmm.recognition.acoustic_training.fit_confidence"
+        patch.setattr(place, lambda *_, **__: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real speech; tests that need it are skipped where it is absent."""

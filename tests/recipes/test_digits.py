@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from speakergmm.corpora import Corpus
 from speakergmm.recognition import RecognisedWord, WordCorpus, WordEvaluation
 
+pytestmark = pytest.mark.usefixtures("without_confidences")
+
 RECIPE = Path(__file__).parents[2] / "recipes" / "digits"
 MODULES = ("settings", "material", "folds", "tables")
 SIZES = {

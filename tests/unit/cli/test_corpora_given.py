@@ -11,6 +11,8 @@ import typer
 
 from speakergmm.cli import app, run_command
 
+pytestmark = pytest.mark.usefixtures("without_confidences")
+
 RATE = 8000
 
 

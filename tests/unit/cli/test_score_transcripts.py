@@ -14,6 +14,8 @@ import soundfile
 from speakergmm.cli import run_command
 from speakergmm.hmm import BackoffLanguageModel
 
+pytestmark = pytest.mark.usefixtures("without_confidences")
+
 REFERENCE = "u1 THE CAT SAT\nu2 ON THE MAT\nu3 YES\n"
 HYPOTHESIS = "u1 THE BAT SAT DOWN\nu2 ON MAT\n"
 

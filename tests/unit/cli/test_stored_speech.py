@@ -9,6 +9,8 @@ from oracles.spoken import spoken_world
 from speakergmm.features import FeatureConfig, extract_features
 from speakergmm.recognition import AcousticModel, read_ctm
 
+pytestmark = pytest.mark.usefixtures("without_confidences")
+
 
 @pytest.fixture(scope="module")
 def spoken(tmp_path_factory):

@@ -10,6 +10,8 @@ from speakergmm.cli import run_command
 from speakergmm.corpora import make_synthetic_corpus
 from speakergmm.recognition import AcousticModel, SilenceModel
 
+pytestmark = pytest.mark.usefixtures("without_confidences")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -17,6 +17,8 @@ from speakergmm.cli.train_words import TrainWords
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.recognition import AcousticModel, Decoder
 
+pytestmark = pytest.mark.usefixtures("without_confidences")
+
 FAST = ["--states", "3", "--gaussians-per-state", "1", "--iterations", "3"]
 
 

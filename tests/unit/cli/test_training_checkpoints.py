@@ -8,6 +8,8 @@ from speakergmm.errors import SpeakerGmmError
 from speakergmm.recognition import AcousticModel
 from speakergmm.speakers import BackgroundModel
 
+pytestmark = pytest.mark.usefixtures("without_confidences")
+
 RATE = 16_000
 
 TRAININGS = {

@@ -10,6 +10,8 @@ from speakergmm.corpora import make_synthetic_corpus, read_transcripts, write_tr
 from speakergmm.hmm import BackoffLanguageModel
 from speakergmm.recognition import AcousticModel
 
+pytestmark = pytest.mark.usefixtures("without_confidences")
+
 INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 
 

@@ -38,6 +38,8 @@ from speakergmm.recognition import (
 from speakergmm.records import to_arrays
 from speakergmm.run_context import RunContext, SkippedRecordingWarning
 
+pytestmark = pytest.mark.usefixtures("without_confidences")
+
 SHORT = TrainingSchedule(max_iter=4, n_gaussians=150, grow_until=3, min_frames_per_gaussian=5.0)
 
 

@@ -26,11 +26,14 @@ from speakergmm.recognition import (
 )
 from speakergmm.records import to_arrays
 
+pytestmark = pytest.mark.usefixtures("without_confidences")
+
 SHORT = TrainingSchedule(max_iter=8, grow_until=5, n_gaussians=120)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def spoken(tmp_path_factory):
+    """Speech and a model with confidences, which is there before these are left out."""
     return spoken_world(tmp_path_factory.getbasetemp())
 
 

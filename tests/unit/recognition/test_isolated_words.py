@@ -33,6 +33,8 @@ from speakergmm.recognition import (
 )
 from speakergmm.run_context import RunContext
 
+pytestmark = pytest.mark.usefixtures("without_confidences")
+
 RATE = 8000
 # Formants of the sounds that each word is made of.
 SPOKEN = {

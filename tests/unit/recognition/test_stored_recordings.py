@@ -21,6 +21,8 @@ from speakergmm.recognition import (
 from speakergmm.records import to_arrays
 from speakergmm.run_context import RunContext
 
+pytestmark = pytest.mark.usefixtures("without_confidences")
+
 SHORT = TrainingSchedule(max_iter=4, n_gaussians=60, grow_until=3, min_frames_per_gaussian=5.0)
 
 
