@@ -203,7 +203,10 @@ HARD = hard_data()
 @pytest.mark.parametrize("name", HARD)
 def test_hard_data_give_a_good_mixture(name, kind, precision):
     X = HARD[name]
-    for floor, narrow in ((1e-3, 1e-4), (1e-10, 1.0), (0.0, 1.0)):
+    starts = ((1e-3, 1e-4), (1e-10, 1.0), (0.0, 1.0))
+    # In float64, which rounds off less, one of them for each of the data and kinds.
+    place = (list(HARD).index(name) + list(KINDS).index(kind)) % 3
+    for floor, narrow in starts if precision == "float32" else (starts[place],):
         result = train_from(
             X,
             start_for(kind, X, narrow=narrow),

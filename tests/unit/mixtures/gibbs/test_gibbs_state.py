@@ -110,7 +110,7 @@ def test_compiled_sampler_and_its_twin_give_the_same_chain(covariance_type, n_fe
     compiled, twin = (kind(X, prior, labels) for kind in BOTH)
     rng = np.random.default_rng(2)
     n_moves = 0
-    for concentration in (0.5, 3.0, 30.0, 0.5, 30.0, 1.0):
+    for concentration in (0.5, 30.0, 3.0, 0.5):
         before = twin.labels.copy()
         order, uniforms = rng.permutation(n_frames), rng.random(n_frames)
         compiled.sweep(order, uniforms, concentration)
