@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -182,16 +183,17 @@ def _vectors_of_kaldi(path: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
         return
     try:
         with open_regular(path) as file:
-            content = file.read(_LONGEST_NAME)
-            is_binary = b" \0B" in content
-            if is_binary:
-                content += file.read()
+            if b" \0B" in file.read(_LONGEST_NAME):
+                # Mapped, so that no more is in memory than the vectors that are there.
+                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                    yield from _binary_vectors(path, content)
+                return
     except UnreadableFileError as error:
         raise CorpusError(str(error)) from None
-    yield from _binary_vectors(path, content) if is_binary else _text_vectors(path)
+    yield from _text_vectors(path)
 
 
-def _binary_vectors(path: Path, content: bytes) -> Iterator[tuple[str, NDArray[np.float64]]]:
+def _binary_vectors(path: Path, content: mmap.mmap) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Yield the vectors of an archive in binary form, one after the other."""
     seen: set[str] = set()
     offset = 0
@@ -200,7 +202,7 @@ def _binary_vectors(path: Path, content: bytes) -> Iterator[tuple[str, NDArray[n
         if name in seen:
             raise CorpusError(f"{shown(path)}: {quoted(name)} occurs twice")
         seen.add(name)
-        start = content.index(b" ", offset) + 1
+        start = content.find(b" ", offset) + 1
         offset = start + _VECTOR.size
         if offset > len(content):
             raise CorpusError(f"{shown(path)}: {quoted(name)} is cut off")
@@ -219,7 +221,7 @@ def _binary_vectors(path: Path, content: bytes) -> Iterator[tuple[str, NDArray[n
         offset += dtype.itemsize * length
 
 
-def _name_at(path: Path, content: bytes, offset: int) -> str:
+def _name_at(path: Path, content: mmap.mmap, offset: int) -> str:
     """Return the name that a vector begins with."""
     end = content.find(b" ", offset, offset + _LONGEST_NAME)
     try:

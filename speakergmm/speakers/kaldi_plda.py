@@ -43,7 +43,10 @@ def read_kaldi_plda(path: AnyPath) -> Plda:
     source = Path(path)
     try:
         with open_regular(source) as file:
-            content = file.read(_LARGEST)
+            content = file.read(len(_BEGINNING) + 2)
+            if _BEGINNING.strip() not in content:
+                raise CorpusError(f"{shown(source)}: is no PLDA of Kaldi; it begins with <Plda>")
+            content += file.read(_LARGEST)
     except UnreadableFileError as error:
         raise CorpusError(str(error)) from None
     try:

@@ -15,10 +15,11 @@ from speakergmm.ranges import switch
 from speakergmm.subspace.labelled_embeddings import check_embeddings
 
 
-class EmbeddingTransform(records.Filed):
+class EmbeddingTransform:
     """Base of the transforms of embeddings: the steps of an `EmbeddingAnalysis`."""
 
     record_has_kinds: ClassVar[bool] = True
+    file_kind: ClassVar[str]
 
     @property
     def n_dimensions(self) -> int | None:
@@ -42,7 +43,7 @@ class EmbeddingTransform(records.Filed):
 
 
 @dataclass(frozen=True, eq=False)
-class AffineTransform(EmbeddingTransform):
+class AffineTransform(EmbeddingTransform, records.Filed):
     """A shift and a matrix: centring, whitening, linear discriminants, WCCN.
 
     Parameters
@@ -93,7 +94,7 @@ class AffineTransform(EmbeddingTransform):
 
 
 @dataclass(frozen=True, eq=False)
-class NuisanceProjection(EmbeddingTransform):
+class NuisanceProjection(EmbeddingTransform, records.Filed):
     """The projection that removes some directions and leaves all others as they are.
 
     Parameters
@@ -141,7 +142,7 @@ class NuisanceProjection(EmbeddingTransform):
 
 
 @dataclass(frozen=True, eq=False)
-class LengthNormalisation(EmbeddingTransform):
+class LengthNormalisation(EmbeddingTransform, records.Filed):
     """Scaling of each embedding to one length.
 
     Parameters

@@ -151,7 +151,7 @@ def test_kaldi_s_plda_has_the_covariances_of_its_transform(tmp_path):
     np.testing.assert_allclose(transform @ found.between @ transform.T, np.diag(psi), atol=1e-10)
     for length in range(0, len(content), 7):
         (tmp_path / "plda").write_bytes(content[:length])
-        with pytest.raises(CorpusError, match="is no whole PLDA of Kaldi"):
+        with pytest.raises(CorpusError, match=r"is no (whole )?PLDA of Kaldi"):
             read_kaldi_plda(tmp_path / "plda")
     for parts in (
         (np.ones(2), transform, psi),
