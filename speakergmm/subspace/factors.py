@@ -189,6 +189,11 @@ class PreparedFactors:
         return self.whitening.whiten(self.factors.loadings)
 
     @cached_property
+    def gram_matrices(self) -> Array:
+        """The same products as `grams`, as matrices, shape (K, H, H)."""
+        return packed_layout(self.factors.loadings.shape[2]).unpack(self.grams)
+
+    @cached_property
     def _whole_weighed(self) -> Array:
         return self.whitening.weigh(self.factors.loadings)
 

@@ -2,12 +2,11 @@
 
 The residual is integrated out first, which is exact: given the factors of low rank, its elements
 are independent. What is left are y and the x_r of all sessions, jointly normal, with a precision
-that is a sum over the components (rows of the same residual, to be exact) of products of loadings.
+that is a sum over the components of products of loadings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +18,7 @@ from speakergmm.subspace.factors import PreparedFactors
 
 Array = NDArray[np.float64]
 
-# Numbers in the products of loadings of the rows that are taken at a time: 16 MB.
+# Numbers of weighed loadings that are multiplied at a time: 16 MB.
 _PIECE_NUMBERS = 1 << 21
 
 
@@ -124,54 +123,52 @@ def _shrinkage(residual: Array | None, total: Array) -> Array | None:
     return np.asarray(squares / (1.0 + total[:, None] * squares))
 
 
-def _rows(prepared: PreparedFactors, shrinkage: Array | None) -> Iterator[tuple[slice, Array]]:
-    """Yield pieces of components, and products of their loadings, shape (rows, H, H).
-
-    A row is a component, or one feature of a component if the residual differs among its features.
-    """
-    loadings = prepared.whitened
-    n_components, n_features, n_factors = loadings.shape
-    is_even = shrinkage is None or bool((shrinkage == shrinkage[:, :1]).all())
-    size = max(1, n_factors**2 * (1 if is_even else n_features))
-    step = max(1, _PIECE_NUMBERS // size)
-    for start in range(0, n_components, step):
-        piece = slice(start, start + step)
-        part = loadings[piece]
-        if is_even:
-            yield piece, part.swapaxes(1, 2) @ part
-        else:
-            flat = part.reshape(len(part) * n_features, n_factors)
-            yield piece, flat[:, :, None] * flat[:, None, :]
-
-
 def _precision(
     prepared: PreparedFactors, occupancy: Array, total: Array, shrinkage: Array | None
 ) -> Array:
     """Return the joint precision of y and the x of S sessions, shape (R + S M, R + S M)."""
     n_speaker, n_session = prepared.factors.n_speaker, prepared.factors.n_session
-    n_sessions = len(occupancy)
-    own = np.eye(n_sessions)[:, :, None]
+    n_sessions, grams = len(occupancy), prepared.gram_matrices
+    # Where the residual is the same in all features of a component, what it takes away is a sum
+    # over components as well.
+    is_even = shrinkage is None or bool((shrinkage == shrinkage[:, :1]).all())
+    lost = shrinkage[:, 0] if is_even and shrinkage is not None else np.zeros(len(total))
     precision = np.eye(n_speaker + n_sessions * n_session)
     y, x = slice(0, n_speaker), slice(n_speaker, None)
-    for piece, grams in _rows(prepared, shrinkage):
-        n, n_total = occupancy[:, piece], total[piece]
-        repeats = len(grams) // len(n_total)
-        n, n_total = np.repeat(n, repeats, axis=1), np.repeat(n_total, repeats)
-        lost = np.zeros(len(grams))
-        if shrinkage is not None:
-            lost[:] = shrinkage[piece].ravel() if repeats > 1 else shrinkage[piece, 0]
-        left = n * (1.0 - lost * n_total)
-        precision[y, y] += np.tensordot(n_total * (1.0 - lost * n_total), grams[:, y, y], 1)
-        if not n_session:
-            continue
-        crossed = np.tensordot(left, grams[:, y, x], 1)
+    precision[y, y] += np.tensordot(total * (1.0 - lost * total), grams[:, y, y], 1)
+    if n_session:
+        crossed = np.tensordot(occupancy * (1.0 - lost * total), grams[:, y, x], 1)
         crossed = crossed.transpose(1, 0, 2).reshape(n_speaker, n_sessions * n_session)
         precision[y, x] += crossed
         precision[x, y] += crossed.T
-        shares = own * n[:, None, :] - lost * n[:, None, :] * n[None, :, :]
+        shares = np.eye(n_sessions)[:, :, None] * occupancy
+        shares -= lost * occupancy[:, None, :] * occupancy[None, :, :]
         between = np.tensordot(shares, grams[:, x, x], 1).transpose(0, 2, 1, 3)
         precision[x, x] += between.reshape(n_sessions * n_session, n_sessions * n_session)
+    if shrinkage is not None and not is_even:
+        precision -= _taken(prepared, occupancy, total, shrinkage)
     return precision
+
+
+def _taken(prepared: PreparedFactors, occupancy: Array, total: Array, shrinkage: Array) -> Array:
+    """Return the precision that an uneven residual takes away: a product over all features."""
+    n_speaker, n_session = prepared.factors.n_speaker, prepared.factors.n_session
+    n_components, n_features, _ = prepared.whitened.shape
+    size = n_speaker + len(occupancy) * n_session
+    taken = np.zeros((size, size))
+    step = max(1, _PIECE_NUMBERS // max(1, n_features * size))
+    for start in range(0, n_components, step):
+        piece = slice(start, start + step)
+        roots = np.sqrt(shrinkage[piece])[:, :, None] * prepared.whitened[piece]
+        of_speaker = total[piece, None, None] * roots[:, :, :n_speaker]
+        n = occupancy[:, piece].T[:, None, :, None]
+        of_sessions = (n * roots[:, :, None, n_speaker:]).reshape(
+            len(roots), n_features, len(occupancy) * n_session
+        )
+        columns = np.concatenate([of_speaker, of_sessions], axis=2)
+        columns = columns.reshape(len(roots) * n_features, size)
+        taken += columns.T @ columns
+    return taken
 
 
 def _solved(precision: Array, linear: Array) -> tuple[Array, Array, float]:

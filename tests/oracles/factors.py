@@ -8,8 +8,7 @@ no sufficient statistics.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import block_diag
-from scipy.stats import multivariate_normal
+from scipy.linalg import block_diag, solve_triangular
 
 
 @dataclass
@@ -81,7 +80,15 @@ def joint(factors, sessions):
 def log_likelihood(factors, sessions):
     """Log-density of all frames of a speaker."""
     observed, mean, matrix, _, noise = joint(factors, sessions)
-    return multivariate_normal.logpdf(observed, mean, matrix @ matrix.T + noise)
+    return normal_log_density(observed, mean, matrix @ matrix.T + noise)
+
+
+def normal_log_density(observed, mean, covariance):
+    """Log-density of a vector under a normal distribution, by a Cholesky factor."""
+    root = np.linalg.cholesky(covariance)
+    white = solve_triangular(root, observed - mean, lower=True)
+    size = len(observed) * np.log(2 * np.pi)
+    return -0.5 * (white @ white + size) - np.log(np.diag(root)).sum()
 
 
 def posterior(factors, sessions):
