@@ -68,6 +68,14 @@ def equipped(world):
 
 
 @pytest.fixture(scope="session")
+def background_model(world):
+    """A background model of the corpus."""
+    training = training_of(world, "train-ubm")
+    assert training.reference
+    return training.model
+
+
+@pytest.fixture(scope="session")
 def short_recordings(world):
     """Recordings of the first seconds of others, so that many can be enrolled."""
     made = []
