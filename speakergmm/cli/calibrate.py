@@ -173,8 +173,9 @@ def _in_words(
     numbers = trials_in_words(trials["nontarget"], trials["target"], trials["speakers"])
     versions = f", each test in {trials['versions']} conditions" if trials["versions"] > 1 else ""
     yield f"{where}: calibrated on {numbers}{versions}"
-    if calibration.measure_names:
-        yield f"it saw: {', '.join(calibration.ranges.described())}"
+    watched = () if calibration.watched is None else calibration.watched.described()
+    if calibration.measure_names or watched:
+        yield f"it saw: {', '.join((*calibration.ranges.described(), *watched))}"
     yield f"log-likelihood ratios lie between {low:+.2f} and {high:+.2f}, as the trials support"
     rows = [_row(each) for each in rates if "refused" not in each]
     if rows:

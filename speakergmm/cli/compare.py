@@ -9,6 +9,8 @@ from speakergmm.cli.answers import answer_lines, leave, note_of_calibration, not
 from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
 from speakergmm.speakers import VerificationOptions
 
+_DIRECTIONS = "rates are of trials in one direction; the answer is the mean of both directions"
+
 
 @command
 class Compare(AnsweringCommand):
@@ -47,11 +49,15 @@ class Compare(AnsweringCommand):
             note_of_calibration(system, "this model")
         document = {
             **result.to_dict(),
+            "expected_of": None if result.answer.promise is None else _DIRECTIONS,
             "model": {
                 "digest": system.digest,
                 "shipped": shipped,
                 "measured": system.provenance.get("measured"),
             },
         }
-        self.answer(document, *answer_lines(result.answer, min(result.speech_seconds)))
+        lines = answer_lines(result.answer, min(result.speech_seconds))
+        if result.answer.promise is not None:
+            lines.append(_DIRECTIONS)
+        self.answer(document, *lines)
         leave([result.decision])

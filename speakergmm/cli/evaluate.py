@@ -148,7 +148,6 @@ def _promise(
         for group in each.groups
         if group.evaluation is not None
     ]
-    words = {None: "not comparable with", True: "inside", False: "outside"}
     interval = chosen.p_fa_interval
     between = "no interval"
     if interval is not None:
@@ -157,8 +156,16 @@ def _promise(
         f"threshold {chosen.threshold:.4f}, chosen on dev for {100 * chosen.target_far:g} % false "
         f"alarms; promised: {between}",
         *(
-            f"false alarms {where}: {rate.format_value()}, {words[chosen.holds(rate.value)]} the "
-            "promise"
+            f"false alarms {where}: {rate.format_value()}, {_place(rate.value, chosen)} the promise"
             for where, rate in ((where, part["false_alarm_rate"]) for where, part in parts)
         ),
     )
+
+
+def _place(rate: float, chosen: metrics.DevThreshold) -> str:
+    """Return where a rate lies, by the interval that was promised."""
+    if chosen.p_fa_interval is None:
+        return "not comparable with"
+    if chosen.holds(rate):
+        return "inside"
+    return "above" if rate > chosen.p_fa_interval.high else "below"

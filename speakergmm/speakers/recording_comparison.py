@@ -117,7 +117,8 @@ def compare_recordings(
     -----
     Each recording is enrolled and the other one is scored. The two log-likelihood ratios rest on
     the same evidence: their mean is taken, since the sum would count it twice. The order of the
-    recordings makes no difference.
+    recordings makes no difference. Promised error rates are those of the calibration's trials,
+    which were scored in one direction; those of the mean were not measured.
     """
     options = VerificationOptions.of(options, changes)
     made = shipped_system() if system is None else as_system(system)
