@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,9 +58,7 @@ class Evaluate(ReportingCommand):
         """Evaluate the scores, and write a report if one was requested."""
         from speakergmm.cli.score_settings import (
             condition_table,
-            environment,
             evaluation_table,
-            read_settings,
             worst_in_words,
         )
 
@@ -82,26 +81,11 @@ class Evaluate(ReportingCommand):
         except (InvalidInputError, InsufficientDataError) as error:
             raise type(error)(f"{self.scores}: {error}") from error
 
-        def write(path: Path, plots: Mapping[str, Figure]) -> None:
-            reports.write_report(
-                path,
-                evaluation,
-                scores,
-                plots=plots,
-                llr=self.settings.llr,
-                configuration={
-                    "scores": str(self.scores),
-                    **read_settings(self.scores),
-                    **environment(seed=self.settings.seed, files=(self.scores,)),
-                },
-                title=f"Evaluation of {self.scores.name}",
-            )
-
         written = self.write_outputs(
             lambda: reports.draw_evaluation(
                 evaluation, scores, llr=self.settings.llr, groups=groups
             ),
-            write,
+            partial(self._write_report, evaluation, scores),
         )
         if self.settings.n_bootstrap and any(m.interval is None for m in evaluation.metrics):
             print_note("note: an interval is missing where there are too few speakers for it")
@@ -116,6 +100,29 @@ class Evaluate(ReportingCommand):
         }
         promise = () if chosen is None else _promise(chosen, evaluation, groups)
         self.answer(document, table, *promise, *by_group, *written)
+
+    def _write_report(
+        self,
+        evaluation: metrics.Evaluation,
+        scores: metrics.Scores,
+        path: Path,
+        plots: Mapping[str, Figure],
+    ) -> None:
+        from speakergmm.cli.score_settings import environment, read_settings
+
+        reports.write_report(
+            path,
+            evaluation,
+            scores,
+            plots=plots,
+            llr=self.settings.llr,
+            configuration={
+                "scores": str(self.scores),
+                **read_settings(self.scores),
+                **environment(seed=self.settings.seed, files=(self.scores,)),
+            },
+            title=f"Evaluation of {self.scores.name}",
+        )
 
     def _chosen(
         self, scores: metrics.Scores, options: EvaluationOptions

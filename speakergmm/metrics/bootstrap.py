@@ -334,6 +334,23 @@ def _crossing(
         return np.asarray((first * above - last * below) / (above - below))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _TrialWeights:
+    """Weights of trials in R replicates; those of target trials have no models."""
+
+    paths: NDArray[Any]
+    recordings: NDArray[np.float64]
+    models: NDArray[Any] | None
+    speakers: NDArray[np.float64]
+
+    def __call__(self, rows: slice) -> NDArray[np.float64]:
+        """Return the weights of some trials, shape (T, R)."""
+        weights = self.recordings[self.paths[rows]]
+        if self.models is not None:
+            weights *= self.speakers[self.models[rows]]
+        return np.asarray(weights)
+
+
 def replicate_curves(
     scores: Scores, draws: TrialDraws, thresholds: Iterable[float] = (), *, llr: bool = False
 ) -> Iterator[ReplicateCurves]:
@@ -368,19 +385,7 @@ def replicate_curves(
         )
         rates, mean_costs = [], []
         for (path, ends, places, costs), models in zip(sides, (None, model), strict=True):
-
-            def weights_of(
-                rows: slice,
-                path: NDArray[Any] = path,
-                models: NDArray[Any] | None = models,
-                speakers: NDArray[np.float64] = speakers,
-                recordings: NDArray[np.float64] = recordings,
-            ) -> NDArray[np.float64]:
-                weights = recordings[path[rows]]
-                if models is not None:
-                    weights *= speakers[models[rows]]
-                return np.asarray(weights)
-
+            weights_of = _TrialWeights(path, recordings, models, speakers)
             sums, cost = _sums_up_to(weights_of, ends, speakers.shape[1], costs)
             with np.errstate(invalid="ignore"):
                 rates.append((sums / sums[-1])[places])

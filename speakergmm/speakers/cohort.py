@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm import records
-from speakergmm.corpora import CorpusLike, Utterance, as_corpus
+from speakergmm.corpora import Corpus, CorpusLike, Utterance, as_corpus
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureStore, WeightedFrames, find_recordings
@@ -218,22 +218,13 @@ def make_cohort(
     """
     options = CohortOptions.of(options, changes)
     store = opened_store(feature_store, background.features)
-    by_speaker: dict[str, list[Utterance]] = {}
-    listed = as_corpus(corpus)
-    for utterance in listed.utterances:
-        if utterance.speaker is None:
-            raise InvalidInputError(f"{utterance.path}: a recording of a cohort needs a speaker")
-        by_speaker.setdefault(utterance.speaker, []).append(utterance)
-    if store is not None:
-        by_speaker = {
-            name: list(find_recordings(store, group, engine=Engine.of(engine)))
-            for name, group in by_speaker.items()
-        }
+    listed, engine = as_corpus(corpus), Engine.of(engine)
+    by_speaker = _recordings_of_speakers(listed, store, engine)
     n_tests = {
         name: min(options.tests_per_speaker, len(group) // 2) for name, group in by_speaker.items()
     }
     work = _CohortWork(background, backend.needs_second_order, options.frames_per_test)
-    run, engine = RunContext.checked(run), Engine.of(engine)
+    run = RunContext.checked(run)
 
     # Models of the first recordings of each speaker, tests of the last ones.
     models: dict[str, Terms] = {}
@@ -271,6 +262,29 @@ def make_cohort(
         np.array(owners, dtype=np.int64),
         backend.digest,
     )
+
+
+def _recordings_of_speakers(
+    corpus: Corpus, store: FeatureStore | None, engine: Engine
+) -> dict[str, list[Utterance]]:
+    """Return the recordings of each speaker, from a feature store where it has them.
+
+    Raises
+    ------
+    InvalidInputError
+        If a recording has no speaker.
+    """
+    by_speaker: dict[str, list[Utterance]] = {}
+    for utterance in corpus.utterances:
+        if utterance.speaker is None:
+            raise InvalidInputError(f"{utterance.path}: a recording of a cohort needs a speaker")
+        by_speaker.setdefault(utterance.speaker, []).append(utterance)
+    if store is None:
+        return by_speaker
+    return {
+        name: list(find_recordings(store, group, engine=engine))
+        for name, group in by_speaker.items()
+    }
 
 
 def _joined(

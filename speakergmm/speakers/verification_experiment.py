@@ -142,40 +142,43 @@ def run_protocol(
     scorer = made.scorer(names, terms)
     trials = TrialTable(split, scorer.names, n_versions=len(conditions))
     tests: Sequence[Utterance] = whole_recordings(trials.claimed_paths)
+    known = enrolled if measured else None
     if archive is not None and made.backend.scores_statistics and versions is None:
-        tests = score_archived(
-            tests,
-            trials,
-            scorer,
-            archive,
-            made.background.mixture,
-            enrolled if measured else None,
-        )
+        tests = score_archived(tests, trials, scorer, archive, made.background.mixture, known)
     if store is not None:
         tests = find_recordings(store, tests, engine=engine)
+    report = trials.with_lost_trials(run.on_skip or warn_of_skip)
     scored = map_recordings(
-        ScoreClaims(
-            made.background,
-            scorer,
-            options.scoring.top_c,
-            versions,
-            enrolled if measured else None,
-        ),
+        ScoreClaims(made.background, scorer, options.scoring.top_c, versions, known),
         tests,
         [trials.claims[os.fspath(each.path)] for each in tests],
         engine=engine,
-        run=replace(run, on_skip=trials.with_lost_trials(run.on_skip or warn_of_skip)),
+        run=replace(run, on_skip=report),
         description="Scoring trials",
     )
     for utterance, found in scored:
         for version, claims in enumerate(found):
             trials.take(os.fspath(utterance.path), version, claims)
-
     if calibration is not None:
-        report = trials.with_lost_trials(run.on_skip or warn_of_skip)
         trials.calibrate(calibration, report)
+    named = None if versions is None else conditions
+    return _listed_scores(protocol, options, split, trials, named)
 
-    # The scores in the order of the trial list.
+
+def _listed_scores(
+    protocol: Protocol,
+    options: ProtocolOptions,
+    split: Split,
+    trials: TrialTable,
+    versions: tuple[str, ...] | None,
+) -> Scores:
+    """Return the scores in the order of the trial list, with its columns and those of a run.
+
+    Raises
+    ------
+    InsufficientDataError
+        If no trial has a score.
+    """
     kept = np.flatnonzero(~np.isnan(trials.scores))
     if not len(kept):
         raise InsufficientDataError(
@@ -185,21 +188,17 @@ def run_protocol(
     of_version, rows = np.divmod(kept, len(split.trials))
     listed = [split.trials[row] for row in rows.tolist()]
     columns = {name: np.array(values, object)[rows] for name, values in split.conditions.items()}
-    suffixes = [""] * len(conditions)
+    suffixes = [""]
     if versions is not None:
-        columns["condition"] = np.array(conditions, object)[of_version]
-        suffixes = ["" if name == "clean" else f"#{name}" for name in conditions]
+        columns["condition"] = np.array(versions, object)[of_version]
+        suffixes = ["" if name == "clean" else f"#{name}" for name in versions]
     for name, values in trials.measures.items() if options.measures else ():
         columns[name] = np.array([f"{value:.6g}" for value in values.ravel()[kept]], object)
+    places = of_version.tolist()
+    paths = [trial.name + suffixes[n] for trial, n in zip(listed, places, strict=True)]
     return Scores(
         np.array([trial.model for trial in listed], dtype=object),
-        np.array(
-            [
-                trial.name + suffixes[place]
-                for trial, place in zip(listed, of_version.tolist(), strict=True)
-            ],
-            dtype=object,
-        ),
+        np.array(paths, dtype=object),
         trials.scores.ravel()[kept],
         np.array([trial.label for trial in listed], dtype=object),
         columns,
