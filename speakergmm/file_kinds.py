@@ -92,6 +92,9 @@ KINDS = {
         "speakergmm.subspace.embedding_analysis:EmbeddingAnalysis", has_info=True
     ),
     "supervector SVM": Kind("speakergmm.speakers.supervector_svm:SupervectorSvm"),
+    "trained i-vectors": Kind(
+        "speakergmm.speakers.backends.ivector_backend:TrainedIvectors", has_info=True
+    ),
     "embedding transformer": Kind("speakergmm.estimators.embeddings:EmbeddingTransformer"),
     "PLDA model": Kind("speakergmm.subspace.plda_model:Plda"),
     "training checkpoint": Kind(""),

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
 from speakergmm.features import WeightedFrames
-from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate
-from speakergmm.speakers.frame_averages import values_and_weights
+from speakergmm.mixtures import DiagonalMixture, MixtureStatistics
 from speakergmm.speakers.ratios import RatioScorer
+from speakergmm.speakers.statistics_scoring import stacked_statistics, statistics_of_blocks
 
 # Numbers of centred statistics that are held at a time: some megabytes.
 _BLOCK_NUMBERS = 1 << 21
@@ -133,6 +133,7 @@ class LinearScorer(RatioScorer):
 
     Examples
     --------
+    >>> from speakergmm.mixtures import accumulate
     >>> ubm = DiagonalMixture([1.0], [[1.0]], [[2.0]])
     >>> scorer = LinearScorer(ubm, {"ana": DiagonalMixture([1.0], [[2.0]], [[2.0]])})
     >>> scorer.score(accumulate(ubm, np.array([[2.0], [3.0]])))
@@ -189,15 +190,7 @@ class LinearScorer(RatioScorer):
         IncompatibleModelError, InsufficientDataError
             As for `linear_scores`.
         """
-        shape = self.background.means.shape
-        if wrong := [each for each in tests if each.first_order.shape != shape]:
-            raise IncompatibleModelError(
-                f"statistics of {wrong[0].n_components} components and {wrong[0].n_features} "
-                f"features do not fit a background model of {shape[0]} and {shape[1]}"
-            )
-        about_zero = [each.about_zero() for each in tests]
-        occupancy = np.reshape([each.counts for each in about_zero], (-1, shape[0]))
-        first_order = np.reshape([each.first_order for each in about_zero], (-1, *shape))
+        occupancy, first_order = stacked_statistics(tests, self.background)
         return linear_scores(self._slopes, occupancy, first_order, self.background)
 
     def score_blocks(
@@ -229,14 +222,5 @@ class LinearScorer(RatioScorer):
             If frames have another number of features or are not finite, or weights are not from 0
             to 1, one for each frame.
         """
-        total = MixtureStatistics.zeros(*self.background.means.shape, second_order=False)
-        is_weighted = False
-        for block in blocks:
-            frames, weights = values_and_weights(block)
-            is_weighted |= weights is not None
-            if len(frames) and (weights is None or weights.any()):
-                total = total + accumulate(
-                    self.background, frames, weights, precision=self.precision, second_order=False
-                )
-        scores = self.score(total)
-        return scores, total.n_frames if is_weighted else round(total.n_frames)
+        total, n_frames = statistics_of_blocks(self.background, blocks, self.precision)
+        return self.score(total), n_frames

@@ -20,7 +20,7 @@ PARAMETERS: tuple[Parameter, ...] = ("means", "weights", "variances")
 DEFAULT_TOP_C: int | None = None
 """Components scored per frame by default: all, so that scores are exact."""
 
-BackendName = Literal["gmm-ubm", "linear"]
+BackendName = Literal["gmm-ubm", "linear", "ivector"]
 ScoreNormalisation = Literal["none", "z", "t", "zt", "s", "adaptive_s"]
 
 DEFAULT_COHORT_TOP = 40
@@ -293,8 +293,9 @@ class ProtocolOptions(Options):
         The enrolment of the models.
     scoring : ScoringOptions
         The scoring of the trials.
-    backend : {"gmm-ubm", "linear"}, default="gmm-ubm"
-        The exact likelihood ratio, or linear scoring from statistics.
+    backend : {"gmm-ubm", "linear", "ivector"}, default="gmm-ubm"
+        The exact likelihood ratio, or linear scoring from statistics; the others are trained
+        first, and belong to a system (`train_backend`).
     score_normalisation : NormalisationOptions
         Normalisation of the scores; the cohort are the background speakers of the protocol.
     test_versions : AugmentationOptions, str, sequence of str or dict, optional
@@ -312,7 +313,9 @@ class ProtocolOptions(Options):
     adaptation: AdaptationOptions = nested(AdaptationOptions, "Enrolment of the models.")
     scoring: ScoringOptions = nested(ScoringOptions, "Scoring of the trials.")
     backend: BackendName = one_of(
-        "gmm-ubm", get_args(BackendName), "Exact likelihood ratios, or linear scoring."
+        "gmm-ubm",
+        get_args(BackendName),
+        "Exact likelihood ratios, linear scoring, or what train-backend has trained.",
     )
     score_normalisation: NormalisationOptions = nested(
         NormalisationOptions, "Normalisation of the scores."

@@ -16,7 +16,14 @@ from speakergmm import records
 from speakergmm.corpora import AnyPath, CorpusLike, Split, Utterance, as_utterances
 from speakergmm.engine import ONE_WORKER, Engine, EngineLike
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
-from speakergmm.features import FeatureStore, RecordingQuality, find_recordings, map_recordings
+from speakergmm.features import (
+    FeatureStore,
+    RecordingQuality,
+    StoredRecording,
+    augmented_recordings,
+    find_recordings,
+    map_recordings,
+)
 from speakergmm.mixtures import MixtureStatistics
 from speakergmm.run_context import RunContext
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
@@ -290,16 +297,19 @@ def _unpacked_quality(values: NDArray[np.float64]) -> dict[str, float]:
 
 
 def recording_name(utterance: Utterance) -> str:
-    """Return the name of a recording in an archive: its path, and its part in seconds.
+    """Return the name of a recording in an archive: its path, its part in seconds, its version.
 
     Examples
     --------
     >>> recording_name(Utterance("a", "calls/a.wav", None, start=0.5, end=2.0))
     'calls/a.wav@0.5-2.0'
+    >>> recording_name(Utterance("a#noise", "calls/a.wav", None, version="noise/0"))
+    'calls/a.wav#noise/0'
     """
     name = os.fspath(utterance.path)
     is_whole = utterance.start == 0 and utterance.end is None
-    return name if is_whole else f"{name}@{utterance.start}-{utterance.end or ''}"
+    part = "" if is_whole else f"@{utterance.start}-{utterance.end or ''}"
+    return f"{name}{part}{'#' if utterance.version else ''}{utterance.version}"
 
 
 def _file_state(utterance: Utterance) -> tuple[int, int]:
@@ -342,19 +352,40 @@ class CollectStatistics:
         if isinstance(utterance, ArchivedRecording):
             assert utterance.row is not None
             return utterance.row.session
-        found = collect_statistics(
-            self.background,
-            recording_of(utterance),
-            **segment_of(utterance),
-            second_order=self.second_order,
-            augmented=self.augmented,
-        )
+        if utterance.version:
+            return self._version(utterance)
+        found = self._collected(recording_of(utterance), **segment_of(utterance))
         if not self.measured:
             return found
         measures = recording_measures(
             utterance.path, self.background.features, start=utterance.start, end=utterance.end
         )
         return replace(found, measures=measures)
+
+    def _collected(self, audio: Any, **part: Any) -> SessionStatistics:
+        return collect_statistics(
+            self.background,
+            audio,
+            **part,
+            second_order=self.second_order,
+            augmented=self.augmented,
+        )
+
+    def _version(self, utterance: Utterance) -> SessionStatistics:
+        """Return the statistics of an augmented version, whose quality is not measured."""
+        whole = replace(self, augmented=False)
+        if isinstance(utterance, StoredRecording):
+            return whole._collected(utterance)
+        condition, seed, *talkers = utterance.version.split("/")
+        if talkers:
+            raise InvalidInputError(
+                f"{utterance.path}: babble of given talkers can be read from feature stores only; "
+                "extract the recordings (speakergmm extract), and give the store"
+            )
+        options = {"conditions": (condition,), "seed": int(seed)}
+        rate = self.background.features.sample_rate
+        versions = augmented_recordings(utterance.path, options, rate, **segment_of(utterance))
+        return whole._collected(next(versions).audio, sample_rate=rate)
 
 
 def archived_recordings(
@@ -416,7 +447,8 @@ def collect_archive(
     ----------
     background : BackgroundModel or path
     recordings : Split, Corpus, path, or iterable of Utterance or path
-        A split stands for all of its recordings.
+        A split stands for all of its recordings. An utterance that is an augmented version
+        (`Utterance.version`) is collected as that version.
     augmented : bool, default=False
         Sum the versions that enrolment under the background model makes of each recording
         (`BackgroundModel.augmentation`), as `collect_statistics` does; without them, statistics are

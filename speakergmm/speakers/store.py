@@ -523,6 +523,11 @@ class SpeakerStore:
                 f"{self.path}: has models of back-end {self.system.backend_name!r}, not of "
                 f"{system.backend_name!r}; enrol the recordings again into a new store"
             )
+        if system.backend.digest != self.system.backend.digest:
+            raise IncompatibleModelError(
+                f"{self.path}: has models of back-end {system.backend_name!r} from another "
+                "training; enrol the recordings again into a new store"
+            )
         packed = pack(system)
         with self._file.writing() as ledger:
             ledger.file.execute("UPDATE meta SET value = ? WHERE key = 'system'", (packed,))

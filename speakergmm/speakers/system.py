@@ -12,7 +12,7 @@ from speakergmm.corpora import AnyPath, is_path
 from speakergmm.errors import IncompatibleModelError, InvalidInputError
 from speakergmm.file_kinds import describe_file
 from speakergmm.ranges import choice
-from speakergmm.speakers.backends import BACKENDS, Backend, Terms, make_backend
+from speakergmm.speakers.backends import BACKENDS, Backend, Terms, TrainedBackend, make_backend
 from speakergmm.speakers.background import BackgroundModel, as_background
 from speakergmm.speakers.calibration.score_calibration import Calibration
 from speakergmm.speakers.cohort import Cohort
@@ -36,7 +36,7 @@ class SpeakerSystem(records.Filed):
     background : BackgroundModel
     adaptation : AdaptationOptions
         Enrolment of speakers.
-    backend : {"gmm-ubm", "linear"}
+    backend_name : {"gmm-ubm", "linear", "ivector"}
         What scores them.
     normalisation : NormalisationOptions
         Normalisation of the scores; needs a cohort unless it is ``"none"``.
@@ -47,16 +47,18 @@ class SpeakerSystem(records.Filed):
         How cohort and calibration were made, as JSON can hold it; no part of the digest.
     calibrated_digest : str, optional
         Digest of the system that was calibrated; by default, of this one.
+    trained : TrainedBackend, optional
+        What the back-end learnt, if it is one that must be trained; see `train_backend`.
 
     Raises
     ------
     InvalidInputError
-        If there is no such back-end, it cannot work with the adaptation, or there is a
-        normalisation without a cohort.
+        If there is no such back-end, it cannot work with the adaptation, it is not trained, or
+        there is a normalisation without a cohort.
     InsufficientDataError
         If adaptive S-norm lacks the tests of a speaker of the cohort.
     IncompatibleModelError
-        If the cohort or the calibration belong to another system.
+        If the cohort, the calibration or what was trained belong to another system.
     """
 
     file_kind: ClassVar[str] = "speaker system"
@@ -69,6 +71,7 @@ class SpeakerSystem(records.Filed):
     calibration: Calibration | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     calibrated_digest: str | None = None
+    trained: TrainedBackend | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts belong together, and bind a calibration to this system."""
@@ -130,7 +133,7 @@ class SpeakerSystem(records.Filed):
     @cached_property
     def backend(self) -> Backend:
         """The back-end."""
-        return make_backend(self.backend_name, self.background, self.adaptation)
+        return make_backend(self.backend_name, self.background, self.adaptation, self.trained)
 
     @cached_property
     def digest(self) -> str:
@@ -142,6 +145,7 @@ class SpeakerSystem(records.Filed):
             self.adaptation,
             self.normalisation,
             None if self.cohort is None else self.cohort,
+            *(() if self.trained is None else (self.trained.digest,)),
         )
 
     def check_adaptation(self, wanted: AdaptationOptions) -> None:
@@ -206,6 +210,7 @@ class SpeakerSystem(records.Filed):
             "relevance_factor": self.adaptation.relevance_factor,
             "parameters": list(self.adaptation.parameters),
             "backend": self.backend_name,
+            "trained": None if self.trained is None else self.trained.info(),
             "normalisation": self.normalisation.normalisation,
             "cohort_speakers": 0 if self.cohort is None else len(self.cohort.speakers),
             "calibration": None if self.calibration is None else self.calibration.info(),

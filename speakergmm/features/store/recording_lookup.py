@@ -16,7 +16,7 @@ from speakergmm.features.store.audio_state import FileState, digest_if_unchanged
 from speakergmm.features.store.feature_store import FeatureStore
 from speakergmm.features.store.store_extraction import FeatureStoreWarning
 from speakergmm.features.store.stored_frames import StoreShard
-from speakergmm.features.store.utterance_table import ContentKey
+from speakergmm.features.store.utterance_table import ContentKey, audio_of_version
 from speakergmm.files import shown_path
 
 
@@ -76,7 +76,7 @@ def find_recordings(
     ----------
     store : FeatureStore
     utterances : sequence of Utterance
-        Their ids do not matter.
+        Their ids do not matter; an augmented version is found as that version.
     engine : Engine
         Workers that read the files which only their content can tell.
 
@@ -94,15 +94,14 @@ def find_recordings(
     places = {}
     contents = {}
     for row, frames in zip(store.rows, store.utterance_frames, strict=True):
-        if row.version:
-            continue
-        places[os.path.abspath(row.path), row.start, row.end] = row.state, frames  # noqa: PTH100
+        path = os.path.abspath(row.path)  # noqa: PTH100
+        places[path, row.start, row.end, row.version] = row.state, frames
         contents[row.content] = frames
     sizes = {row.size for row in store.rows}
     found: list[StoreShard | None] = []
     unsure: list[tuple[int, FileState]] = []
     for number, each in enumerate(utterances):
-        place = os.path.abspath(each.path), each.start, each.end  # noqa: PTH100
+        place = os.path.abspath(each.path), each.start, each.end, each.version  # noqa: PTH100
         known = places.get(place)
         state = file_state(each.path)
         if known is not None and state in (None, known[0]):
@@ -115,7 +114,8 @@ def find_recordings(
     digests = dict(zip(files, engine.map(digest_if_unchanged, files), strict=True))
     for number, state in unsure:
         each = utterances[number]
-        content = ContentKey(digests[each.path, state], each.start, each.end)
+        audio = audio_of_version(digests[each.path, state], each.version)
+        content = ContentKey(audio, each.start, each.end)
         found[number] = contents.get(content)
     missing = [str(each.path) for each, frames in zip(utterances, found, strict=True) if not frames]
     if missing:

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from speakergmm.speakers.backends.backend import split_terms as split_terms
     from speakergmm.speakers.backends.backend import stack_terms as stack_terms
     from speakergmm.speakers.backends.backend import terms_size as terms_size
-    from speakergmm.speakers.backends.mixture_backends import BACKENDS as BACKENDS
+    from speakergmm.speakers.backends.backend_table import BACKENDS as BACKENDS
+    from speakergmm.speakers.backends.backend_table import make_backend as make_backend
+    from speakergmm.speakers.backends.ivector_backend import IvectorBackend as IvectorBackend
+    from speakergmm.speakers.backends.ivector_backend import TrainedIvectors as TrainedIvectors
     from speakergmm.speakers.backends.mixture_backends import GmmUbmBackend as GmmUbmBackend
     from speakergmm.speakers.backends.mixture_backends import LinearBackend as LinearBackend
-    from speakergmm.speakers.backends.mixture_backends import make_backend as make_backend
+    from speakergmm.speakers.backends.trained_backend import TrainedBackend as TrainedBackend
 
 __getattr__, __dir__ = lazy_names(__name__)

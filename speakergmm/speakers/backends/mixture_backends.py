@@ -7,8 +7,7 @@ from typing import ClassVar
 from speakergmm import records
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures import MixtureStatistics
-from speakergmm.ranges import choice
-from speakergmm.speakers.backends.backend import Backend, Terms, TrialScorer
+from speakergmm.speakers.backends.backend import Terms, TrialScorer
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.enrolment import adapt_speaker
 from speakergmm.speakers.linear_scoring import LinearScorer
@@ -104,19 +103,3 @@ class LinearBackend(GmmUbmBackend):
     def scorer(self, names: Sequence[str], terms: Terms) -> TrialScorer:
         """Return a scorer of S speakers whose terms are arrays with S as the first axis."""
         return LinearScorer.from_terms(self.background.mixture, names, *terms)
-
-
-BACKENDS: dict[str, type[GmmUbmBackend]] = {
-    each.name: each for each in (GmmUbmBackend, LinearBackend)
-}
-
-
-def make_backend(name: str, background: BackgroundModel, adaptation: AdaptationOptions) -> Backend:
-    """Return the back-end of a name.
-
-    Raises
-    ------
-    InvalidInputError
-        If there is none.
-    """
-    return BACKENDS[choice("backend", name, BACKENDS)](background, adaptation)
