@@ -30,7 +30,7 @@ from speakergmm.run_context import RunContext
 from speakergmm.speakers.extraction import SpeechStream
 from speakergmm.speakers.feature_mapping import (
     FeatureMapping,
-    check_conditions,
+    check_mapping,
     fit_feature_mapping,
 )
 from speakergmm.speakers.mixture_training_options import BackgroundOptions
@@ -209,7 +209,7 @@ class BackgroundModel(records.Filed):
         run, engine = RunContext.checked(run), Engine.of(engine)
         augmentation = as_augmentation(options.augmentation)
         store = as_feature_store(corpus)
-        _check_mapping(options, augmentation, store)
+        check_mapping(options.feature_mapping, augmentation or getattr(store, "augmentation", None))
         with (
             kept_checkpoint(run) as run,
             speech_of(
@@ -287,20 +287,6 @@ def _plain_options(options: BackgroundOptions) -> dict[str, Any]:
         for name, value in values.items()
         if name not in ("features", "n_components", "seed", "update", "augmentation")
     }
-
-
-def _check_mapping(
-    options: BackgroundOptions,
-    augmentation: AugmentationOptions | None,
-    store: FeatureStore | None,
-) -> None:
-    """Raise an error, before anything is read, if there is nothing that could be mapped."""
-    if options.feature_mapping == "none":
-        return
-    if augmentation is None and store is not None:
-        augmentation = store.augmentation
-    conditions = ("clean",) if augmentation is None else tuple(augmentation.conditions)
-    check_conditions(conditions, options.feature_mapping)
 
 
 def _with_mapping(

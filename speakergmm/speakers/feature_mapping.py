@@ -7,7 +7,7 @@ component there to the same component of a reference.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora.augmentation import version_condition
+from speakergmm.corpora.augmentation import AugmentationOptions, version_condition
 from speakergmm.engine import ONE_WORKER, Engine
 from speakergmm.errors import IncompatibleModelError, InvalidInputError
 from speakergmm.features import FeatureStore, HeldBlocks, StoredFrames, WeightedFrames
@@ -218,7 +218,7 @@ def fit_feature_mapping(
     rows: dict[str, list[str]] = {}
     for row in store.rows:
         rows.setdefault(version_condition(row.version), []).append(row.id)
-    check_conditions(tuple(rows), reference)
+    _check_conditions(tuple(rows), reference)
     adapted = []
     for ids in rows.values():
         speech = store.subset(ids).speech
@@ -234,14 +234,28 @@ def fit_feature_mapping(
     return FeatureMapping(background_digest, names, tuple(adapted), target)
 
 
-def check_conditions(conditions: tuple[str, ...], reference: str) -> None:
-    """Raise an error if feature mapping cannot be trained on recordings in these conditions.
+def check_mapping(wanted: str, augmentation: AugmentationOptions | None) -> None:
+    """Raise an error, before anything is read, if recordings do not suit the feature mapping.
+
+    Parameters
+    ----------
+    wanted : {"none", "background", "clean"}
+        What frames are to be mapped to.
+    augmentation : AugmentationOptions or None
+        Conditions of the recordings; None for as they are.
 
     Raises
     ------
     InvalidInputError
         As for `fit_feature_mapping`.
     """
+    if wanted != "none":
+        _check_conditions(("clean",) if augmentation is None else augmentation.conditions, wanted)
+
+
+def _check_conditions(conditions: Sequence[str], reference: str) -> None:
+    """Raise an error if recordings in these conditions do not suit a feature mapping."""
+    as_they_are = list(conditions) in ([], ["clean"])
     way = (
         "give augmentation='default' (train-ubm --augment default), or a feature store that was "
         "extracted with it"
@@ -249,8 +263,7 @@ def check_conditions(conditions: tuple[str, ...], reference: str) -> None:
     if len(conditions) < 2:
         raise InvalidInputError(
             "feature mapping needs recordings in several conditions, found them "
-            f"{'in ' + conditions[0] if conditions and conditions != ('clean',) else 'as they are'}"
-            f" alone; {way}"
+            f"{'as they are' if as_they_are else f'in {conditions[0]}'} alone; {way}"
         )
     if reference not in ("background", *conditions):
         raise InvalidInputError(
