@@ -95,6 +95,15 @@ KINDS = {
     "trained i-vectors": Kind(
         "speakergmm.speakers.backends.ivector_backend:TrainedIvectors", has_info=True
     ),
+    "trained session variability": Kind(
+        "speakergmm.speakers.backends.factor_backends:TrainedSessionVariability", has_info=True
+    ),
+    "trained joint factors": Kind(
+        "speakergmm.speakers.backends.factor_backends:TrainedJointFactors", has_info=True
+    ),
+    "trained supervectors": Kind(
+        "speakergmm.speakers.backends.supervector_backend:TrainedSupervectors", has_info=True
+    ),
     "embedding transformer": Kind("speakergmm.estimators.embeddings:EmbeddingTransformer"),
     "PLDA model": Kind("speakergmm.subspace.plda_model:Plda"),
     "training checkpoint": Kind(""),

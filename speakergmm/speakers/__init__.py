@@ -12,6 +12,7 @@ from speakergmm.lazy import lazy_names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from speakergmm.speakers.backend_options import IvectorOptions as IvectorOptions
+    from speakergmm.speakers.backend_options import SupervectorOptions as SupervectorOptions
     from speakergmm.speakers.backend_training import BACKEND_TRAININGS as BACKEND_TRAININGS
     from speakergmm.speakers.backend_training import train_backend as train_backend
     from speakergmm.speakers.backends import Backend as Backend

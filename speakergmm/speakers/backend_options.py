@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from speakergmm.options import Options, nested
+from speakergmm.options import Options, nested, real
+from speakergmm.speakers.speaker_options import DEFAULT_RELEVANCE_FACTOR
+from speakergmm.speakers.supervector_svm import SvmOptions
 from speakergmm.subspace import EmbeddingOptions, TotalVariabilityOptions
 
 
@@ -27,3 +29,21 @@ class IvectorOptions(Options):
 
     extractor: TotalVariabilityOptions = nested(TotalVariabilityOptions, "The extractor.")
     analysis: EmbeddingOptions = nested(EmbeddingOptions, "From the i-vector to the score.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervectorOptions(Options):
+    """Options of the training of support vector machines on supervectors.
+
+    Parameters
+    ----------
+    relevance_factor : float, default=3
+        Occupancy, in frames, at which a session and the background model weigh the same; > 0.
+    machine : SvmOptions
+        The machines, and the directions that are removed.
+    """
+
+    relevance_factor: float = real(
+        DEFAULT_RELEVANCE_FACTOR, "Relevance factor of the adaptation to a session.", above=0
+    )
+    machine: SvmOptions = nested(SvmOptions, "Support vector machines.")

@@ -14,13 +14,29 @@ from speakergmm.options import Options
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.ranges import choice
 from speakergmm.run_context import RunContext
-from speakergmm.speakers.backend_options import IvectorOptions
-from speakergmm.speakers.backends import TrainedBackend, TrainedIvectors
+from speakergmm.speakers.backend_options import IvectorOptions, SupervectorOptions
+from speakergmm.speakers.backends import (
+    TrainedBackend,
+    TrainedIvectors,
+    TrainedJointFactors,
+    TrainedSessionVariability,
+    TrainedSupervectors,
+    session_supervectors,
+)
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.statistics_archive import StatisticsArchive
+from speakergmm.speakers.supervector_svm import SupervectorSvm
 from speakergmm.speakers.system import AnySystem, SpeakerSystem, as_system
 from speakergmm.speakers.training_sessions import TrainingSessions, training_sessions
-from speakergmm.subspace import EmbeddingAnalysis, EmbeddingOptions, fit_total_variability
+from speakergmm.subspace import (
+    EmbeddingAnalysis,
+    EmbeddingOptions,
+    JointFactorOptions,
+    SessionVariabilityOptions,
+    fit_joint_factors,
+    fit_session_variability,
+    fit_total_variability,
+)
 from speakergmm.subspace.labelled_embeddings import SpeakerGroups
 
 
@@ -41,14 +57,15 @@ def train_backend(
     Parameters
     ----------
     system : BackgroundModel, SpeakerSystem or path of either
-        The background model; of a system, only that and the adaptation are used.
+        The background model; of a system, nothing else is used.
     corpus : Corpus, FeatureStore, path of either, or list of utterances
         Recordings with speakers, several of each, such as those of the background model. Each is a
         session; if the background model was trained on augmented recordings, so is each version.
-    backend : {"ivector"}
-        Name of the back-end.
-    options : IvectorOptions, optional
-        Those of the back-end: `IvectorOptions` for i-vectors.
+    backend : {"ivector", "isv", "jfa", "svm"}
+        I-vectors, inter-session variability, joint factor analysis, or support vector machines on
+        supervectors.
+    options : IvectorOptions, SessionVariabilityOptions, JointFactorOptions, SupervectorOptions
+        Those of the back-end, optional.
     statistics : StatisticsArchive or path, optional
         Statistics of recordings under the background model, which are not read. An archive is not
         changed; a file is made if there is none, and completed.
@@ -79,9 +96,8 @@ def train_backend(
     """
     training = BACKEND_TRAININGS[choice("backend", backend, BACKEND_TRAININGS)]
     chosen = training.options.of(options, changes)
-    made = as_system(system)
+    background = as_system(system).background
     run, engine = RunContext.checked(run), Engine.of(engine)
-    background = made.background
     sessions = training_sessions(
         background,
         corpus,
@@ -102,11 +118,7 @@ def train_backend(
     )
     trained = training.train(background, sessions, chosen, provenance, engine, run)
     return SpeakerSystem(
-        background,
-        made.adaptation,
-        backend,
-        trained=trained,
-        provenance={"backend": provenance},
+        background, backend_name=backend, trained=trained, provenance={"backend": provenance}
     )
 
 
@@ -131,6 +143,60 @@ def _train_ivectors(
     )
     facts = {**provenance, "history": [float(value) for value in result.objectives]}
     return TrainedIvectors(background.digest, result.model, analysis, facts)
+
+
+def _train_session_variability(
+    background: BackgroundModel,
+    sessions: TrainingSessions,
+    options: SessionVariabilityOptions,
+    provenance: dict[str, Any],
+    engine: Engine,
+    run: RunContext,
+) -> TrainedSessionVariability:
+    """Train factors of sessions, with relevance MAP of speakers."""
+    occupancy, first_order, speakers, _ = sessions
+    result = fit_session_variability(
+        background.mixture, occupancy, first_order, speakers, options, engine=engine, run=run
+    )
+    facts = {**provenance, "history": [float(value) for value in result.objectives]}
+    return TrainedSessionVariability(background.digest, result.model, facts)
+
+
+def _train_joint_factors(
+    background: BackgroundModel,
+    sessions: TrainingSessions,
+    options: JointFactorOptions,
+    provenance: dict[str, Any],
+    engine: Engine,
+    run: RunContext,
+) -> TrainedJointFactors:
+    """Train factors of speakers and of sessions together."""
+    occupancy, first_order, speakers, _ = sessions
+    result = fit_joint_factors(
+        background.mixture, occupancy, first_order, speakers, options, engine=engine, run=run
+    )
+    facts = {**provenance, "history": [float(value) for value in result.objectives]}
+    return TrainedJointFactors(background.digest, result.model, facts)
+
+
+def _collect_supervectors(
+    background: BackgroundModel,
+    sessions: TrainingSessions,
+    options: SupervectorOptions,
+    provenance: dict[str, Any],
+    _: Engine,
+    __: RunContext,
+) -> TrainedSupervectors:
+    """Make supervectors of all sessions, without the directions that are removed."""
+    occupancy, first_order, speakers, _source = sessions
+    vectors = session_supervectors(
+        occupancy, first_order, background.mixture, relevance_factor=options.relevance_factor
+    )
+    machine = SupervectorSvm.train(vectors, speakers, options.machine)
+    names = tuple(sorted(set(speakers.tolist())))
+    return TrainedSupervectors(
+        background.digest, machine, options.relevance_factor, names, provenance
+    )
 
 
 def _check_speakers(groups: SpeakerGroups, options: EmbeddingOptions) -> None:
@@ -164,5 +230,10 @@ class BackendTraining:
     train: Callable[..., TrainedBackend]
 
 
-BACKEND_TRAININGS = {"ivector": BackendTraining(IvectorOptions, _train_ivectors)}
+BACKEND_TRAININGS = {
+    "ivector": BackendTraining(IvectorOptions, _train_ivectors),
+    "isv": BackendTraining(SessionVariabilityOptions, _train_session_variability),
+    "jfa": BackendTraining(JointFactorOptions, _train_joint_factors),
+    "svm": BackendTraining(SupervectorOptions, _collect_supervectors),
+}
 """The back-ends that are trained, by name."""

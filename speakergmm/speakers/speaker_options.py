@@ -20,7 +20,7 @@ PARAMETERS: tuple[Parameter, ...] = ("means", "weights", "variances")
 DEFAULT_TOP_C: int | None = None
 """Components scored per frame by default: all, so that scores are exact."""
 
-BackendName = Literal["gmm-ubm", "linear", "ivector"]
+BackendName = Literal["gmm-ubm", "linear", "ivector", "isv", "jfa", "svm"]
 ScoreNormalisation = Literal["none", "z", "t", "zt", "s", "adaptive_s"]
 
 DEFAULT_COHORT_TOP = 40
@@ -293,7 +293,7 @@ class ProtocolOptions(Options):
         The enrolment of the models.
     scoring : ScoringOptions
         The scoring of the trials.
-    backend : {"gmm-ubm", "linear", "ivector"}, default="gmm-ubm"
+    backend : {"gmm-ubm", "linear", "ivector", "isv", "jfa", "svm"}, default="gmm-ubm"
         The exact likelihood ratio, or linear scoring from statistics; the others are trained
         first, and belong to a system (`train_backend`).
     score_normalisation : NormalisationOptions

@@ -36,7 +36,7 @@ class SpeakerSystem(records.Filed):
     background : BackgroundModel
     adaptation : AdaptationOptions
         Enrolment of speakers.
-    backend_name : {"gmm-ubm", "linear", "ivector"}
+    backend_name : {"gmm-ubm", "linear", "ivector", "isv", "jfa", "svm"}
         What scores them.
     normalisation : NormalisationOptions
         Normalisation of the scores; needs a cohort unless it is ``"none"``.

@@ -7,17 +7,43 @@ from collections.abc import Callable
 from speakergmm.errors import IncompatibleModelError, InvalidInputError
 from speakergmm.ranges import choice
 from speakergmm.speakers.backends.backend import Backend
+from speakergmm.speakers.backends.factor_backends import (
+    JointFactorBackend,
+    SessionVariabilityBackend,
+    TrainedJointFactors,
+    TrainedSessionVariability,
+)
 from speakergmm.speakers.backends.ivector_backend import IvectorBackend, TrainedIvectors
 from speakergmm.speakers.backends.mixture_backends import GmmUbmBackend, LinearBackend
+from speakergmm.speakers.backends.supervector_backend import (
+    SupervectorBackend,
+    TrainedSupervectors,
+)
 from speakergmm.speakers.backends.trained_backend import TrainedBackend
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.speaker_options import AdaptationOptions
 
 BACKENDS: dict[str, Callable[..., Backend]] = {
-    each.name: each for each in (GmmUbmBackend, LinearBackend, IvectorBackend)
+    each.name: each
+    for each in (
+        GmmUbmBackend,
+        LinearBackend,
+        IvectorBackend,
+        SessionVariabilityBackend,
+        JointFactorBackend,
+        SupervectorBackend,
+    )
 }
 
-_TRAINED: dict[str, type[TrainedBackend]] = {each.backend_name: each for each in (TrainedIvectors,)}
+_TRAINED: dict[str, type[TrainedBackend]] = {
+    each.backend_name: each
+    for each in (
+        TrainedIvectors,
+        TrainedSessionVariability,
+        TrainedJointFactors,
+        TrainedSupervectors,
+    )
+}
 
 
 def make_backend(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from speakergmm.corpora import Corpus
+from speakergmm.corpora import Corpus, Utterance
 from speakergmm.corpora.augmentation import as_augmentation
 from speakergmm.errors import (
     IncompatibleModelError,
@@ -13,6 +13,7 @@ from speakergmm.errors import (
     InvalidInputError,
 )
 from speakergmm.speakers import (
+    AdaptationOptions,
     BackgroundModel,
     NormalisationOptions,
     SpeakerStore,
@@ -26,10 +27,20 @@ from speakergmm.speakers import (
     run_protocol,
     train_backend,
 )
-from speakergmm.speakers.backends import TrainedIvectors, make_backend, stack_terms
-from speakergmm.subspace import EmbeddingAnalysis, fit_total_variability
+from speakergmm.speakers.backends import (
+    TrainedIvectors,
+    TrainedSessionVariability,
+    make_backend,
+    stack_terms,
+)
+from speakergmm.subspace import EmbeddingAnalysis, fit_total_variability, scaled_supervectors
 
-OPTIONS = {"ivector": {"dimension": 3, "max_iter": 2, "n_discriminants": 2}}
+OPTIONS = {
+    "ivector": {"dimension": 3, "max_iter": 2, "n_discriminants": 2},
+    "isv": {"dimension": 2, "max_iter": 2},
+    "jfa": {"speaker_dimension": 2, "session_dimension": 2, "max_iter": 2},
+    "svm": {"n_nuisances": 1, "relevance_factor": 4.0},
+}
 KINDS = tuple(OPTIONS)
 
 
@@ -83,10 +94,32 @@ def by_hand(kind, system, background, enrolled, test):
     scores = []
     for wavs in enrolled:
         theirs = statistics(background, *wavs)
-        extractor, analysis = trained.extractor, trained.analysis
-        model = analysis.enroll(extractor.transform(*theirs), ["x"] * len(wavs))
-        scores.append(analysis.score(model, extractor.transform(*own))[0, 0])
+        if kind == "ivector":
+            extractor, analysis = trained.extractor, trained.analysis
+            model = analysis.enroll(extractor.transform(*theirs), ["x"] * len(wavs))
+            found = analysis.score(model, extractor.transform(*own))
+        elif kind == "svm":
+            plane = trained.machine.enroll(supervectors(background, *theirs))
+            found = trained.machine.score(plane[None], supervectors(background, *own))
+        else:
+            found = trained.model.scores(trained.model.enroll(*theirs)[None], *own)
+        scores.append(found[0, 0])
     return np.array(scores)
+
+
+def further_voices(voices):
+    return [
+        Utterance(f"{voice}-{take}", voices(voice, take), f"c{voice}")
+        for voice in range(20, 26)
+        for take in (0, 1)
+    ]
+
+
+def supervectors(background, counts, sums):
+    """Supervectors of relevance MAP, by the formula."""
+    means = background.mixture.means
+    adapted = (sums + 4.0 * means) / (counts + 4.0)[:, :, None]
+    return scaled_supervectors(adapted, background.mixture)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -148,7 +181,8 @@ def test_a_trained_system_goes_through_store_cohort_protocol_and_calibration(
     again = run_protocol(folder, system, split="dev", statistics=tmp_path / "kept")
     np.testing.assert_allclose(again.scores, scores.scores, rtol=1e-3, atol=1e-3)
     # Normalised by a cohort, calibrated, saved and loaded.
-    cohort = make_cohort(background_corpus, background, system.backend, tests_per_speaker=1)
+    others = background_corpus if kind != "svm" else further_voices(voices)
+    cohort = make_cohort(others, background, system.backend, tests_per_speaker=1)
     normalised = system.replace(
         cohort=cohort, normalisation=NormalisationOptions(normalisation="s")
     )
@@ -268,3 +302,32 @@ def test_each_version_of_a_recording_is_a_session(tmp_path, background, backgrou
         augmented, few, statistics=apart, dimension=2, scorer="cosine", max_iter=1
     )
     assert again.digest == system.digest
+
+
+def test_inter_session_variability_without_factors_is_linear_scoring(
+    background, background_corpus, archive, folder
+):
+    options = {"dimension": 0, "relevance_factor": 5.0, "max_iter": 1}
+    system = train_backend(background, background_corpus, "isv", statistics=archive, **options)
+    linear = SpeakerSystem(background, AdaptationOptions(relevance_factor=5.0), "linear")
+    found, expected = (run_protocol(folder, each, split="dev") for each in (system, linear))
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-4, atol=1e-5)
+
+
+def test_joint_factors_of_speakers_are_no_inter_session_variability(background, systems):
+    jfa = systems["jfa"].trained
+    with pytest.raises(IncompatibleModelError, match="no factors of speakers, found 2"):
+        TrainedSessionVariability(background.digest, jfa.model)
+    with pytest.raises(IncompatibleModelError, match="for back-end 'isv', not 'jfa'"):
+        systems["jfa"].replace(trained=systems["isv"].trained)
+    factors = jfa.model.factors
+    moved = replace(jfa.model, factors=replace(factors, means=factors.means + 1))
+    with pytest.raises(IncompatibleModelError, match="other means or variances"):
+        systems["jfa"].replace(trained=replace(jfa, model=moved))
+
+
+def test_a_speaker_of_the_machines_background_is_not_enrolled(background, systems, voices):
+    session = collect_statistics(background, voices(1, 0)).statistics
+    with pytest.raises(InvalidInputError, match=r"speaker 'B100' is one of those.*other speakers"):
+        systems["svm"].backend.enroll([session], name="B100")
+    assert systems["svm"].backend.enroll([session], name="ana")[0].shape == (8 * 60 + 1,)
