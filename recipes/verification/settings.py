@@ -17,7 +17,7 @@ class Settings:
         A preset of features, and what is changed of it.
     n_components, relevance_factor, top_c
         Of the mixtures.
-    augmentation : str or None
+    augmentation : str
         Conditions of background, enrolment and cohort.
     normalisation, cohort_top
         Of the scores.
@@ -32,7 +32,7 @@ class Settings:
     preset: str = "speaker-same-session"
     features: dict[str, Any] = field(default_factory=dict)
     top_c: int | None = None
-    augmentation: str | None = None
+    augmentation: str = "none"
     normalisation: str = "none"
     cohort_top: int | None = None
     shared_cohort: int = 0
@@ -59,7 +59,7 @@ LADDER: dict[str, Settings] = {
     "GMM-UBM": replace(SAME_SESSION, calibrated=True),
     "GMM-UBM, T-norm": replace(SAME_SESSION, normalisation="t"),
     "GMM-UBM, S-norm": replace(SAME_SESSION, normalisation="s"),
-    "robust features": replace(ROBUST, augmentation=None),
+    "robust features": replace(ROBUST, augmentation="none"),
     "multi-condition": ROBUST,
     "normalised, calibrated": CALIBRATED,
 }
@@ -103,7 +103,7 @@ ROBUST_FACTORS: dict[str, Sequence[Settings]] = {
     "augmentation": _around(
         NORMALISED,
         augmentation=(
-            None,
+            "none",
             "default",
             "clean,babble,noise,reverberation,gain",
             "clean,telephone,noise,reverberation,gain",

@@ -34,7 +34,12 @@ from speakergmm.speakers.feature_mapping import (
     fit_feature_mapping,
 )
 from speakergmm.speakers.mixture_training_options import BackgroundOptions
-from speakergmm.speakers.speech_store import SpeechOfCorpus, speech_of
+from speakergmm.speakers.speech_store import (
+    DEFAULT_FEATURES,
+    SpeechOfCorpus,
+    speech_of,
+    versions_of_training,
+)
 
 
 class BackgroundWarning(UserWarning):
@@ -207,15 +212,15 @@ class BackgroundModel(records.Filed):
         """
         options = BackgroundOptions.of(options, changes)
         run, engine = RunContext.checked(run), Engine.of(engine)
-        augmentation = as_augmentation(options.augmentation)
+        wanted = as_augmentation(options.augmentation)
         store = as_feature_store(corpus)
-        check_mapping(options.feature_mapping, augmentation or getattr(store, "augmentation", None))
+        check_mapping(options.feature_mapping, _versions(wanted, options, store))
         with (
             kept_checkpoint(run) as run,
             speech_of(
                 corpus if store is None else store,
                 options.features,
-                augmentation=augmentation,
+                augmentation=wanted,
                 engine=engine,
                 run=run,
             ) as speech,
@@ -287,6 +292,15 @@ def _plain_options(options: BackgroundOptions) -> dict[str, Any]:
         for name, value in values.items()
         if name not in ("features", "n_components", "seed", "update", "augmentation")
     }
+
+
+def _versions(
+    wanted: AugmentationOptions | None, options: BackgroundOptions, store: FeatureStore | None
+) -> AugmentationOptions | None:
+    """Return the conditions in which the recordings will be used; None for as they are."""
+    if store is not None:
+        return store.augmentation
+    return versions_of_training(wanted, as_feature_config(options.features or DEFAULT_FEATURES))
 
 
 def _with_mapping(

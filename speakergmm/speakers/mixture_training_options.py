@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speakergmm.corpora.augmentation.augmentation_options import (
+    AS_RECORDED,
     AnyAugmentation,
     as_augmentation,
     augmentation_option,
@@ -48,9 +49,10 @@ class BackgroundOptions(MixtureOptions):
     n_components : int, default=64
         Number of Gaussians of the mixture, K.
     augmentation : AugmentationOptions, str, sequence of str or dict, optional
-        Conditions in each of which every recording is used, such as "default", see
-        `speakergmm.corpora.augmentation.as_augmentation`; by default as it is, or as a feature
-        store has it.
+        Conditions in each of which every recording is used, such as "default" or "none", see
+        `speakergmm.corpora.augmentation.as_augmentation`. By default "default" for features that
+        weigh frames by their local signal-to-noise ratio, as those of the preset "speaker" do,
+        "none" for others, and what a feature store has.
     feature_mapping : {"none", "background", "clean"}
         Map the frames of every recording, of speakers and tests, from its most likely condition to
         that of the background model, which is that of all conditions, or to the clean one; see
@@ -68,18 +70,22 @@ class BackgroundOptions(MixtureOptions):
         None, _FEATURES_HELP, kind=str
     )
     n_components: int = whole(64, "Number of Gaussians of the mixture.")
-    augmentation: AnyAugmentation = augmentation_option()
+    augmentation: AnyAugmentation = augmentation_option(
+        "default: these for the preset speaker, none for others, or what a feature store has"
+    )
     feature_mapping: str = one_of(
         "none",
         ("none", *MAPPING_REFERENCES),
         "Map frames from the most likely condition of their recording to that of all speech "
-        "(background) or of clean speech (clean); needs --augment.",
+        "(background) or of clean speech (clean).",
     )
 
     def __post_init__(self) -> None:
         """Check the options."""
         MixtureOptions.__post_init__(self)  # no super() in a class with slots
-        object.__setattr__(self, "augmentation", as_augmentation(self.augmentation))
+        if self.augmentation is not None:
+            chosen = as_augmentation(self.augmentation) or AS_RECORDED
+            object.__setattr__(self, "augmentation", chosen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from speakergmm.corpora import Corpus, CorpusLike, as_corpus
-from speakergmm.corpora.augmentation import AugmentationOptions
+from speakergmm.corpora.augmentation import AS_RECORDED, AugmentationOptions
 from speakergmm.engine import Engine
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError
 from speakergmm.features import (
     ExtractionOptions,
+    FeatureConfig,
     Features,
     FeatureStore,
     as_feature_config,
@@ -106,8 +107,9 @@ def speech_of(
     features : FeatureConfig, str, path or None
         By default those of the store, or `DEFAULT_FEATURES` for a corpus.
     augmentation : AugmentationOptions, optional
-        Conditions in each of which every recording is used; by default those of the store, or the
-        recordings of a corpus as they are.
+        Conditions in each of which every recording is used, `AS_RECORDED` for none but itself. By
+        default those of the store or, of a corpus, `DEFAULT_CONDITIONS` if the features weigh
+        frames by their signal-to-noise ratio: weights alone do not make up for another device.
     engine, run
         As for `speakergmm.features.temporary_store`.
 
@@ -128,6 +130,7 @@ def speech_of(
         return
     listed = _recordings(corpus)
     config = as_feature_config(DEFAULT_FEATURES if features is None else features)
+    augmentation = versions_of_training(augmentation, config)
     skips = Skips(run.on_skip)
     extraction = ExtractionOptions(features=config, augmentation=augmentation)
     with ExitStack() as leaving:
@@ -146,13 +149,27 @@ def speech_of(
         yield SpeechOfCorpus(listed, store, augmentation, tuple(skips.found))
 
 
+def versions_of_training(
+    wanted: AugmentationOptions | None, config: FeatureConfig
+) -> AugmentationOptions | None:
+    """Return the conditions in which the recordings of a corpus are used; None for as they are.
+
+    If nothing is asked for, those of `AugmentationOptions` for features that weigh frames by their
+    signal-to-noise ratio: they are meant for other devices and rooms, and weights alone do not
+    make up for them.
+    """
+    if wanted is None:
+        return None if config.frame_weights == "none" else AugmentationOptions()
+    return None if wanted.conditions == AS_RECORDED.conditions else wanted
+
+
 def _check_augmentation(store: FeatureStore, wanted: AugmentationOptions | None) -> None:
     """Raise an error if a store has other versions of its recordings than those asked for."""
     found = store.augmentation
     if wanted is None or (
-        found is not None
-        and found.seed == wanted.seed
-        and set(found.conditions) == set(wanted.conditions)
+        wanted.conditions == AS_RECORDED.conditions
+        if found is None
+        else found.seed == wanted.seed and set(found.conditions) == set(wanted.conditions)
     ):
         return
     has = "as they are" if found is None else f"in {', '.join(found.conditions)}, seed {found.seed}"

@@ -70,7 +70,16 @@ def test_an_extraction_that_is_stopped_goes_on(world, undisturbed, number, words
 
 def test_features_that_a_killed_training_left_go_with_the_next(world, tmp_path):
     train = speakergmm(
-        *("train-ubm", world.background, "--data", world.corpus, "--components", 64),
+        *(
+            "train-ubm",
+            world.background,
+            "--data",
+            world.corpus,
+            "--components",
+            64,
+            "--augment",
+            "none",
+        ),
         *("--output", tmp_path / "model"),
     )
     temporary = tmp_path / "temporary"
@@ -88,7 +97,16 @@ def test_features_that_a_killed_training_left_go_with_the_next(world, tmp_path):
 def test_a_training_whose_temporary_features_have_no_room_says_where(world, disk):
     train = disk.sees(
         speakergmm(
-            *("train-ubm", world.background, "--data", world.corpus, "--components", 8),
+            *(
+                "train-ubm",
+                world.background,
+                "--data",
+                world.corpus,
+                "--components",
+                8,
+                "--augment",
+                "none",
+            ),
             *("--output", disk.path / "model"),
         )
     )

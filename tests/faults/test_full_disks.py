@@ -37,7 +37,17 @@ def test_a_training_whose_disk_becomes_full_goes_on_where_it_was(training, disk)
 # Each command with the bytes that the disk has left: none, or too few for the whole file.
 WRITERS = {
     "train-ubm": lambda w, at: (
-        *(PAGE, "train-ubm", w.background, "--data", w.corpus, "--components", 8),
+        *(
+            PAGE,
+            "train-ubm",
+            w.background,
+            "--data",
+            w.corpus,
+            "--components",
+            8,
+            "--augment",
+            "none",
+        ),
         *("-o", at / "ubm"),
     ),
     "train-lm": lambda w, at: (

@@ -12,7 +12,15 @@ from faults import fitting
 from faults.processes import content_of, finish, run, speakergmm, started, wait_for
 
 TRAININGS = {
-    "train-ubm": lambda world: (world.background, "--data", world.corpus, "--components", "64"),
+    "train-ubm": lambda world: (
+        world.background,
+        "--data",
+        world.corpus,
+        "--components",
+        "64",
+        "--augment",
+        "none",
+    ),
     "train-hmm": lambda world: (
         *(world.transcribed, "--lexicon", world.sentences / "lexicon.txt"),
         *("--iterations", "8", "--gaussians", "100"),

@@ -5,6 +5,7 @@ from speakergmm.lazy import lazy_names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from speakergmm.corpora.augmentation.active_speech import active_power as active_power
+    from speakergmm.corpora.augmentation.augmentation_options import AS_RECORDED as AS_RECORDED
     from speakergmm.corpora.augmentation.augmentation_options import (
         CONDITION_NAMES as CONDITION_NAMES,
     )

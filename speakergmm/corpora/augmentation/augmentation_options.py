@@ -93,17 +93,20 @@ class AugmentationOptions(Options):
         return cls.of(None, given)
 
 
+AS_RECORDED = AugmentationOptions(conditions=("clean",))
+"""Every recording as it is, where None means that nothing was chosen."""
+
 AnyAugmentation = AugmentationOptions | str | Sequence[str] | Mapping[str, Any] | None
 """Options, "default", "none", names of conditions (in one string, with commas), or a dict."""
 
 
-def augmentation_option() -> Any:
+def augmentation_option(default: str = "default: none") -> Any:
     """Declare the option of augmentation, which several functions and commands have; see above."""
     return anything(
         None,
         "Use every recording in several conditions: 'default' (clean, telephone, babble, noise, "
-        "reverberation, gain) or some of these, codec and clipping, separated by commas "
-        "(default: none).",
+        "reverberation, gain), 'none', or some of these, codec and clipping, separated by commas "
+        f"({default}).",
         kind=str,
         flags=("augment",),
     )

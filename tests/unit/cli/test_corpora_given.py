@@ -117,7 +117,10 @@ def test_training_and_validation_say_what_was_passed_over(command, record, tmp_p
     for what in expected:
         assert f"{what} are skipped (1" in out
     model = tmp_path / "ubm.safetensors"
-    for arguments in (("validate", where), ("train-ubm", where, "--components", 1, "-o", model)):
+    for arguments in (
+        ("validate", where),
+        ("train-ubm", where, "--components", 1, "--augment", "none", "-o", model),
+    ):
         code, out, err = command(*arguments, "--json")
         assert code == 0
         document = json.loads(out)

@@ -183,7 +183,7 @@ def test_commands_for_speakers(lines, world, tmp_path):
     corpus = world.folder / "corpus"
     of_ubm = lines(
         "train-ubm", world.protocol_dir / "background.tsv", "--data", corpus,
-        "--components", 4, "-o", tmp_path / "ubm.safetensors",
+        "--components", 4, "--augment", "none", "-o", tmp_path / "ubm.safetensors",
     )  # fmt: skip
     assert any(line.startswith("train#ubm: features# # of # recordings#") for line in of_ubm)
     assert "train#ubm: iteration # log#likelihood # per frame" in of_ubm

@@ -170,7 +170,17 @@ def test_other_background_or_features_are_refused(tmp_path, world, store, refuse
     corpus = (world.protocol_dir / "background.tsv", "--data", world.folder / "corpus")
     for extra, what in ((("--seed", 5), "background"), (("--features", "kaldi"), "feature")):
         other = tmp_path / "other.safetensors"
-        arguments = ("train-ubm", *corpus, "--components", 4, "-o", other, *extra)
+        arguments = (
+            "train-ubm",
+            *corpus,
+            "--components",
+            4,
+            "--augment",
+            "none",
+            "-o",
+            other,
+            *extra,
+        )
         assert run_command([str(argument) for argument in arguments]) == 0
         assert what in refused("enroll", store, "e002", *world.enrolment("e002"), "--ubm", other)
 
@@ -233,7 +243,7 @@ def test_one_bad_file_is_skipped_and_said_unless_strict(tmp_path, world, refused
             shutil.copy(path, corpus / speaker)
     (corpus / "e001" / "broken.wav").write_text("no audio")
     out = tmp_path / "ubm.safetensors"
-    arguments = ("train-ubm", corpus, "--components", 4, "-o", out)
+    arguments = ("train-ubm", corpus, "--components", 4, "--augment", "none", "-o", out)
     assert "broken.wav" in refused(*arguments, "--strict")
     assert not out.exists()
     capsys.readouterr()
@@ -310,7 +320,7 @@ def test_nothing_is_written_over_what_is_read_or_of_another_kind(
         assert str(target) in refused(*arguments)
         assert target.read_bytes() == before
     capsys.readouterr()
-    again = ("train-ubm", *corpus, "--components", 4, "-o", ubm)
+    again = ("train-ubm", *corpus, "--components", 4, "--augment", "none", "-o", ubm)
     assert run_command([str(argument) for argument in again]) == 0, "a model may replace a model"
     lists = tmp_path / "lists"
     shutil.copytree(world.protocol_dir, lists)
@@ -327,7 +337,16 @@ def test_a_flood_of_warnings_is_cut_short(tmp_path, world, capsys):
     for number in range(20):
         (corpus / "ana" / f"bad{number}.wav").write_text("no audio")
     capsys.readouterr()
-    arguments = ("train-ubm", corpus, "--components", 2, "-o", tmp_path / "ubm")
+    arguments = (
+        "train-ubm",
+        corpus,
+        "--components",
+        2,
+        "--augment",
+        "none",
+        "-o",
+        tmp_path / "ubm",
+    )
     assert run_command([str(argument) for argument in arguments]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert sum("bad" in line for line in lines) == 5

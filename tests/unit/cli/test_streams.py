@@ -138,7 +138,16 @@ def test_control_characters_are_shown_and_not_obeyed(tmp_path, world, capsys):
 def test_json_stays_exact(tmp_path, world, capsys):
     model = tmp_path / f"{NASTY}.safetensors"
     corpus = world.protocol_dir / "background.tsv"
-    given = ["train-ubm", corpus, "--data", world.folder / "corpus", "--components", 2]
+    given = [
+        "train-ubm",
+        corpus,
+        "--data",
+        world.folder / "corpus",
+        "--components",
+        2,
+        "--augment",
+        "none",
+    ]
     assert run_command([*map(str, given), "-o", str(model), "--json"]) == 0
     out = capsys.readouterr().out
     assert json.loads(out)["output"] == str(model)

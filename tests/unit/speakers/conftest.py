@@ -59,9 +59,9 @@ def background_corpus(voices):
 
 @pytest.fixture(scope="session")
 def background(background_corpus):
-    return BackgroundModel.train(background_corpus, n_components=8, seed=1)
+    return BackgroundModel.train(background_corpus, n_components=8, seed=1, augmentation="none")
 
 
 @pytest.fixture(scope="session")
 def other_background(background_corpus):
-    return BackgroundModel.train(background_corpus, n_components=4, seed=2)
+    return BackgroundModel.train(background_corpus, n_components=4, seed=2, augmentation="none")

@@ -55,15 +55,21 @@ def test_training_is_fitting_the_speech_of_all(background_corpus, background):
 
 
 def test_jobs_change_nothing(background_corpus, background):
-    again = BackgroundModel.train(background_corpus, n_components=8, seed=1, engine=2)
+    again = BackgroundModel.train(
+        background_corpus, n_components=8, seed=1, augmentation="none", engine=2
+    )
     assert again.digest == background.digest
     assert again.provenance["frames_sha256"] == background.provenance["frames_sha256"]
 
 
 def test_the_seed_and_the_features_make_another_model(background_corpus, background):
     digests = {background.digest}
-    digests.add(BackgroundModel.train(background_corpus, n_components=8, seed=2).digest)
-    kaldi = BackgroundModel.train(background_corpus, n_components=8, seed=1, features="kaldi")
+    digests.add(
+        BackgroundModel.train(background_corpus, n_components=8, seed=2, augmentation="none").digest
+    )
+    kaldi = BackgroundModel.train(
+        background_corpus, n_components=8, seed=1, augmentation="none", features="kaldi"
+    )
     digests.add(kaldi.digest)
     assert len(digests) == 3
 
@@ -98,7 +104,11 @@ def test_saved_models_are_loaded(background, tmp_path):
 def test_bad_files_are_reported_and_skipped(with_bad_files, background):
     skipped = []
     model = BackgroundModel.train(
-        with_bad_files, n_components=8, seed=1, run=RunContext(on_skip=skipped.append)
+        with_bad_files,
+        n_components=8,
+        seed=1,
+        augmentation="none",
+        run=RunContext(on_skip=skipped.append),
     )
     assert model.digest == background.digest
     assert [found.path.stem for found in skipped] == ["text", "silent", "missing"]
@@ -111,7 +121,7 @@ def test_bad_files_are_reported_and_skipped(with_bad_files, background):
 def test_bad_files_are_warnings_by_default(with_bad_files):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        BackgroundModel.train(with_bad_files, n_components=2)
+        BackgroundModel.train(with_bad_files, n_components=2, augmentation="none")
     messages = [str(w.message) for w in caught if w.category is SkippedRecordingWarning]
     assert len(messages) == 3
     assert "text.wav" in messages[0]
@@ -119,7 +129,9 @@ def test_bad_files_are_warnings_by_default(with_bad_files):
 
 def test_strict_training_refuses_the_first_bad_file(with_bad_files):
     with pytest.raises(AudioError, match=r"text\.wav"):
-        BackgroundModel.train(with_bad_files, n_components=2, run=RunContext(strict=True))
+        BackgroundModel.train(
+            with_bad_files, n_components=2, augmentation="none", run=RunContext(strict=True)
+        )
 
 
 def test_nothing_but_bad_files_is_refused(with_bad_files):
@@ -132,9 +144,9 @@ def test_nothing_but_bad_files_is_refused(with_bad_files):
 
 def test_fewer_frames_than_components_are_refused(background_corpus):
     with pytest.raises(InsufficientDataError, match="fewer than the 100000 components"):
-        BackgroundModel.train(background_corpus, n_components=100_000)
+        BackgroundModel.train(background_corpus, n_components=100_000, augmentation="none")
     with pytest.raises(InvalidInputError, match="n_components"):
-        BackgroundModel.train(background_corpus, n_components=0)
+        BackgroundModel.train(background_corpus, n_components=0, augmentation="none")
 
 
 def test_one_speaker_makes_a_warning(background_corpus):
@@ -236,4 +248,7 @@ def test_training_takes_the_path_of_a_corpus(tmp_path, background, voices):
         for number in range(2):
             folder.joinpath(f"{number}.wav").write_bytes(voices(voice, number).read_bytes())
     for path in (tmp_path / "rec", str(tmp_path / "rec")):
-        assert BackgroundModel.train(path, n_components=8, seed=1).digest == background.digest
+        assert (
+            BackgroundModel.train(path, n_components=8, seed=1, augmentation="none").digest
+            == background.digest
+        )

@@ -43,7 +43,7 @@ def results(protocol, background, corpus, folder, engine):
     split = protocol.splits["eval"]
     models = enroll_models(split, background, engine=engine)
     scorer = SpeakerScorer(background.mixture, models)
-    ubm = BackgroundModel.train(corpus, n_components=4, engine=engine)
+    ubm = BackgroundModel.train(corpus, n_components=4, augmentation="none", engine=engine)
     found = {
         "background": ubm.digest,
         "means": [model.means.tobytes() for model in models.values()],

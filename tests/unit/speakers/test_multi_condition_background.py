@@ -6,7 +6,7 @@ import soundfile
 
 from speakergmm import records
 from speakergmm.corpora import Corpus, Utterance
-from speakergmm.corpora.augmentation import AugmentationOptions
+from speakergmm.corpora.augmentation import DEFAULT_CONDITIONS, AugmentationOptions
 from speakergmm.errors import IncompatibleModelError, InvalidInputError, ModelFormatError
 from speakergmm.features import extract_features
 from speakergmm.speakers import BackgroundModel
@@ -35,6 +35,34 @@ def test_a_store_of_versions_and_a_corpus_give_the_same_model(corpus, tmp_path):
     assert (facts["n_utterances"], facts["n_frames"]) == (3, store.n_speech_frames)
     same = BackgroundModel.train(store, augmentation=["gain", "noise", "clean"], **SETTINGS)
     assert same.digest == of_store.digest
+
+
+@pytest.mark.parametrize(
+    ("options", "conditions"),
+    [
+        ({}, DEFAULT_CONDITIONS),
+        ({"augmentation": "none"}, None),
+        ({"features": "speaker-same-session"}, None),
+        ({"features": "speaker-same-session", "augmentation": "default"}, DEFAULT_CONDITIONS),
+    ],
+    ids=str,
+)
+def test_features_for_other_devices_are_trained_in_such_conditions(corpus, options, conditions):
+    model = BackgroundModel.train(corpus, **SETTINGS, **options)
+    assert (model.augmentation and model.augmentation.conditions) == conditions
+
+
+def test_a_store_decides_unless_versions_are_asked_for(corpus, tmp_path):
+    plain = extract_features(corpus, tmp_path / "plain")
+    several = extract_features(corpus, tmp_path / "several", augmentation=CONDITIONS)
+    assert BackgroundModel.train(plain, **SETTINGS).augmentation is None
+    assert BackgroundModel.train(plain, augmentation="none", **SETTINGS).augmentation is None
+    with pytest.raises(IncompatibleModelError, match="as they are, not in clean, telephone"):
+        BackgroundModel.train(plain, augmentation="default", **SETTINGS)
+    with pytest.raises(
+        IncompatibleModelError, match="in clean, noise, gain, seed 0, not in clean,"
+    ):
+        BackgroundModel.train(several, augmentation="none", **SETTINGS)
 
 
 def test_the_conditions_are_saved_and_belong_to_the_digest(corpus, tmp_path):

@@ -26,7 +26,7 @@ def part(data_dir):
 
 @pytest.fixture(scope="module")
 def background(part):
-    return BackgroundModel.train(part.background, n_components=32, max_iter=6)
+    return BackgroundModel.train(part.background, n_components=32, max_iter=6, augmentation="none")
 
 
 @pytest.mark.slow
