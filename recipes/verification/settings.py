@@ -46,7 +46,6 @@ class Settings:
 SAME_SESSION = Settings()
 ROBUST = Settings(
     preset="speaker",
-    features={"snr_midpoint": 2.0, "snr_slope": 1.0},
     n_components=256,
     relevance_factor=6.0,
     augmentation="default",
@@ -113,7 +112,7 @@ ROBUST_FACTORS: dict[str, Sequence[Settings]] = {
     "frame weights": _features(
         NORMALISED,
         {"frame_weights": "none"},
-        *({"snr_midpoint": each} for each in (0.5, 1.0, 1.5, 2.0)),
+        *({"snr_midpoint": each} for each in (1.0, 1.5, 2.0, 3.0)),
     ),
     "upper frequency": _features(NORMALISED, *({"high_frequency": f} for f in (None, 7600.0))),
     "cohort": [

@@ -35,6 +35,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "vad_peak": 25.0,
         "vad_above_noise": 0.5,
         "frame_weights": "local_snr",
+        "snr_midpoint": 2.0,
+        "snr_slope": 1.0,
     },
     "speaker-same-session": _SAME_SESSION,
     "kaldi": _KALDI,

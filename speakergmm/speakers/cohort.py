@@ -57,6 +57,8 @@ class Cohort(records.Filed):
         Digest of the background model.
     backend : str
         Name of the back-end that made the models.
+    backend_digest : str
+        Digest of that back-end, with the options of enrolment.
     speakers : tuple of str
         Names of the C speakers.
     models : array of float32, shape (C, P), or PackedTerms
@@ -69,8 +71,6 @@ class Cohort(records.Filed):
         Number of frames of each test.
     owners : array of int, shape (N,)
         Speaker of each test: the place in `speakers`.
-    backend_digest : str or None
-        Digest of the back-end, with the options of enrolment; None if it is not known.
 
     Raises
     ------
@@ -82,13 +82,13 @@ class Cohort(records.Filed):
 
     background_digest: str
     backend: str
+    backend_digest: str
     speakers: tuple[str, ...]
     models: NDArray[np.float32] | PackedTerms
     frames: Annotated[NDArray[np.float32], "F D"]
     weights: Annotated[NDArray[np.float32], "F"]
     lengths: Annotated[NDArray[np.int64], "N"]
     owners: Annotated[NDArray[np.int64], "N"]
-    backend_digest: str | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts agree."""
@@ -256,11 +256,11 @@ def make_cohort(
     return Cohort(
         background.digest,
         backend.name,
+        backend.digest,
         tuple(models),
         np.stack([np.concatenate([part.ravel() for part in each]) for each in models.values()]),
         *_joined(tests, background.mixture.n_features),
         np.array(owners, dtype=np.int64),
-        backend.digest,
     )
 
 

@@ -102,7 +102,7 @@ class SpeakerSystem(records.Filed):
                 f"the cohort was enrolled for back-end {cohort.backend!r}, not "
                 f"{self.backend_name!r}"
             )
-        if cohort.backend_digest not in (None, backend.digest):
+        if cohort.backend_digest != backend.digest:
             raise IncompatibleModelError(
                 "the cohort was enrolled with other options than the system has, such as another "
                 "relevance factor; make one with the back-end of the system"

@@ -164,11 +164,11 @@ def _system() -> SpeakerSystem:
     cohort = Cohort(
         system.background.digest,
         system.backend_name,
+        system.backend.digest,
         ("ana", "bea"),
         rng.normal(size=(2, 122)).astype(np.float32),
         *(frames, np.ones(6, np.float32)),
         *(np.array([3, 3]), np.array([0, 1])),
-        system.backend.digest,
     )
     return system.replace(cohort=cohort, normalisation=NormalisationOptions(normalisation="s"))
 

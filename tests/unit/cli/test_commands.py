@@ -111,8 +111,8 @@ def test_training_is_reproducible_and_independent_of_jobs(tmp_path, world, speak
     for jobs, seed in ((1, 0), (2, 0), (1, 1)):
         out = tmp_path / f"{jobs}-{seed}.safetensors"
         done = speakergmm(
-            "train-ubm", corpus, "--data", world.folder / "corpus", "--components", 8, "--augment", "none",
-            "--output", out, "--jobs", jobs, "--seed", seed, "--json",
+            "train-ubm", corpus, "--data", world.folder / "corpus", "--components", 8,
+            "--augment", "none", "--output", out, "--jobs", jobs, "--seed", seed, "--json",
         )  # fmt: skip
         digests.append(done.json["digest"])
     assert digests[0] == digests[1] != digests[2]

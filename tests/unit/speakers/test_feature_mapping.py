@@ -235,7 +235,7 @@ def test_a_mapping_is_saved_and_belongs_to_its_background_model(
 
 def test_backgrounds_without_conditions_have_nothing_to_map(corpus, store, tmp_path):
     missing = Corpus((Utterance("a", tmp_path / "missing.wav", "a"),), source="made")
-    for conditions in (None, ("clean",)):
+    for conditions in ("none", ("clean",)):
         with pytest.raises(InvalidInputError, match=r"as they are alone; give augmentation"):
             BackgroundModel.train(missing, feature_mapping="clean", augmentation=conditions)
     plain = extract_features(corpus, tmp_path / "plain")

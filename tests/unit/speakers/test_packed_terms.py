@@ -55,6 +55,7 @@ def _system():
     cohort = Cohort(
         background.digest,
         "gmm-ubm",
+        backend.digest,
         tuple("abcde"),
         np.stack([np.concatenate([part.ravel() for part in each]) for each in models]),
         np.empty((0, 60), np.float32),
