@@ -19,6 +19,8 @@ class Settings:
         Of the mixtures.
     augmentation : str
         Conditions of background, enrolment and cohort.
+    real_talkers : bool
+        Voices of babble in these are speakers of LibriSpeech, not synthetic.
     normalisation, cohort_top
         Of the scores.
     shared_cohort : int
@@ -33,6 +35,7 @@ class Settings:
     features: dict[str, Any] = field(default_factory=dict)
     top_c: int | None = None
     augmentation: str = "none"
+    real_talkers: bool = False
     normalisation: str = "none"
     cohort_top: int | None = None
     shared_cohort: int = 0

@@ -32,7 +32,13 @@ class TrainUbm(CorpusCommand):
     corpus: options.CorpusOrStoreArgument
     output: options.ModelOutput
     background: BackgroundOptions = options_of(
-        BackgroundOptions, "n_components", "features", "augmentation", "feature_mapping", "max_iter"
+        BackgroundOptions,
+        "n_components",
+        "features",
+        "augmentation",
+        "talkers",
+        "feature_mapping",
+        "max_iter",
     )
     seed: options.Seed = 0
     context: RunContext = options_of(RunContext, *TRAINING_CONTEXT)

@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 
 from speakergmm import records
 from speakergmm.checkpoints import kept_checkpoint, short_digest
-from speakergmm.corpora import AnyPath, CorpusLike, is_path
-from speakergmm.corpora.augmentation import AugmentationOptions, as_augmentation
+from speakergmm.corpora import AnyPath, CorpusLike, as_corpus, is_path
+from speakergmm.corpora.augmentation import AugmentationOptions, Talkers, as_augmentation
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
+    InvalidInputError,
 )
 from speakergmm.features import (
     FeatureConfig,
@@ -60,7 +61,9 @@ class BackgroundModel(records.Filed):
         Time, data and options of the training, as JSON can hold them; not part of the digest.
     augmentation : AugmentationOptions, optional
         Conditions in each of which the recordings of the training were used, and those of speakers
-        are to be; without talkers, whose recordings are not stored. None for as they are.
+        are to be, see `versions`; without talkers. None for as they are.
+    talkers : Talkers, optional
+        Real voices of babble, if the augmentation has such: a few seconds of each are stored.
     mapping : FeatureMapping, optional
         By which the frames of every recording are mapped before they meet the mixture; see
         `speech`. None to use them as they are.
@@ -78,10 +81,14 @@ class BackgroundModel(records.Filed):
     features: FeatureConfig
     provenance: dict[str, Any] = field(default_factory=dict)
     augmentation: AugmentationOptions | None = None
+    talkers: Talkers | None = None
     mapping: FeatureMapping | None = None
 
     def __post_init__(self) -> None:
         if self.augmentation is not None:
+            if (talkers := self.augmentation.talkers) is not None:
+                kept = talkers if isinstance(talkers, Talkers) else Talkers.of(talkers)
+                object.__setattr__(self, "talkers", kept)
             object.__setattr__(self, "augmentation", replace(self.augmentation, talkers=None))
         object.__setattr__(self, "mixture", mixture_of(self.mixture, kind=DiagonalMixture))
         object.__setattr__(self, "features", as_feature_config(self.features))
@@ -117,8 +124,16 @@ class BackgroundModel(records.Filed):
     @cached_property
     def _own_digest(self) -> str:
         """Digest without the mapping, which belongs to it."""
-        versions = [] if self.augmentation is None else [self.augmentation.to_dict()]
+        versions: list[Any] = [] if self.augmentation is None else [self.augmentation.to_dict()]
+        versions += [] if self.talkers is None else [self.talkers]
         return records.digest(self.file_kind, self.features.digest, self.mixture, *versions)
+
+    @property
+    def versions(self) -> AugmentationOptions | None:
+        """The augmentation with its talkers, by which a recording of a speaker is enrolled."""
+        if self.augmentation is None:
+            return None
+        return replace(self.augmentation, talkers=self.talkers)
 
     @property
     def n_versions(self) -> int:
@@ -212,7 +227,7 @@ class BackgroundModel(records.Filed):
         """
         options = BackgroundOptions.of(options, changes)
         run, engine = RunContext.checked(run), Engine.of(engine)
-        wanted = as_augmentation(options.augmentation)
+        wanted = _with_talkers(as_augmentation(options.augmentation), options)
         store = as_feature_store(corpus)
         check_mapping(options.feature_mapping, _versions(wanted, options, store))
         with (
@@ -254,6 +269,7 @@ class BackgroundModel(records.Filed):
             "features": self.features.to_dict(),
             "features_digest": self.features.digest,
             "augmentation": None if self.augmentation is None else self.augmentation.to_dict(),
+            "n_talkers": 0 if self.talkers is None else len(self.talkers.samples),
             "mapping": None if self.mapping is None else self.mapping.info(),
             "provenance": self.provenance,
         }
@@ -290,8 +306,30 @@ def _plain_options(options: BackgroundOptions) -> dict[str, Any]:
     return {
         name: value if isinstance(value, str | int | float | None) else str(value)
         for name, value in values.items()
-        if name not in ("features", "n_components", "seed", "update", "augmentation")
+        if name not in ("features", "n_components", "seed", "update", "augmentation", "talkers")
     }
+
+
+def _with_talkers(
+    wanted: AugmentationOptions | None, options: BackgroundOptions
+) -> AugmentationOptions | None:
+    """Return the augmentation with the speech of its talkers, if there are real ones."""
+    recordings: Any = None if wanted is None else wanted.talkers
+    if options.talkers is not None:
+        wanted = wanted or AugmentationOptions()
+        if "babble" not in wanted.conditions:
+            raise InvalidInputError(
+                f"talkers are voices of babble, which is not among the conditions "
+                f"{', '.join(wanted.conditions)}; add it, or leave the talkers out"
+            )
+        first = {
+            each.speaker or each.id: each
+            for each in reversed(as_corpus(options.talkers).utterances)
+        }
+        recordings = [each.path for each in reversed(first.values())]
+    if recordings is None or wanted is None or isinstance(recordings, Talkers):
+        return wanted
+    return replace(wanted, talkers=Talkers.of(recordings))
 
 
 def _versions(

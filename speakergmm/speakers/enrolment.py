@@ -135,7 +135,7 @@ def _further_versions(
     segment: dict[str, Any],
 ) -> Iterator[SpeechStream]:
     """Yield the speech of a recording in each condition of the background model but clean."""
-    if background.augmentation is None:
+    if background.versions is None:
         return
     rate = background.features.sample_rate
     source: Any = audio
@@ -144,9 +144,7 @@ def _further_versions(
         segment = segment | given
     if isinstance(audio, StoredRecording):
         segment = segment | {"start": audio.start, "end": audio.end}
-    for condition, version in augmented_recordings(
-        source, background.augmentation, rate, **segment
-    ):
+    for condition, version in augmented_recordings(source, background.versions, rate, **segment):
         if condition != "clean":
             yield background.speech([version], {"sample_rate": rate})
 

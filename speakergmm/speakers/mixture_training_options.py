@@ -25,6 +25,7 @@ from speakergmm.mixtures.mixture_options import (
 from speakergmm.options import anything, nested, one_of, whole
 
 if TYPE_CHECKING:
+    from speakergmm.corpora import CorpusLike
     from speakergmm.features import FeatureConfig
 
 _FEATURES_HELP = (
@@ -53,6 +54,10 @@ class BackgroundOptions(MixtureOptions):
         `speakergmm.corpora.augmentation.as_augmentation`. By default "default" for features that
         weigh frames by their local signal-to-noise ratio, as those of the preset "speaker" do,
         "none" for others, and what a feature store has.
+    talkers : Corpus, path or list of recordings, optional
+        Real voices for the condition "babble", of whom one recording each is used: three seconds
+        of up to 16 of them become part of the model, so that speakers are enrolled in the same
+        babble. By default, synthetic voices.
     feature_mapping : {"none", "background", "clean"}
         Map the frames of every recording, of speakers and tests, from its most likely condition to
         that of the background model, which is that of all conditions, or to the clean one; see
@@ -72,6 +77,12 @@ class BackgroundOptions(MixtureOptions):
     n_components: int = whole(64, "Number of Gaussians of the mixture.")
     augmentation: AnyAugmentation = augmentation_option(
         "default: these for the preset speaker, none for others, or what a feature store has"
+    )
+    talkers: CorpusLike | None = anything(
+        None,
+        "Folder or list of recordings for babble, of which three seconds of up to 16 voices become "
+        "part of the model (default: synthetic voices).",
+        kind=str,
     )
     feature_mapping: str = one_of(
         "none",

@@ -18,7 +18,7 @@ import numpy as np
 from speakergmm.corpora import Corpus, CorpusLike, as_corpus
 from speakergmm.corpora.augmentation import AS_RECORDED, AugmentationOptions
 from speakergmm.engine import Engine
-from speakergmm.errors import IncompatibleModelError, InsufficientDataError
+from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
 from speakergmm.features import (
     ExtractionOptions,
     FeatureConfig,
@@ -166,6 +166,11 @@ def versions_of_training(
 def _check_augmentation(store: FeatureStore, wanted: AugmentationOptions | None) -> None:
     """Raise an error if a store has other versions of its recordings than those asked for."""
     found = store.augmentation
+    if wanted is not None and wanted.talkers is not None:
+        raise InvalidInputError(
+            f"{store.path}: the versions of its recordings are made already; give talkers with a "
+            "corpus"
+        )
     if wanted is None or (
         wanted.conditions == AS_RECORDED.conditions
         if found is None

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.names_elsewhere import name_hint
 from speakergmm.options import Options, anything, whole
 from speakergmm.ranges import sequence, wrong_type
+
+if TYPE_CHECKING:
+    from speakergmm.corpora.augmentation.talkers import Talkers
 
 ConditionName = Literal[
     "clean", "telephone", "babble", "noise", "reverberation", "gain", "codec", "clipping"
@@ -34,8 +37,9 @@ class AugmentationOptions(Options):
     seed : int, default=0
         Seed of everything random: a version depends on it, on the samples of the recording and on
         the condition, and on nothing else.
-    talkers : sequence of paths, optional
-        Recordings of the voices that babble is made of; by default, synthetic voices.
+    talkers : sequence of paths, or Talkers, optional
+        Recordings of the voices that babble is made of, or the speech of a model's own; by default,
+        synthetic voices.
 
     Raises
     ------
@@ -53,7 +57,7 @@ class AugmentationOptions(Options):
         DEFAULT_CONDITIONS, f"Versions of every recording: {', '.join(CONDITION_NAMES)}."
     )
     seed: int = whole(0, "Seed of augmentation.", least=0)
-    talkers: Sequence[str | os.PathLike[str]] | None = anything(
+    talkers: Sequence[str | os.PathLike[str]] | Talkers | None = anything(
         None, "Recordings of the voices of babble (default: synthetic voices)."
     )
 
@@ -73,7 +77,7 @@ class AugmentationOptions(Options):
                 f"conditions must be one or more of {', '.join(CONDITION_NAMES)}, found none"
             )
         object.__setattr__(self, "conditions", names)
-        if self.talkers is not None:
+        if self.talkers is not None and not hasattr(self.talkers, "samples"):
             talkers = tuple(os.fspath(path) for path in sequence("talkers", self.talkers))
             object.__setattr__(self, "talkers", talkers or None)
 

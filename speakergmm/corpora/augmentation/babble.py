@@ -9,7 +9,7 @@ import numpy as np
 
 from speakergmm.corpora.augmentation.active_speech import mixed
 from speakergmm.corpora.augmentation.condition import Condition, Samples
-from speakergmm.corpora.augmentation.talkers import talker_pool
+from speakergmm.corpora.augmentation.talkers import Talkers, talker_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Babble(Condition):
         Each begins at a place of its own and repeats what is said.
     snr_db : (float, float)
         Range of the ratio of active speech to the sum of the voices, in dB.
-    recordings : tuple of str, optional
+    recordings : tuple of str or Talkers, optional
         Recordings of the voices; by default, synthetic voices.
     pool_seed : int, default=0
         Seed of the synthetic voices.
@@ -31,7 +31,7 @@ class Babble(Condition):
 
     n_talkers: tuple[int, int] = (3, 8)
     snr_db: tuple[float, float] = (5.0, 15.0)
-    recordings: tuple[str, ...] | None = None
+    recordings: tuple[str, ...] | Talkers | None = None
     pool_seed: int = 0
 
     def change(

@@ -23,6 +23,7 @@ from speakergmm.corpora.augmentation import (
     Noise,
     Reverberation,
     Room,
+    Talkers,
     Telephone,
     a_law,
     active_power,
@@ -363,6 +364,27 @@ def test_given_talkers_are_heard(tmp_path, speech):
     added = whole(quiet, RATE, "babble", options) - quiet
     grid, power = signal.welch(added, RATE, nperseg=1600)
     assert sorted(grid[np.argsort(power)[-2:]]) == [500.0, 1500.0]
+
+
+def test_stored_talkers_are_those_of_the_recordings(tmp_path):
+    rng = np.random.default_rng(0)
+    paths = []
+    for n in range(20):
+        paths.append(tmp_path / f"{n}.wav")
+        soundfile.write(paths[-1], rng.uniform(-0.3, 0.3, 3 * RATE), RATE, "FLOAT")
+    chosen = [paths[round(place * 19 / 15)] for place in range(16)]
+    stored = Talkers.of(paths)
+    for given, kept in zip(
+        talker_pool(RATE, 0, tuple(map(str, chosen))), talker_pool(RATE, 0, stored), strict=True
+    ):
+        np.testing.assert_allclose(kept, given, rtol=0, atol=1e-4)
+    # Of a longer recording the loudest seconds, and a shorter one is repeated.
+    long = np.concatenate([rng.normal(size=RATE) * 0.01, rng.normal(size=3 * RATE) * 0.1])
+    soundfile.write(paths[0], long, RATE, "FLOAT")
+    soundfile.write(paths[1], long[RATE : 2 * RATE], RATE, "FLOAT")
+    loud, short = Talkers.of(paths[:2]).samples
+    assert np.corrcoef(loud, long[RATE:])[0, 1] > 0.999
+    assert (short[:RATE] == short[RATE : 2 * RATE]).all()
 
 
 def test_talkers_who_are_missing_or_silent_are_named(tmp_path, white):

@@ -1,15 +1,17 @@
 """Background models of recordings in several conditions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
 
 from speakergmm import records
 from speakergmm.corpora import Corpus, Utterance
-from speakergmm.corpora.augmentation import DEFAULT_CONDITIONS, AugmentationOptions
+from speakergmm.corpora.augmentation import DEFAULT_CONDITIONS, AugmentationOptions, Talkers
 from speakergmm.errors import IncompatibleModelError, InvalidInputError, ModelFormatError
 from speakergmm.features import extract_features
-from speakergmm.speakers import BackgroundModel
+from speakergmm.speakers import BackgroundModel, collect_statistics
 
 CONDITIONS = ("clean", "noise", "gain")
 SETTINGS = {"n_components": 2, "max_iter": 3, "seed": 1}
@@ -66,9 +68,7 @@ def test_a_store_decides_unless_versions_are_asked_for(corpus, tmp_path):
 
 
 def test_the_conditions_are_saved_and_belong_to_the_digest(corpus, tmp_path):
-    options = AugmentationOptions(
-        conditions=CONDITIONS, seed=4, talkers=[corpus.utterances[0].path]
-    )
+    options = AugmentationOptions(conditions=CONDITIONS, seed=4)
     model = BackgroundModel.train(corpus, augmentation=options, **SETTINGS)
     model.save(tmp_path / "model.safetensors")
     assert str(tmp_path).encode() not in (tmp_path / "model.safetensors").read_bytes()
@@ -76,6 +76,7 @@ def test_the_conditions_are_saved_and_belong_to_the_digest(corpus, tmp_path):
     assert loaded.augmentation == AugmentationOptions(conditions=CONDITIONS, seed=4)
     assert loaded.digest == model.digest
     assert loaded.info()["augmentation"] == {"conditions": list(CONDITIONS), "seed": 4}
+    assert loaded.versions == options
     plain = BackgroundModel(model.mixture, model.features)
     assert plain.info()["augmentation"] is None
     assert plain.digest != model.digest
@@ -103,3 +104,34 @@ def test_stores_with_other_conditions_are_refused(corpus, tmp_path):
         BackgroundModel.train(some, augmentation=CONDITIONS, **SETTINGS)
     with pytest.raises(InvalidInputError, match="there is no condition 'echo'"):
         BackgroundModel.train(some, augmentation="echo", **SETTINGS)
+
+
+def test_real_talkers_belong_to_the_model(corpus, tmp_path):
+    babble = {"augmentation": ("clean", "babble"), **SETTINGS}
+    one, two = ([each] for each in corpus.utterances[:2])
+    model = BackgroundModel.train(corpus, talkers=one, **babble)
+    assert model.versions.talkers == Talkers.of([one[0].path])
+    assert model.info()["n_talkers"] == 1
+    model.save(tmp_path / "model.safetensors")
+    assert str(tmp_path).encode() not in (tmp_path / "model.safetensors").read_bytes()
+    loaded = BackgroundModel.load(tmp_path / "model.safetensors")
+    assert (loaded.digest, loaded.versions) == (model.digest, model.versions)
+    # The same as by the options of augmentation, and another model than that of other voices.
+    options = AugmentationOptions(conditions=("clean", "babble"), talkers=[one[0].path])
+    assert BackgroundModel.train(corpus, augmentation=options, **SETTINGS).digest == model.digest
+    others = [BackgroundModel.train(corpus, talkers=given, **babble) for given in (two, None)]
+    assert len({model.digest, *(each.digest for each in others)}) == 3
+    # Enrolment hears them.
+    enrolled = [
+        collect_statistics(each, corpus.utterances[2].path).statistics
+        for each in (loaded, replace(loaded, talkers=None))
+    ]
+    assert (enrolled[0].counts != enrolled[1].counts).any()
+
+
+def test_talkers_need_babble_and_recordings(corpus, tmp_path):
+    with pytest.raises(InvalidInputError, match="babble, which is not among the conditions clean,"):
+        BackgroundModel.train(corpus, talkers=corpus, augmentation=CONDITIONS, **SETTINGS)
+    store = extract_features(corpus, tmp_path / "store")
+    with pytest.raises(InvalidInputError, match="are made already; give talkers with a corpus"):
+        BackgroundModel.train(store, talkers=corpus, **SETTINGS)
