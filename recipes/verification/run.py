@@ -15,10 +15,11 @@ from calibrated import CALIBRATION, calibration_rows
 from conditions import CONDITIONS
 from ladder import CROSS, Rung, climb, cross
 from settings import FACTORS, LADDER, NORMALISED, ROBUST_FACTORS, SAME_SESSION, difference
-from systems import Work, measured, train
+from systems import Work, evenly, measured, train
 from tables import figure_cells, head, mean_figures, row
 
 from speakergmm.corpora import Protocol, Utterance, make_synthetic_corpus, read_protocol
+from speakergmm.corpora.augmentation import N_TALKERS
 from speakergmm.speakers import BackgroundModel
 
 REAL = ("dspspeech20", "arabic_speech_commands", "librispeech")
@@ -48,6 +49,14 @@ def further_speakers(data: Path | None) -> Sequence[Utterance]:
     return () if background is None else background.utterances
 
 
+def work_on(
+    name: str, root: Path, folder: str, seed: int, jobs: int, others: Sequence[Utterance]
+) -> Work:
+    """Return the work on a protocol; LibriSpeech's speakers babble in its own tests only."""
+    voices = [] if name == REAL[2] else [each.path for each in evenly(others, N_TALKERS)]
+    return Work(seed, jobs, Path(folder), root, others, voices)
+
+
 @app.command()
 def choose(
     data: DataOption,
@@ -70,7 +79,7 @@ def choose(
                         measured(
                             protocol,
                             settings,
-                            Work(seed, jobs, Path(folder), root, further_speakers(data)),
+                            work_on(name, root, folder, seed, jobs, further_speakers(data)),
                             split="dev",
                             conditions=conditions,
                         )
@@ -98,7 +107,7 @@ def report(
     head("set", "system", *CONDITIONS, "pooled", "seconds")
     with TemporaryDirectory() as folder:
         for name, protocol, root in protocols(data, synthetic, names):
-            work = Work(seed, jobs, Path(folder), root, others)
+            work = work_on(name, root, folder, seed, jobs, others)
             for rung in climb(
                 protocol, work, [each for each in LADDER if each in (system or LADDER)]
             ):

@@ -52,6 +52,7 @@ ROBUST = Settings(
     n_components=256,
     relevance_factor=6.0,
     augmentation="default",
+    real_talkers=True,
 )
 NORMALISED = replace(ROBUST, normalisation="t", cohort_top=40, shared_cohort=63)
 CALIBRATED = replace(NORMALISED, calibrated=True)
@@ -112,6 +113,7 @@ ROBUST_FACTORS: dict[str, Sequence[Settings]] = {
             "clean,telephone,babble,noise,reverberation,gain,codec,clipping",
         ),
     ),
+    "talkers of babble": _around(NORMALISED, real_talkers=(False, True)),
     "frame weights": _features(
         NORMALISED,
         {"frame_weights": "none"},

@@ -36,6 +36,8 @@ class Work(NamedTuple):
         Folder of the data.
     others : sequence of Utterance
         Recordings of further speakers for cohorts, one of each.
+    voices : sequence of Path
+        Recordings of those who babble in augmentation; none of them does in the tests.
     """
 
     seed: int
@@ -43,6 +45,7 @@ class Work(NamedTuple):
     folder: Path
     root: Path
     others: Sequence[Utterance] = ()
+    voices: Sequence[Path] = ()
 
 
 def evenly(utterances: Sequence[Utterance], n: int) -> list[Utterance]:
@@ -58,6 +61,7 @@ def train(speech: Corpus | Sequence[Utterance], settings: Settings, work: Work) 
         features=settings.config(),
         n_components=settings.n_components,
         augmentation=settings.augmentation,
+        talkers=list(work.voices) if settings.real_talkers and work.voices else None,
         seed=work.seed,
         engine=work.jobs,
     )

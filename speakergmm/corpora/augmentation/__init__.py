@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         version_condition as version_condition,
     )
     from speakergmm.corpora.augmentation.reverberation import Reverberation as Reverberation
+    from speakergmm.corpora.augmentation.talkers import N_TALKERS as N_TALKERS
     from speakergmm.corpora.augmentation.talkers import Talkers as Talkers
     from speakergmm.corpora.augmentation.talkers import talker_pool as talker_pool
     from speakergmm.corpora.augmentation.talkers import talkers_digest as talkers_digest
