@@ -55,9 +55,8 @@ class BackgroundOptions(MixtureOptions):
         weigh frames by their local signal-to-noise ratio, as those of the preset "speaker" do,
         "none" for others, and what a feature store has.
     talkers : Corpus, path or list of recordings, optional
-        Real voices for the condition "babble", of whom one recording each is used: three seconds
-        of up to 16 of them become part of the model, so that speakers are enrolled in the same
-        babble. By default, synthetic voices.
+        Real voices for the condition "babble", one recording of each: three seconds of up to 16
+        voices become part of the model, so that speakers are enrolled in the same babble. By default, synthetic voices.
     feature_mapping : {"none", "background", "clean"}
         Map the frames of every recording, of speakers and tests, from its most likely condition to
         that of the background model, which is that of all conditions, or to the clean one; see

@@ -103,7 +103,7 @@ class MeasuredSpeech:
 
 
 class SpeechMoments(NamedTuple):
-    """What a trial takes of the speech of a test whose statistics are known; see `MeasuredSpeech`.
+    """Measures of the speech of a test whose statistics are known; see `MeasuredSpeech`.
 
     Attributes
     ----------

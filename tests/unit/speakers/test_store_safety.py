@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 import pytest
@@ -324,16 +325,15 @@ def test_a_killed_creation_leaves_nothing_and_a_failed_one_neither(
 
 def test_of_two_that_make_a_store_one_is_refused(tmp_path, background, monkeypatch):
     # The step at which another program may be faster has no public name.
-    from speakergmm.speakers import database
-
-    whole = database._put_in_place
+    step = "speakergmm.speakers.database._put_in_place"
+    whole = resolve_name(step)
 
     def late(temporary, path):
-        monkeypatch.setattr(database, "_put_in_place", whole)
+        monkeypatch.setattr(step, whole)
         SpeakerStore.create(path, background).close()
         whole(temporary, path)
 
-    monkeypatch.setattr(database, "_put_in_place", late)
+    monkeypatch.setattr(step, late)
     with pytest.raises(StoreError, match="another program"):
         SpeakerStore.create(tmp_path / "x.db", background)
     SpeakerStore.open(tmp_path / "x.db").close()
