@@ -56,7 +56,8 @@ class BackgroundOptions(MixtureOptions):
         "none" for others, and what a feature store has.
     talkers : Corpus, path or list of recordings, optional
         Real voices for the condition "babble", one recording of each: three seconds of up to 16
-        voices become part of the model, so that speakers are enrolled in the same babble. By default, synthetic voices.
+        voices become part of the model, so that speakers are enrolled in the same babble. By
+        default, synthetic voices.
     feature_mapping : {"none", "background", "clean"}
         Map the frames of every recording, of speakers and tests, from its most likely condition to
         that of the background model, which is that of all conditions, or to the clean one; see
