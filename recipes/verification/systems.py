@@ -56,12 +56,13 @@ def evenly(utterances: Sequence[Utterance], n: int) -> list[Utterance]:
 
 def train(speech: Corpus | Sequence[Utterance], settings: Settings, work: Work) -> BackgroundModel:
     """Return a background model of speech of many speakers."""
+    babbles = settings.augmentation == "default" or "babble" in settings.augmentation
     return BackgroundModel.train(
         speech,
         features=settings.config(),
         n_components=settings.n_components,
         augmentation=settings.augmentation,
-        talkers=list(work.voices) if settings.real_talkers and work.voices else None,
+        talkers=list(work.voices) if settings.real_talkers and babbles and work.voices else None,
         seed=work.seed,
         engine=work.jobs,
     )
