@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from speakergmm.speakers.calibration.map_fitting import (
         cross_validated_llrs as cross_validated_llrs,
     )
+    from speakergmm.speakers.calibration.map_fitting import fit_score_map as fit_score_map
     from speakergmm.speakers.calibration.measure_kinds import MEASURE_KINDS as MEASURE_KINDS
     from speakergmm.speakers.calibration.measure_kinds import MeasureKind as MeasureKind
     from speakergmm.speakers.calibration.measure_kinds import MeasureRanges as MeasureRanges

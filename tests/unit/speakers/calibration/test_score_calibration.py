@@ -13,6 +13,7 @@ from speakergmm.speakers import (
     check_disjoint_speakers,
     cross_validated_llrs,
     fit_calibration,
+    fit_score_map,
 )
 
 from .conftest import simulated_trials
@@ -134,8 +135,6 @@ def test_a_fold_is_the_fit_of_all_other_speakers():
     rest = CalibrationTrials(
         raw.scores[kept], raw.is_target[kept], raw.model_speakers[kept], raw.test_speakers[kept]
     )
-    from speakergmm.speakers.calibration.map_fitting import fit_score_map
-
     none = np.zeros((len(rest), 0))
     options = fit_calibration(raw).options
     fitted = fit_score_map(rest.scores, none, rest.is_target, options)
