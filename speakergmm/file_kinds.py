@@ -48,7 +48,9 @@ KINDS = {
         "speakergmm.speakers.background:BackgroundModel", "train-ubm makes one", has_info=True
     ),
     "speaker system": Kind(
-        "speakergmm.speakers.system:SpeakerSystem", "calibrate makes one", has_info=True
+        "speakergmm.speakers.system:SpeakerSystem",
+        "train-backend or calibrate makes one",
+        has_info=True,
     ),
     "cohort": Kind("speakergmm.speakers.cohort:Cohort"),
     "statistics archive": Kind(

@@ -128,6 +128,24 @@ def nested(kind: type[Options], help: str, *, default: Any = MISSING) -> Any:
     return _declare(default, Declaration(kind=kind, help=help), factory=kind)
 
 
+def left_open(kind: type[Options], name: str, help: str = "") -> Any:
+    """Declare an option of another class, or of one nested in it, None where it is not given.
+
+    Parameters
+    ----------
+    kind : type
+        The class that declares it.
+    name : str
+        Name of the option, which the field is to have, too.
+    help : str
+        Another sentence for users.
+    """
+    for step in (kind.path_to(name) or (name,))[:-1]:
+        kind = kind.declarations()[step].kind
+    declared = kind.declarations()[name]
+    return _declare(None, replace(declared, optional=True, help=help or declared.help))
+
+
 def _declare(
     default: Any, declaration: Declaration, *, checked: bool = True, factory: Any = MISSING
 ) -> Any:

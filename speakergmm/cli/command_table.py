@@ -42,6 +42,10 @@ PANELS = {
             "train_ubm:TrainUbm",
             "Train a background model (UBM) on recordings of many speakers, or on a feature store.",
         ),
+        "train-backend": (
+            "train_backend:TrainBackend",
+            "Train a back-end on sessions of many speakers: i-vectors, isv, jfa or supervectors.",
+        ),
         "info": (
             "info:Info",
             "Describe a model or a store: its contents, training data, features and date.",

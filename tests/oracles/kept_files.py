@@ -53,6 +53,12 @@ from speakergmm.speakers import (
     SupervectorSvm,
     fit_calibration,
 )
+from speakergmm.speakers.backends import (
+    TrainedIvectors,
+    TrainedJointFactors,
+    TrainedSessionVariability,
+    TrainedSupervectors,
+)
 from speakergmm.subspace import (
     AffineTransform,
     EmbeddingAnalysis,
@@ -66,8 +72,18 @@ from speakergmm.subspace import (
     fit_plda,
     fit_total_variability,
     fit_whitening,
+    mixture_digest,
 )
 
+TRAINED = {
+    each.backend_name: each
+    for each in (
+        TrainedIvectors,
+        TrainedSessionVariability,
+        TrainedJointFactors,
+        TrainedSupervectors,
+    )
+}
 X = np.random.default_rng(0).normal(size=(120, 3))
 NAMES = np.repeat(["ana", "bea", "cid"], 40)
 FEATURES = FeatureConfig.preset("speaker")
@@ -295,6 +311,46 @@ def _use_extractor(path: Path) -> Any:
     return found.digest, found.background_digest, vectors.tobytes()
 
 
+def _trained(name: str) -> Callable[[Path], Path]:
+    """Return what writes a back-end that learnt under the background model."""
+
+    def made() -> Any:
+        background = _background()
+        mixture = background.mixture
+        rng = np.random.default_rng(6)
+        if name == "svm":
+            vectors = rng.normal(size=(3, mixture.means.size))
+            return TrainedSupervectors(background.digest, SupervectorSvm.train(vectors), 3.0)
+        of_speaker = {"ivector": 2, "isv": 0, "jfa": 1}[name]
+        factors = Factors(
+            "diag",
+            mixture.means,
+            mixture.variances,
+            rng.normal(size=(*mixture.means.shape, 2)),
+            of_speaker,
+            None if name == "ivector" else np.ones(mixture.means.shape),
+        )
+        if name != "ivector":
+            model = JointFactors(mixture_digest(mixture), factors)
+            return TRAINED[name](background.digest, model)
+        extractor = TotalVariability(mixture_digest(mixture), factors)
+        analysis = EmbeddingAnalysis.train(X[:, :2], NAMES, max_iter=1)
+        return TrainedIvectors(background.digest, extractor, analysis)
+
+    return _record(made, name)
+
+
+def _use_trained(name: str) -> Callable[[Path], Any]:
+    def use(path: Path) -> Any:
+        system = SpeakerSystem(_background(), backend_name=name, trained=TRAINED[name].load(path))
+        mixture = system.background.mixture
+        session = accumulate(mixture, np.ones((3, 60)), second_order=False)
+        terms = system.backend.enroll([session], name="ana")
+        return repr(system.info()), system.digest, [each.tobytes() for each in terms]
+
+    return use
+
+
 def _use_joint_factors(path: Path) -> Any:
     found = JointFactors.load(path)
     offset = found.enroll(np.ones((2, 2)), np.ones((2, 2, 3)))
@@ -415,6 +471,7 @@ KINDS = {
         ),
         _use_joint_factors,
     ),
+    **{TRAINED[name].file_kind: Kept(_trained(name), _use_trained(name), 200) for name in TRAINED},
     "acoustic model": Kept(_record(_acoustic, "am"), _use_acoustic, 1000),
     "gaussian mixture": _estimator(GaussianMixture(2, random_state=0), _fit, _scores),
     "stepwise mixture": _estimator(

@@ -1,9 +1,11 @@
 """Back-ends that learn from sessions: scores are those of the mathematics on the statistics."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
 from speakergmm.corpora import Corpus, Utterance
 from speakergmm.corpora.augmentation import as_augmentation
@@ -12,6 +14,7 @@ from speakergmm.errors import (
     InsufficientDataError,
     InvalidInputError,
 )
+from speakergmm.features import FeatureStoreWarning, extract_features
 from speakergmm.speakers import (
     AdaptationOptions,
     BackgroundModel,
@@ -163,6 +166,32 @@ def test_i_vectors_are_trained_as_by_hand(background, systems, sessions):
     expected = analysis.score(analysis.enroll(vectors, [1, 1, 2, 2]), vectors)
     model = trained.analysis.enroll(found, [1, 1, 2, 2])
     np.testing.assert_allclose(trained.analysis.score(model, found), expected, rtol=0.01, atol=0.01)
+
+
+@pytest.mark.parametrize("n_enrolled", [1, 3])
+def test_plda_of_i_vectors_is_the_ratio_of_joint_gaussians(background, systems, voices, n_enrolled):
+    system = systems["ivector"]
+    extractor, analysis = system.trained.extractor, system.trained.analysis
+    wavs = [voices(1, take) for take in range(n_enrolled)]
+    heard = [collect_statistics(background, wav).statistics for wav in (*wavs, voices(1, 3))]
+    terms = stack_terms(system.backend, [system.backend.enroll(heard[:-1], name="ana")])
+    found = system.scorer(("ana",), terms).score_tests(heard[-1:])[0, 0]
+    # The oracle: all sessions as one vector, of one speaker or of two.
+    vectors = extractor.transform(
+        np.stack([each.counts for each in heard]), np.stack([each.first_order for each in heard])
+    )
+    joint = analysis.transform(vectors) - analysis.plda.mean
+    n, size = joint.shape
+    shared = np.ones((n, n))
+    apart = shared.copy()
+    apart[-1, :-1] = apart[:-1, -1] = 0
+    within = np.kron(np.eye(n), analysis.plda.within)
+    same, different = (
+        multivariate_normal(np.zeros(n * size), within + np.kron(tied, analysis.plda.between))
+        for tied in (shared, apart)
+    )
+    expected = same.logpdf(joint.ravel()) - different.logpdf(joint.ravel())
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -331,3 +360,20 @@ def test_a_speaker_of_the_machines_background_is_not_enrolled(background, system
     with pytest.raises(InvalidInputError, match=r"speaker 'B100' is one of those.*other speakers"):
         systems["svm"].backend.enroll([session], name="B100")
     assert systems["svm"].backend.enroll([session], name="ana")[0].shape == (8 * 60 + 1,)
+
+
+def test_a_feature_store_stands_for_its_recordings(tmp_path, background, background_corpus):
+    """Versions are found in it as well; nothing is read twice."""
+    augmented = replace(background, augmentation=as_augmentation("clean,gain"))
+    few = Corpus(background_corpus.utterances[:4], source="few voices")
+    store = extract_features(
+        few, tmp_path / "store", features=background.features, augmentation="clean,gain"
+    )
+    options = {"dimension": 2, "scorer": "cosine", "max_iter": 1}
+    expected = train_backend(augmented, few, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FeatureStoreWarning)
+        found = train_backend(augmented, store, **options)
+        again = train_backend(augmented, few, feature_store=store, **options)
+    assert found.trained.provenance["sessions"] == 8
+    assert found.digest == again.digest == expected.digest
