@@ -76,7 +76,9 @@ def em_scorer(
 def map_scorer(protocol: Protocol, split: str, components: int, jobs: int) -> SpeakerScorer:
     """Adapt a background model to each model of the split."""
     assert protocol.background is not None
-    background = BackgroundModel.train(protocol.background, n_components=components, engine=jobs)
+    background = BackgroundModel.train(
+        protocol.background, features=CONFIG, n_components=components, engine=jobs
+    )
     models = enroll_models(
         protocol.split(split), background, relevance_factor=RELEVANCE_FACTOR, engine=jobs
     )

@@ -159,7 +159,7 @@ def test_identification(load, protocol):
     for scorer in (recipe.em_scorer(part, 4, 1), recipe.map_scorer(protocol, "eval", 8, 1)):
         found = recipe.run_identification(part, scorer, recipe.CONFIG)
         assert found.scores.shape == (6, 3)
-        assert found.accuracy > 0.5
+        assert found.accuracy == 1  # 0.67 if a model is of other features than the tests
 
 
 def test_the_shipped_model_is_calibrated_on_single_recordings(load, protocol, tmp_path):
