@@ -5,12 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from settings import CORPORA, ENROLMENT_LENGTHS, TEST_LENGTHS
+from settings import CALIBRATION_CONDITIONS, CORPORA, ENROLMENT_LENGTHS, TEST_LENGTHS
 
 from speakergmm.audio import read_audio, write_audio
 from speakergmm.corpora import Protocol, Split, Trial, Utterance, read_protocol
+from speakergmm.corpora.augmentation import AugmentationOptions, augmented
 
 RATE = 16000
+# Other telephones, noises and rooms than those in which every speaker is enrolled, of seed 0.
+_ENROLMENT = AugmentationOptions(seed=1)
 
 
 def balanced_background(data: Path) -> list[Utterance]:
@@ -42,19 +45,25 @@ def single_recordings(protocol: Protocol, split: str, folder: Path, *, corpus: s
     """Return trials of one recording against one, of one to ten words that are joined.
 
     Models and tests are named after corpus, speaker and number of words. The words of enrolment
-    and test are those of the lists, which share none.
+    and test are those of the lists, which share none. The recordings that are enrolled are in the
+    conditions of the calibration by turns, one each.
     """
     given = protocol.split(split)
     tests: dict[str, list[Path]] = {}
     for trial in given.trials:
         if trial.label == "target":
             tests.setdefault(trial.model, []).append(trial.path)
-    enrolment = {
-        f"{corpus}-{speaker}/{name}": (path,)
-        for speaker, paths in given.enrolment.items()
-        for name, path in _joined(paths, ENROLMENT_LENGTHS, folder / "enrolment" / speaker)
+    enrolment, recorded = {}, {}
+    for number, (speaker, paths) in enumerate(given.enrolment.items()):
+        joined = _joined(paths, ENROLMENT_LENGTHS, folder / "enrolment" / speaker)
+        for place, (name, path) in enumerate(joined, start=number):
+            model = f"{corpus}-{speaker}/{name}"
+            recorded[model] = CALIBRATION_CONDITIONS[place % len(CALIBRATION_CONDITIONS)]
+            enrolment[model] = (_in_condition(path, recorded[model]),)
+    trials = []
+    columns: dict[str, list[str]] = {
+        name: [] for name in ("corpus", "enrolment_condition", "enrolment_words", "test_words")
     }
-    trials, columns = [], {"corpus": [], "enrolment_words": [], "test_words": []}
     for speaker, paths in tests.items():
         for test_name, path in _joined(paths, TEST_LENGTHS, folder / "test" / speaker):
             for model in enrolment:
@@ -62,6 +71,7 @@ def single_recordings(protocol: Protocol, split: str, folder: Path, *, corpus: s
                 trials.append(Trial(model, path, "target" if same else "nontarget",
                                     f"{corpus}-{speaker}/test-{test_name}"))  # fmt: skip
                 columns["corpus"].append(corpus)
+                columns["enrolment_condition"].append(recorded[model])
                 columns["enrolment_words"].append(model.rpartition("/")[2].partition("-")[0])
                 columns["test_words"].append(test_name.partition("-")[0])
     return Split(enrolment, tuple(trials), columns)
@@ -91,6 +101,16 @@ def _joined(
                 words = [read_audio(each, sample_rate=RATE)[0] for each in chosen]
                 write_audio(path, np.concatenate(words), RATE)
             made.append((f"{n_words}-{number}", path))
+    return made
+
+
+def _in_condition(path: Path, condition: str) -> Path:
+    """Return a recording in a condition, which is written unless it is there."""
+    made = path.with_name(f"{path.stem}-{condition}.flac")
+    if condition == "clean" or made.exists():
+        return path if condition == "clean" else made
+    samples = augmented(read_audio(path, sample_rate=RATE)[0], RATE, condition, _ENROLMENT)
+    write_audio(made, np.clip(np.concatenate(list(samples)), -1.0, 1.0), RATE)
     return made
 
 

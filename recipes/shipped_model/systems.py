@@ -74,8 +74,12 @@ def make_system(
 def measured_scores(
     system: SpeakerSystem, data: Path, work: Path, split: str, conditions: Sequence[str], jobs: int
 ) -> Scores:
-    """Return scores and measures of the trials of both corpora, each test in all conditions."""
-    return run_protocol(
+    """Return scores and measures of the trials of both corpora, each test in all conditions.
+
+    The column "recorded" has the condition of both sides, if one of them is clean or both are the
+    same, and else "mixed".
+    """
+    scores = run_protocol(
         trials_of(data, work, split),
         system,
         split=split,
@@ -83,6 +87,12 @@ def measured_scores(
         measures=True,
         engine=jobs,
     )
+    enrolled, tested = (
+        scores.condition(name).astype(str) for name in ("enrolment_condition", "condition")
+    )
+    recorded = np.where(enrolled == "clean", tested, enrolled)
+    recorded[(recorded != tested) & (tested != "clean")] = "mixed"
+    return replace(scores, conditions={**scores.conditions, "recorded": recorded})
 
 
 def calibrated(scores: Scores, measures: Sequence[str] = MEASURES) -> Calibration:

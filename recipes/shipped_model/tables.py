@@ -40,9 +40,9 @@ def print_row(what: str, condition: str, llrs: Scores) -> float:
 
 
 def print_conditions(what: str, llrs: Scores) -> list[tuple[str, float]]:
-    """Print a row for each condition of the test, and for all; return the equal error rates."""
+    """Print a row for each condition of both sides, and for all; return the equal error rates."""
     rates = []
-    for condition in (*dict.fromkeys(llrs.condition("condition").tolist()), "all"):
-        group = llrs if condition == "all" else select(llrs, condition=condition)
+    for condition in (*dict.fromkeys(sorted(llrs.condition("recorded").tolist())), "all"):
+        group = llrs if condition == "all" else select(llrs, recorded=condition)
         rates.append((condition, print_row(what, condition, group)))
     return rates
