@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from speakergmm.checkpoints import short_digest
+from speakergmm.checkpoints import kept_checkpoint, short_digest
 from speakergmm.corpora import AnyPath, CorpusLike
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.features import FeatureStore
@@ -75,7 +75,8 @@ def train_backend(
         Where recordings are read and statistics are summed. It changes nothing but the time.
     run : RunContext, optional
         ``strict``, ``on_skip`` and ``progress`` are used while recordings are read; ``callback``,
-        ``checkpoint`` and ``checkpoint_seconds`` by the training of factors.
+        ``checkpoint`` and ``checkpoint_seconds`` by the training of factors. The checkpoint stays
+        until what follows them is trained, too.
     **changes
         Options by keyword, in place of those of `options`.
 
@@ -113,10 +114,11 @@ def train_backend(
         "sessions": len(sessions.speakers),
         "speakers": len(set(sessions.speakers.tolist())),
     }
-    run = run.with_facts(
-        background=background.digest, speakers=short_digest(sessions.speakers.tolist())
-    )
-    trained = training.train(background, sessions, chosen, provenance, engine, run)
+    with kept_checkpoint(run) as kept:
+        known = kept.with_facts(
+            background=background.digest, speakers=short_digest(sessions.speakers.tolist())
+        )
+        trained = training.train(background, sessions, chosen, provenance, engine, known)
     return SpeakerSystem(
         background, backend_name=backend, trained=trained, provenance={"backend": provenance}
     )

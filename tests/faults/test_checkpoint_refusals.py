@@ -43,9 +43,12 @@ def set_version(path, name, value):
 
 @every_training
 def test_another_training_is_named_and_refused(training, half_way):
-    # The seed of a background model shows in the start that it found.
-    seed = "start" if training.name == "train-ubm" else "seed (0 there, 7 here)"
-    for option, difference in {"--seed=7": seed, "--features=kaldi": "features name ("}.items():
+    # The seed of a background model, or of factors, shows in the start that it found.
+    in_start = training.name in ("train-ubm", "train-backend")
+    differences = {"--seed=7": "start" if in_start else "seed (0 there, 7 here)"}
+    if training.name != "train-backend":  # its features are those of the background model
+        differences["--features=kaldi"] = "features name ("
+    for option, difference in differences.items():
         line = refusal(training.command(half_way, option), half_way)
         assert line.startswith("this is the checkpoint of another training, which differs in ")
         assert difference in line

@@ -26,6 +26,10 @@ TRAININGS = {
         *("--iterations", "8", "--gaussians", "100"),
     ),
     "train-words": lambda world: (world.words, "--features", "hmm", "--iterations", "6"),
+    "train-backend": lambda world: (
+        *(world.background, "--data", world.corpus, "--ubm", world.small_ubm),
+        *("--dimension", "8", "--scorer", "cosine", "--max-iter", "200"),
+    ),
 }
 
 
@@ -50,6 +54,16 @@ class World:
     @property
     def sentences(self):
         return self.corpus / "synthetic"
+
+    @cached_property
+    def small_ubm(self):
+        """A background model, for trainings under one."""
+        output = self.folder / "small.ubm"
+        lists = self.background, "--data", self.corpus
+        options = "--components", 32, "--augment", "none", "--max-iter", 5
+        done = run(speakergmm("train-ubm", *lists, *options, "--output", output))
+        assert done.code == 0, done.err
+        return output
 
     @property
     def transcribed(self):

@@ -15,6 +15,7 @@ from speakergmm.errors import (
     InvalidInputError,
 )
 from speakergmm.features import FeatureStoreWarning, extract_features
+from speakergmm.run_context import RunContext
 from speakergmm.speakers import (
     AdaptationOptions,
     BackgroundModel,
@@ -377,3 +378,31 @@ def test_a_feature_store_stands_for_its_recordings(tmp_path, background, backgro
         again = train_backend(augmented, few, feature_store=store, **options)
     assert found.trained.provenance["sessions"] == 8
     assert found.digest == again.digest == expected.digest
+
+
+@pytest.mark.parametrize("kind", ["ivector", "isv", "jfa"])
+def test_a_training_that_was_interrupted_resumes(
+    tmp_path, background, background_corpus, archive, systems, kind
+):
+    def train(corpus=background_corpus, callback=None):
+        run = RunContext(
+            checkpoint=tmp_path / "checkpoint", checkpoint_seconds=0.0, callback=callback
+        )
+        return train_backend(background, corpus, kind, statistics=archive, run=run, **OPTIONS[kind])
+
+    seen = []
+
+    def interrupt(number, _):
+        seen.append(number)
+        if len(seen) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(callback=interrupt)
+    assert (tmp_path / "checkpoint").exists()
+    renamed = [replace(each, speaker=f"x{each.speaker}") for each in background_corpus.utterances]
+    with pytest.raises(IncompatibleModelError, match="another training, which differs in speakers"):
+        train(corpus=renamed)
+    assert train(callback=interrupt).digest == systems[kind].digest
+    assert seen == [0, 1]  # the first iteration is not made again
+    assert not list(tmp_path.iterdir())
