@@ -51,7 +51,8 @@ def train(training, folder, machines, disturb):
 @every_training
 @pytest.mark.parametrize("loss", ["worker", "machine"])
 def test_a_loss_in_mid_iteration_changes_nothing(training, machines, tmp_path, loss, request):
-    leave_for_long(request, training.name == "train-words" or (training.name, loss) == HALF_MINUTE)
+    alike = training.name in ("train-words", "train-backend")
+    leave_for_long(request, alike or (training.name, loss) == HALF_MINUTE)
     disturb = getattr(machines, f"kill_{loss}")
     done = train(training, tmp_path, machines, disturb)
     if loss == "machine":
@@ -67,7 +68,7 @@ def test_a_loss_in_mid_iteration_changes_nothing(training, machines, tmp_path, l
 
 @every_training
 def test_without_its_scheduler_a_training_ends_at_once_and_resumes(training, tmp_path, request):
-    leave_for_long(request, training.name == "train-words")
+    leave_for_long(request, training.name in ("train-words", "train-backend"))
     with dask_machines(tmp_path / "dask", 1) as machines:
         killed = []
 
