@@ -25,6 +25,9 @@ class Settings:
         Of the scores.
     shared_cohort : int
         Speakers of LibriSpeech in the cohort beside those of the background.
+    backend, learning
+        What scores, and the options of its training if it learns from sessions: those of the
+        background's speakers and of all of LibriSpeech's.
     calibrated : bool
         Scores become log-likelihood ratios by the dev lists, in the conditions of the test.
     """
@@ -39,6 +42,8 @@ class Settings:
     normalisation: str = "none"
     cohort_top: int | None = None
     shared_cohort: int = 0
+    backend: str = "gmm-ubm"
+    learning: dict[str, Any] = field(default_factory=dict)
     calibrated: bool = False
 
     def config(self) -> FeatureConfig:
@@ -71,6 +76,11 @@ LADDER: dict[str, Settings] = {
 def _around(base: Settings, **fields: Sequence[Any]) -> list[Settings]:
     """Return settings that differ from a base in one field at a time."""
     return [replace(base, **{name: value}) for name, values in fields.items() for value in values]
+
+
+def _learnt(backend: str, *several: dict[str, Any]) -> list[Settings]:
+    """Return settings with a back-end that learns, whose own scores are compared as they are."""
+    return [replace(ROBUST, backend=backend, learning=each) for each in several]
 
 
 def _features(base: Settings, *changes: dict[str, Any]) -> list[Settings]:
@@ -124,6 +134,19 @@ ROBUST_FACTORS: dict[str, Sequence[Settings]] = {
         replace(NORMALISED, normalisation="none", cohort_top=None, shared_cohort=0),
         replace(NORMALISED, cohort_top=None, shared_cohort=0),
         *_around(NORMALISED, cohort_top=(None, 20, 40)),
+    ],
+    "back-end": [
+        replace(ROBUST, backend="linear"),
+        *_learnt(
+            "ivector",
+            {"dimension": 100, "scorer": "cosine"},
+            {"dimension": 100, "scorer": "cosine", "normalisation": "wccn", "shrinkage": 0.1},
+            {"dimension": 100, "n_discriminants": 50, "shrinkage": 0.1},
+            {"dimension": 200, "n_discriminants": 100, "shrinkage": 0.1},
+        ),
+        *_learnt("isv", *({"dimension": n, "relevance_factor": 6.0} for n in (10, 50))),
+        *_learnt("jfa", {"speaker_dimension": 50, "session_dimension": 50}),
+        *_learnt("svm", {"relevance_factor": 6.0}, {"relevance_factor": 6.0, "n_nuisances": 40}),
     ],
 }
 

@@ -12,12 +12,14 @@ from settings import Settings
 from speakergmm.corpora import Corpus, Protocol, Utterance
 from speakergmm.metrics import Scores
 from speakergmm.speakers import (
+    BACKEND_TRAININGS,
     AdaptationOptions,
     BackgroundModel,
     NormalisationOptions,
     SpeakerSystem,
     make_cohort,
     run_protocol,
+    train_backend,
 )
 
 _TESTS_PER_SPEAKER = 10  # of a cohort, for the normalisations that need tests
@@ -35,7 +37,7 @@ class Work(NamedTuple):
     root : Path
         Folder of the data.
     others : sequence of Utterance
-        Recordings of further speakers for cohorts, one of each.
+        Recordings of further speakers for cohorts and back-ends that learn, one of each.
     voices : sequence of Path
         Recordings of those who babble in augmentation; none of them does in the tests.
     """
@@ -82,7 +84,12 @@ def complete(
     work : Work
     """
     adaptation = AdaptationOptions(relevance_factor=settings.relevance_factor)
-    system = SpeakerSystem(background, adaptation)
+    if settings.backend in BACKEND_TRAININGS:
+        speech = [*own, *further(own, work.others)]
+        learning, engine = settings.learning, work.jobs
+        system = train_backend(background, speech, settings.backend, engine=engine, **learning)
+    else:
+        system = SpeakerSystem(background, adaptation, settings.backend)
     if settings.normalisation == "none":
         return system
     options = NormalisationOptions(
@@ -105,10 +112,15 @@ def cohort_recordings(
     """Return the recordings of a cohort: of own speakers, and of some others."""
     single = len({each.speaker for each in own}) == len(own)
     chosen = evenly(own, n_others) if single and n_others else list(own)
+    return chosen + further(own, evenly(others, n_others))
+
+
+def further(own: Sequence[Utterance], others: Sequence[Utterance]) -> list[Utterance]:
+    """Return the recordings of others that are no own ones, under names of their own."""
     there = {each.path for each in own}
-    return chosen + [
-        replace(each, id=f"cohort-{each.id}", speaker=f"cohort-{each.speaker}")
-        for each in evenly(others, n_others)
+    return [
+        replace(each, id=f"further-{each.id}", speaker=f"further-{each.speaker}")
+        for each in others
         if each.path not in there
     ]
 

@@ -13,7 +13,7 @@ import pytest
 from speakergmm.audio import read_audio
 from speakergmm.corpora import Protocol, Utterance, make_synthetic_corpus
 from speakergmm.corpora.augmentation import active_power
-from speakergmm.metrics import Scores
+from speakergmm.metrics import Scores, evaluate
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -78,6 +78,20 @@ def test_verification(verification):
         figures, pooled = recipe.mean_figures([scores])
         assert len(figures) == len(recipe.CONDITIONS) + 1
         assert 0 <= pooled < 0.5
+
+
+@pytest.mark.parametrize(
+    ("backend", "learning"),
+    [
+        ("ivector", {"dimension": 3, "scorer": "cosine", "max_iter": 1}),
+        ("svm", {}),
+    ],
+)
+def test_verification_takes_back_ends_that_learn(verification, backend, learning):
+    recipe, run = verification
+    scores = run("dev", recipe.CONDITIONS[:1], backend=backend, learning=learning)
+    assert len(scores) == 8
+    assert evaluate(scores, n_bootstrap=0)["eer_linear"].value <= 0.5
 
 
 def test_verification_offers_each_setting_once(load):

@@ -56,7 +56,7 @@ def session_supervectors(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TrainedSupervectors(TrainedBackend, records.Filed):
-    """The supervectors of other speakers, against whom speakers are enrolled.
+    """The supervectors of other speakers, from which those of a speaker are told apart.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class SupervectorBackend(SessionBackend):
         """
         if comparison_key(name) in self._others:
             raise InvalidInputError(
-                f"speaker {name!r} is one of those from whom back-end 'svm' tells speakers; train "
+                f"speaker {name!r} is one of those that back-end 'svm' tells speakers from; train "
                 "it without this speaker, or take other speakers for the cohort"
             )
         return super().enroll(sessions, name=name)
