@@ -288,6 +288,7 @@ def test_a_store_keeps_to_one_training(tmp_path, background, background_corpus, 
     other = train_backend(
         background, background_corpus, statistics=archive, dimension=2, scorer="cosine"
     )
+    assert other.digest != systems["ivector"].digest
     with (
         SpeakerStore.create(tmp_path / "a.db", systems["ivector"]) as store,
         pytest.raises(IncompatibleModelError, match="from another training"),
