@@ -205,4 +205,11 @@ class SupervectorSvm(records.Filed):
         """
         planes = check_embeddings(hyperplanes, self.n_dimensions + 1, what="hyperplanes")
         vectors = check_embeddings(tests, self.n_dimensions, what="tests")
-        return np.asarray(planes[:, :-1] @ vectors.T + planes[:, -1:])
+        return hyperplane_distances(planes, vectors)
+
+
+def hyperplane_distances(
+    planes: NDArray[np.floating[Any]], vectors: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the signed distances (M, N) of vectors (N, D) from hyperplanes (M, D + 1)."""
+    return np.asarray(planes[:, :-1] @ vectors.T + planes[:, -1:])

@@ -101,11 +101,11 @@ def run_protocol(
     -------
     Scores
         In the order of the trial list, without the trials that cannot be scored. Unless it is
-        normalised, a score is the average log-likelihood ratio per frame of speech, in natural
-        logarithms. Further columns of the list are its conditions. With ``test_versions`` a column
-        "condition" names the version of the test, which is part of its path (``a.wav#babble``);
-        with ``measures`` there is a column for each measure of a trial. With ``llr`` the scores are
-        calibrated log-likelihood ratios.
+        normalised or of a trained back-end, a score is the average log-likelihood ratio per frame
+        of speech, in natural logarithms. Further columns of the list are its conditions. With
+        ``test_versions`` a column "condition" names the version of the test, which is part of its
+        path (``a.wav#babble``); with ``measures`` there is a column for each measure of a trial.
+        With ``llr`` the scores are calibrated log-likelihood ratios.
 
     Raises
     ------

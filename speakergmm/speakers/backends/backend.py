@@ -55,7 +55,7 @@ class TrialScorer(Protocol):
         Returns
         -------
         scores : array, shape (S,)
-            Raw scores per frame of speech; higher ones support the speaker.
+            Raw scores, of some back-ends per frame of speech; higher ones support the speaker.
         occupancy : float
             Number of frames of speech, counted by weight.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,11 +15,12 @@ from speakergmm.corpora import comparison_key
 from speakergmm.errors import IncompatibleModelError, InvalidInputError
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, adapt_means
 from speakergmm.ranges import number
-from speakergmm.speakers.backends.backend import Terms
+from speakergmm.speakers.backends.backend import Terms, TrialScorer
 from speakergmm.speakers.backends.session_backend import SessionBackend
 from speakergmm.speakers.backends.trained_backend import TrainedBackend
 from speakergmm.speakers.background import BackgroundModel
-from speakergmm.speakers.supervector_svm import SupervectorSvm
+from speakergmm.speakers.statistics_scoring import SessionScorer
+from speakergmm.speakers.supervector_svm import SupervectorSvm, hyperplane_distances
 from speakergmm.subspace import scaled_supervectors
 
 
@@ -175,23 +176,31 @@ class SupervectorBackend(SessionBackend):
     def _enrolled(
         self, occupancy: NDArray[np.float64], first_order: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], ...]:
-        return (self.trained.machine.enroll(self._supervectors(occupancy, first_order)),)
-
-    def _scores(
-        self,
-        terms: Terms,
-        occupancy: NDArray[np.float64],
-        first_order: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        tests = self._supervectors(occupancy, first_order)
-        return self.trained.machine.score(terms[0], tests)
-
-    def _supervectors(
-        self, occupancy: NDArray[np.float64], first_order: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        return session_supervectors(
+        vectors = session_supervectors(
             occupancy,
             first_order,
             self.background.mixture,
             relevance_factor=self.trained.relevance_factor,
         )
+        return (self.trained.machine.enroll(vectors),)
+
+    def scorer(self, names: Sequence[str], terms: Terms) -> TrialScorer:
+        """Return a scorer of S speakers whose terms are arrays with S as the first axis.
+
+        It is sent to workers without the background, which may be large.
+        """
+        mixture, relevance_factor = self.background.mixture, self.trained.relevance_factor
+        score = partial(_distances, mixture, relevance_factor)
+        return SessionScorer(mixture, tuple(names), terms, score)
+
+
+def _distances(
+    mixture: DiagonalMixture,
+    relevance_factor: float,
+    terms: Terms,
+    occupancy: NDArray[np.float64],
+    first_order: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the distances (S, N) of N tests from the hyperplanes of S speakers."""
+    tests = session_supervectors(occupancy, first_order, mixture, relevance_factor=relevance_factor)
+    return hyperplane_distances(terms[0], tests)

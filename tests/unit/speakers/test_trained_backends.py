@@ -1,5 +1,6 @@
 """Back-ends that learn from sessions: scores are those of the mathematics on the statistics."""
 
+import pickle
 import warnings
 from dataclasses import replace
 
@@ -407,3 +408,13 @@ def test_a_training_that_was_interrupted_resumes(
     assert train(callback=interrupt).digest == systems[kind].digest
     assert seen == [0, 1]  # the first iteration is not made again
     assert not list(tmp_path.iterdir())
+
+
+def test_a_scorer_of_machines_leaves_their_background_behind(systems):
+    """It is sent to workers, and the supervectors of the background may be gigabytes."""
+    system = systems["svm"]
+    (shape,) = system.backend.term_shapes
+    scorer = system.backend.scorer(("ana",), (np.zeros((1, *shape), np.float32),))
+    background = system.trained.machine.background.tobytes()
+    assert background not in pickle.dumps(scorer)
+    assert background in pickle.dumps(system.backend)
