@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from speakergmm.cli.printing import counted, print_note
+from speakergmm.metrics import percentage
 
 if TYPE_CHECKING:
     from speakergmm.speakers import Promise, SpeakerSystem, TrialAnswer
@@ -63,8 +64,8 @@ def trials_in_words(n_nontarget: int, n_target: int, n_speakers: int) -> str:
 
 
 def _rates(what: str, rate: float, interval: Sequence[float]) -> str:
-    low, high = (100 * each for each in interval)
-    return f"{what} {100 * rate:.2g} % (expected {low:.2g} to {high:.2g} %)"
+    low, high = map(percentage, interval)
+    return f"{what} {percentage(rate)} % (expected {low} to {high} %)"
 
 
 def note_of_calibration(system: SpeakerSystem, what: str = "this store") -> None:

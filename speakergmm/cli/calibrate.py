@@ -15,6 +15,7 @@ from speakergmm.cli.engine_options import EngineCommand
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import Table, print_warnings
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
+from speakergmm.metrics import percentage
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import CalibrationOptions, NormalisationOptions
 
@@ -193,8 +194,7 @@ def _in_words(
 
 def _row(found: dict[str, Any]) -> tuple[str, str, str, str]:
     shown = [
-        f"{100 * found[name]:.2g} % ({100 * found[f'{name}_interval'][0]:.2g} to "
-        f"{100 * found[f'{name}_interval'][1]:.2g} %)"
+        "{} % ({} to {} %)".format(*map(percentage, (found[name], *found[f"{name}_interval"])))
         for name in ("p_fa", "p_miss")
     ]
     return f"{found['target_far']:g}", f"{found['threshold']:+.2f}", shown[0], shown[1]

@@ -135,12 +135,16 @@ class Evaluate(ReportingCommand):
         if options.threshold is not None:
             raise InvalidInputError("--threshold and --target-far exclude each other: give one")
         dev = metrics.read_scores(self.dev)
+        forced = ""
         try:
             if not self.force:
+                forced = " (--force goes on)"
                 metrics.check_speakers_apart(dev, scores)
+                metrics.check_enough_trials(dev, self.target_far)
+                forced = ""
             return metrics.choose_threshold(dev, self.target_far, options, force=self.force)
         except (InvalidInputError, InsufficientDataError) as error:
-            raise type(error)(f"{self.dev}: {error} (--force goes on)") from error
+            raise type(error)(f"{self.dev}: {error}{forced}") from error
 
 
 def _promise(

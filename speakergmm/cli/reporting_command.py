@@ -35,7 +35,7 @@ class ReportingCommand(AnsweringCommand):
             )
             if kind_of(there) != "folder":
                 raise InvalidInputError(
-                    f"{self.figures}: {there} is no folder; give another name for the figures"
+                    f"{there} is not a folder; give another folder for the figures"
                 )
 
     def write_outputs(

@@ -230,12 +230,15 @@ def _sessions(corpus: Corpus, options: SplitOptions) -> Mapping[str, str]:
         return found
     if options.session_pattern is None:
         return {utterance.id: utterance.id for utterance in corpus}
-    pattern = NamePattern(options.session_pattern)
-    parts = [name for name in _SESSION_PARTS if name in pattern.names]
+    try:
+        pattern = NamePattern(options.session_pattern)
+        parts = [name for name in _SESSION_PARTS if name in pattern.names]
+    except InvalidInputError:  # of a speaker alone
+        parts = []
     if len(parts) != 1:
         raise InvalidInputError(
-            f"session_pattern must have one part {{session}} or {{word}}, as in "
-            f"'{{speaker}}_{{session}}_*.wav', found {quoted(options.session_pattern)}"
+            "session_pattern must have {speaker} and one part {session} or {word}, as in "
+            f"'{{speaker}}_{{session}}_*.wav'; found {quoted(options.session_pattern)}"
         )
     return {utterance.id: pattern.part(parts[0], utterance, corpus) for utterance in corpus}
 

@@ -192,7 +192,7 @@ class FeatureExtractor:
             seconds = self.config.grid(n_frames).duration
             raise InsufficientDataError(
                 f"{name}: no speech found in {seconds:.2f} s; the recording "
-                "is silent, or too quiet or too even to tell speech from background"
+                "is silent, or too short, too quiet or too even to tell speech from background"
             )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from speakergmm.metrics.detection import equal_error_rate as equal_error_rate
     from speakergmm.metrics.detection import min_dcf as min_dcf
     from speakergmm.metrics.dev_thresholds import DevThreshold as DevThreshold
+    from speakergmm.metrics.dev_thresholds import check_enough_trials as check_enough_trials
     from speakergmm.metrics.dev_thresholds import check_speakers_apart as check_speakers_apart
     from speakergmm.metrics.dev_thresholds import choose_threshold as choose_threshold
     from speakergmm.metrics.evaluation_options import BootstrapOptions as BootstrapOptions
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from speakergmm.metrics.likelihood_ratios import cllr as cllr
     from speakergmm.metrics.likelihood_ratios import min_cllr as min_cllr
     from speakergmm.metrics.likelihood_ratios import tippett_curve as tippett_curve
+    from speakergmm.metrics.percentages import percentage as percentage
     from speakergmm.metrics.phone_mappings import PHONE_MAPPINGS as PHONE_MAPPINGS
     from speakergmm.metrics.phone_mappings import PhoneMapping as PhoneMapping
     from speakergmm.metrics.phone_mappings import fold_stress as fold_stress

@@ -93,12 +93,8 @@ def choose_threshold(
     number("target_far", target_far, above=0, below=1)
     trials = SortedTrials.of(scores)
     count = len(trials.nontarget)
-    needed = int(np.ceil(_ENOUGH_ERRORS / target_far - 1e-9))
-    if count < needed and not force:
-        raise InsufficientDataError(
-            f"{count} nontarget trials cannot promise {100 * target_far:g} % false accepts: the "
-            f"rule of 30 needs {needed}"
-        )
+    if not force:
+        check_enough_trials(scores, target_far)
     # The highest score that must be rejected, and the lowest above it.
     allowed = int(target_far * count + 1e-9)
     rejected = trials.nontarget[count - 1 - allowed]
@@ -117,6 +113,25 @@ def choose_threshold(
     alarm, miss = found["false_alarm_rate"], found["miss_rate"]
     rates = alarm.value, miss.value, alarm.interval, miss.interval
     return DevThreshold(threshold, target_far, *rates, found.n_target, found.n_nontarget)
+
+
+def check_enough_trials(dev: Scores, target_far: float) -> None:
+    """Refuse dev scores that are too few for a false-accept rate by the rule of 30.
+
+    Raises
+    ------
+    InsufficientDataError
+        The message says how many nontarget trials are needed.
+    """
+    count = int(dev.is_nontarget.sum())
+    needed = int(
+        np.ceil(_ENOUGH_ERRORS / number("target_far", target_far, above=0, below=1) - 1e-9)
+    )
+    if count < needed:
+        raise InsufficientDataError(
+            f"{count} nontarget trials cannot promise {100 * target_far:g} % false accepts: the "
+            f"rule of 30 needs {needed}"
+        )
 
 
 def check_speakers_apart(dev: Scores, scores: Scores) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics.bootstrap import speaker_clusters
+from speakergmm.metrics.percentages import percentage
 from speakergmm.metrics.scores import Scores
 from speakergmm.metrics.trial_groups import NO_VALUE, GroupColumn
 
@@ -60,8 +61,8 @@ class WorstGroup:
         """
         trials = {"misses": "target trials", "false accepts": "nontarget trials"}[self.kind]
         return (
-            f"{100 * self.rate:.2g} % of {self.n_trials:,} {trials} (others "
-            f"{100 * self.other_rate:.2g} %)"
+            f"{percentage(self.rate)} % of {self.n_trials:,} {trials} (others "
+            f"{percentage(self.other_rate)} %)"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from speakergmm.metrics.bootstrap import bootstrap_replicates
 from speakergmm.metrics.evaluation_options import EvaluationOptions
 from speakergmm.metrics.resampling import Interval, percentile_interval
 from speakergmm.metrics.scores import Scores, check_scores
-from speakergmm.metrics.trial_evaluation import Metric, evaluate
+from speakergmm.metrics.trial_evaluation import Metric, check_trials, evaluate
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,8 @@ def compare_systems(
     options = EvaluationOptions.of(options, changes)
     check_scores(scores_a, "compare_systems")
     check_scores(scores_b, "compare_systems")
+    check_trials(scores_a)
+    check_trials(scores_b)
     scores_b = _in_order_of(scores_a, scores_b)
     a, b = evaluate(scores_a, options, n_bootstrap=0), evaluate(scores_b, options, n_bootstrap=0)
     drawn = (

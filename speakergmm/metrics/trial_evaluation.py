@@ -219,7 +219,7 @@ def evaluate(
     """
     check_scores(scores, "evaluate")
     options = EvaluationOptions.of(options, changes)
-    _check_trials(scores)
+    check_trials(scores)
     trials = SortedTrials.of(scores)
     identification = identification_from_trials(scores)
     intervals = bootstrap_intervals(scores, options, identification=identification)
@@ -288,7 +288,7 @@ def _decided(
     return found
 
 
-def _check_trials(scores: Scores) -> None:
+def check_trials(scores: Scores) -> None:
     """Raise an error if a trial has no label or is listed twice."""
     unlabelled = int((scores.labels == UNKNOWN).sum())
     if unlabelled:

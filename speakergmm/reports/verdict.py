@@ -14,6 +14,7 @@ from speakergmm.metrics import (
     calibration_loss,
     cllr,
     min_cllr,
+    percentage,
     worst_groups,
 )
 
@@ -194,7 +195,7 @@ def _limits(evaluation: Evaluation) -> tuple[str, ...]:
 
 
 def _percent(rate: float) -> str:
-    return f"{100 * rate:.2g} %"
+    return f"{percentage(rate)} %"
 
 
 def _counted(count: int, noun: str) -> str:

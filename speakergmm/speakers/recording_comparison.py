@@ -189,9 +189,9 @@ def _direction(
 
 def _named(reason: str, enrolled: str, tested: str) -> str:
     """Return a reason of a calibration with the recording in place of its side of the trial."""
-    for side, name in (("enrolment ", enrolled), ("test ", tested)):
-        if reason.startswith(side):
-            return f"{name}: {reason.removeprefix(side)}"
+    for side, name in (("enrolment", enrolled), ("test", tested)):
+        if reason.startswith(f"{side} "):
+            return f"{name} as {side}: {reason.removeprefix(f'{side} ')}"
     return reason
 
 

@@ -140,6 +140,11 @@ class NormalisationOptions(Options):
         optional=True,
     )
 
+    def __str__(self) -> str:
+        """Return the options in words, such as ``"t (cohort_top 40)"``."""
+        top = "" if self.cohort_top is None else f" (cohort_top {self.cohort_top})"
+        return self.normalisation + top
+
     def __post_init__(self) -> None:
         """Check the options, and that the normalisation takes a number of members."""
         self.check_fields()
@@ -213,6 +218,9 @@ class DecisionOptions(ScoringOptions):
         given = [name for name in ("threshold", "target_far", "prior") if self._has(name)]
         if len(given) > 1:
             raise refused(given[1], f"left out where {given[0]} is given", getattr(self, given[1]))
+        for name in ("c_miss", "c_fa"):
+            if self.prior is None and getattr(self, name) != 1:
+                raise refused(name, "left out unless prior is given", getattr(self, name))
 
     def _has(self, name: str) -> bool:
         return getattr(self, name) is not None

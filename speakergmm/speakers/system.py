@@ -178,7 +178,7 @@ class SpeakerSystem(records.Filed):
         for what, wanted, default, own in (
             ("backend", options.backend, usual.backend, self.backend_name),
             (
-                "normalisation",
+                "score normalisation",
                 options.score_normalisation,
                 NormalisationOptions(),
                 self.normalisation,

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.metrics import percentage
 
 Side = Literal["low", "high", "both"]
 
@@ -74,7 +75,7 @@ MEASURE_KINDS: Mapping[str, MeasureKind] = {
         "bandwidth", _log, lambda value: f"{value / 1000:.1f} kHz", np.log(1.2)
     ),
     "clipped": MeasureKind(
-        "clipped samples", _log_clipped, lambda value: f"{100 * value:.2g} %", np.log(3.0), "high"
+        "clipped samples", _log_clipped, lambda value: f"{percentage(value)} %", np.log(3.0), "high"
     ),
     "level_db": MeasureKind("level", _same, "{:.0f} dB".format, 6.0),
     "background_log_likelihood": MeasureKind(

@@ -207,6 +207,8 @@ def test_calibrate_prints_what_it_can_promise_and_what_not(tmp_path, world, stor
         (("--target-far", "nan"), "--target-far must be"),
         (("--prior", 0.5, "--threshold", 1), "prior must be left out where threshold is given"),
         (("--prior", 0.5, "--c-fa", 0), "--c-fa must be"),
+        (("--c-miss", 10), "c_miss must be left out unless prior is given"),
+        (("--target-far", 0.1, "--c-fa", 10), "c_fa must be left out unless prior is given"),
     ],
 )
 def test_decisions_that_cannot_be_made_are_one_line(store, world, speakergmm, arguments, message):

@@ -72,6 +72,22 @@ def test_evaluate_refuses(files, speakergmm, arguments, message):
     assert done.err.count("\n") == 1
 
 
+def test_force_is_advised_only_where_it_helps(files, speakergmm, tmp_path):
+    dev, scores = files
+    lines = dev.read_text().splitlines(keepends=True)
+    one_kind = tmp_path / "one.tsv"
+    one_kind.write_text("".join(line for line in lines if "\ttarget" not in line))
+    chosen = ("evaluate", scores, "--target-far", 0.001, "--dev")
+    assert "--force goes on" in speakergmm(*chosen, dev).err
+    for path, target_far in ((one_kind, 0.1), (one_kind, 0.001)):
+        done = speakergmm("evaluate", scores, "--dev", path, "--target-far", target_far, "--force")
+        assert (done.code, done.err.count("\n")) == (2, 1), done
+        assert "--force" not in done.err
+    assert (
+        "--force" not in speakergmm("evaluate", scores, "--dev", one_kind, "--target-far", 0.1).err
+    )
+
+
 def test_forced(files, speakergmm):
     same = ("--dev", files[1], "--target-far", 0.001, "--force")
     assert speakergmm("evaluate", files[1], *same, *QUICK).code == 0

@@ -231,7 +231,8 @@ def test_words_are_enrolled_or_tried_for_all_models_alike(listed):
     ("options", "error", "reason"),
     [
         ({"session_column": "day"}, CorpusError, "no column 'day'; the columns are 'path'"),
-        ({"session_pattern": "{speaker}_*.wav"}, InvalidInputError, "must have one part"),
+        ({"session_pattern": "{speaker}_*.wav"}, InvalidInputError, "and one part {session} or"),
+        ({"session_pattern": "{word}_*.wav"}, InvalidInputError, "must have {speaker} and one"),
         (
             {"session_pattern": "{word}-{speaker}.wav"},
             CorpusError,

@@ -173,3 +173,7 @@ def test_systems_on_other_trials_are_refused():
     other = Scores(scores.models, scores.paths, scores.scores, labels)
     with pytest.raises(InvalidInputError, match="the labels of 576 trials differ"):
         compare_systems(scores, other)
+    twice = scores.select(np.array([0, 0, *range(1, len(scores))]))
+    for pair in ((twice, twice), (scores, twice), (twice, scores)):
+        with pytest.raises(InvalidInputError, match="is listed twice"):
+            compare_systems(*pair)
