@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas
 
 from speakergmm.subspace.factor_posteriors import factor_posteriors
 from speakergmm.subspace.factors import Factors, PreparedFactors
@@ -136,6 +135,8 @@ class FactorSums:
 
 def _add_product(total: Array, left: Array, right: Array) -> None:
     """Add ``left.T @ right`` to a contiguous array, which is as large as the model, in place."""
+    from scipy.linalg import blas
+
     blas.dgemm(1.0, right.T, left.T, 1.0, total.T, trans_b=1, overwrite_c=1)
 
 

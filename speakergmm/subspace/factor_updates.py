@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 
 from speakergmm.errors import InsufficientDataError
 from speakergmm.gaussians import Gaussians
@@ -127,6 +126,8 @@ class _Regression:
         cls, sums: FactorSums, factors: Factors, whitening: Whitening, component: int
     ) -> _Regression:
         """Return the regression of a component that has frames."""
+        from scipy.linalg import lapack
+
         size = factors.loadings.shape[2]
         moved = factors.means[component][:, None] * sums.occupancy[component]
         right = sums.first_order[:, component].T - moved
@@ -161,6 +162,8 @@ class _Regression:
 
     def _solution(self, right: Array) -> Array:
         """Return right sides (D, H) times the inverse of the second moments."""
+        from scipy.linalg import lapack
+
         size = right.shape[1]
         if not size:
             return np.zeros_like(right)

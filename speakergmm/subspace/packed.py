@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 
 from speakergmm.errors import InvalidInputError
 
@@ -76,6 +75,8 @@ def packed_layout(size: int) -> PackedLayout:
     array([[1., 2.],
            [2., 3.]])
     """
+    from scipy.linalg import lapack
+
     if size == 0:
         nothing = np.zeros(0, np.intp)
         return PackedLayout(0, nothing, nothing, nothing)
@@ -116,6 +117,8 @@ def solve_packed(
     InvalidInputError
         If a matrix is not positive definite.
     """
+    from scipy.linalg import lapack
+
     diagonal = packed_layout(size).diagonal
     solutions = np.empty_like(right_sides)
     log_determinants = np.zeros(len(precisions))

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.subspace.factors import PreparedFactors
@@ -173,6 +172,8 @@ def _taken(prepared: PreparedFactors, occupancy: Array, total: Array, shrinkage:
 
 def _solved(precision: Array, linear: Array) -> tuple[Array, Array, float]:
     """Return solution, inverse and log-determinant of a positive definite system."""
+    from scipy.linalg import lapack
+
     if not len(linear):
         return linear, precision, 0.0
     factor, failed = lapack.dpotrf(precision, lower=1)
