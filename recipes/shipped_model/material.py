@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from settings import CALIBRATION_CONDITIONS, CORPORA, ENROLMENT_LENGTHS, TEST_LENGTHS
+from settings import CORPORA, ENROLMENT_CONDITIONS, ENROLMENT_LENGTHS, TEST_LENGTHS
 
 from speakergmm.audio import read_audio, write_audio
 from speakergmm.corpora import Protocol, Split, Trial, Utterance, read_protocol
@@ -45,8 +45,8 @@ def single_recordings(protocol: Protocol, split: str, folder: Path, *, corpus: s
     """Return trials of one recording against one, of one to ten words that are joined.
 
     Models and tests are named after corpus, speaker and number of words. The words of enrolment
-    and test are those of the lists, which share none. The recordings that are enrolled are in the
-    conditions of the calibration by turns, one each.
+    and test are those of the lists, which share none. The recordings that are enrolled are in
+    `ENROLMENT_CONDITIONS` by turns, one each.
     """
     given = protocol.split(split)
     tests: dict[str, list[Path]] = {}
@@ -58,7 +58,7 @@ def single_recordings(protocol: Protocol, split: str, folder: Path, *, corpus: s
         joined = _joined(paths, ENROLMENT_LENGTHS, folder / "enrolment" / speaker)
         for place, (name, path) in enumerate(joined, start=number):
             model = f"{corpus}-{speaker}/{name}"
-            recorded[model] = CALIBRATION_CONDITIONS[place % len(CALIBRATION_CONDITIONS)]
+            recorded[model] = ENROLMENT_CONDITIONS[place % len(ENROLMENT_CONDITIONS)]
             enrolment[model] = (_in_condition(path, recorded[model]),)
     trials = []
     columns: dict[str, list[str]] = {

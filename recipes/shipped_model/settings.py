@@ -19,6 +19,10 @@ TEST_LENGTHS = {1: 6, 3: 4, 10: 2}
 
 # Conditions of the tests: the first ones are calibrated on, the last one was never simulated.
 CALIBRATION_CONDITIONS = ("clean", "telephone", "babble", "noise", "reverberation", "gain")
+# Half of the recordings that are enrolled are clean, the others in each of the other conditions.
+ENROLMENT_CONDITIONS = tuple(
+    name for other in CALIBRATION_CONDITIONS[1:] for name in ("clean", other)
+)
 REPORT_CONDITIONS = (*CALIBRATION_CONDITIONS, "codec")
 
 MEASURES = ("channel_distance", "test_bandwidth_hz", "test_snr_db", "test_speech_seconds")
@@ -37,6 +41,9 @@ MEASURE_SETS: tuple[tuple[str, ...], ...] = (
     ("test_speech_seconds", "enrolment_speech_seconds"),
     ("test_speech_seconds", "enrolment_speech_seconds", "test_snr_db", "enrolment_snr_db"),
     MEASURES,
+    (*MEASURES, "enrolment_snr_db"),
+    (*MEASURES, "enrolment_snr_db", "enrolment_bandwidth_hz"),
+    (*MEASURES, "enrolment_snr_db", "enrolment_bandwidth_hz", "enrolment_speech_seconds"),
     (
         *("test_speech_seconds", "enrolment_speech_seconds", "test_snr_db", "enrolment_snr_db"),
         *("test_bandwidth_hz", "enrolment_bandwidth_hz", "channel_distance"),
