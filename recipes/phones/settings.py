@@ -49,11 +49,15 @@ class Settings:
     phones: Search = Search(0.25, beam=20.0)
     words: Search = Search(0.15, -1.0, beam=15.0)
 
+    def config(self) -> FeatureConfig:
+        """Return the preset with the changes of these settings."""
+        return FeatureConfig.preset("hmm").replace(**self.features)
+
     def options(self) -> TrainingOptions:
         """Return the options of training."""
         schedule = {"algorithm": self.algorithm, "annealing": ANNEALING, **self.schedule}
         return TrainingOptions(
-            features=FeatureConfig.preset("hmm").replace(**self.features),
+            features=self.config(),
             normalisation=FeatureNormalisation("speaker", self.variance),
             schedule=TrainingSchedule(**schedule),
             silence=SilenceModel(

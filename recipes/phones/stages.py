@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from material import Material
@@ -35,9 +35,12 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)  # of processor time, by stage
 
     def file(self, ending: str) -> Path:
-        """Name a file of this run, after all that its training depends on."""
-        trained = {k: v for k, v in asdict(self.settings).items() if k not in ("phones", "words")}
-        told = json.dumps([self.material.name, trained], sort_keys=True)
+        """Name a file of this run, after all options of its training, defaults included.
+
+        A model of an earlier run is not taken for one of a preset that has changed since.
+        """
+        config, options = self.settings.config(), self.settings.options()
+        told = f"{self.material.name} {config.digest} {options}"
         key = hashlib.sha256(told.encode()).hexdigest()[:12]
         self.output.mkdir(parents=True, exist_ok=True)
         return self.output / f"{self.settings.algorithm}-{key}.{ending}"

@@ -218,12 +218,15 @@ def _of_record(kind: str) -> Target:
 
 RECORDS = (
     "background model", "statistics archive", "speaker system", "cohort", "mixture statistics",
-    "acoustic model", "gaussian mixture",
+    "acoustic model", "gaussian mixture", "score calibration", "i-vector extractor",
+    "joint factor analysis", "trained i-vectors", "trained session variability",
+    "trained joint factors", "trained supervectors", "embedding transformer",
     "affine transform", "nuisance projection", "length normalisation", "PLDA model",
     "embedding scorer", "checkpoint of PLDA", "supervector SVM",
     "stepwise mixture", "bayesian mixture", "dirichlet process", "mixture regressor",
     "outlier detector", "mixture HMM", "HMM classifier", "speaker store", "feature store index",
-    "checkpoint of a mixture", "checkpoint of an estimator", "checkpoint of phone models",
+    "checkpoint of a mixture", "checkpoint of an estimator", "checkpoint of an extractor",
+    "checkpoint of phone models",
 )  # fmt: skip
 
 TARGETS = {

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from .growth import check_growth
 from .mutations import KINDS, changed
-from .targets import TARGETS, Target
+from .targets import RECORDS, TARGETS, Target
 
 WHOLE = st.integers(0, (1 << 20) - 1)
 CHANGE = st.tuples(st.integers(0, len(KINDS) - 1), st.integers(0, 200) | WHOLE, WHOLE, WHOLE, WHOLE)
@@ -30,6 +30,14 @@ def file_of(target: Target, place: Path) -> Path:
     folder = place / target.name
     folder.mkdir(exist_ok=True)
     return target.prepare(folder)
+
+
+def test_every_kind_of_file_that_is_saved_is_a_target() -> None:
+    from oracles.kept_files import KINDS as SAVED
+
+    # A shard is named by its hash, so that no other bytes are read; language models are "arpa".
+    elsewhere = {"feature store shard", "language model", "packed language model"}
+    assert set(SAVED) == {*RECORDS, *elsewhere}
 
 
 @pytest.mark.parametrize("name", TARGETS)

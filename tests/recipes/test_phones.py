@@ -73,6 +73,20 @@ def test_stages_know_one_another(recipe, material, settings, tmp_path):
     assert tables.errors_of_words(material, words).error_rate < 0.3
 
 
+def test_a_model_of_other_defaults_is_not_taken_for_one_of_these(
+    recipe, material, settings, tmp_path, monkeypatch
+):
+    run, chosen = recipe[0].Run(material, settings, tmp_path), recipe[1]["settings"]
+    file = run.file("safetensors")
+    assert run.file("safetensors") == file
+    # Neither the weights of the search nor the number of processes change what is trained.
+    search = dataclasses.replace(settings, words=chosen.Search(0.3))
+    assert recipe[0].Run(material, search, tmp_path, jobs=2).file("safetensors") == file
+    preset = chosen.FeatureConfig.preset("hmm").replace(n_filters=40)
+    monkeypatch.setattr(chosen.FeatureConfig, "preset", lambda name: preset)
+    assert run.file("safetensors") != file
+
+
 def test_held_out_speakers_are_nowhere_else(recipe, material):
     hold_out = recipe[1]["material"].hold_out
     folds = [hold_out(material, fold=fold, n_folds=3) for fold in range(3)]
