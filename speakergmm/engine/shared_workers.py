@@ -13,6 +13,8 @@ from joblib._parallel_backends import LokyBackend
 from joblib.executor import MemmappingExecutor
 from joblib.externals.loky import reusable_executor
 
+from speakergmm.engine.unnoticed_deaths import Watch
+
 
 @dataclass(slots=True)
 class _Passes:
@@ -20,6 +22,7 @@ class _Passes:
 
     count: int = 0
     n_workers: int = 0
+    watch: Watch | None = None
 
 
 _passes = _Passes()
@@ -36,6 +39,7 @@ def agreed_number(n_workers: int) -> Iterator[int]:
     with _passes_lock:
         if _passes.count == 0:
             _passes.n_workers = n_workers
+            _passes.watch = Watch()
         _passes.count += 1
         n_workers = _passes.n_workers
     try:
@@ -43,6 +47,9 @@ def agreed_number(n_workers: int) -> Iterator[int]:
     finally:
         with _passes_lock:
             _passes.count -= 1
+            if _passes.count == 0 and _passes.watch is not None:
+                _passes.watch.end()
+                _passes.watch = None
 
 
 class SharedWorkers(LokyBackend):  # type: ignore[misc]
@@ -64,7 +71,10 @@ class SharedWorkers(LokyBackend):  # type: ignore[misc]
         with _passes_lock:
             is_shared = _passes.count > 1
         if not is_shared:
+            tasks = self._workers._call_queue
             super().abort_everything(ensure_ready)
+            if tasks is not None:  # the thread that sends a large one would wait for ever
+                tasks._reader.close()
 
 
 class QuietParallel(Parallel):  # type: ignore[misc]

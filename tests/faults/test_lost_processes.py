@@ -2,15 +2,18 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
-from oracles.parallel_tasks import SlowSums, add, die_at_three
+from faults.processes import finish, started, wait_for
+from oracles.parallel_tasks import DieOnce, SlowSums, add, die_at_three
 
 from speakergmm.engine import Engine
 from speakergmm.errors import EngineWarning, WorkerLostError
@@ -24,11 +27,12 @@ TASK = SlowSums(RNG.normal(size=7))
 
 def workers():
     """Return the processes that joblib has started, without those that track resources."""
-    return [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if "popen_loky" in " ".join(process.cmdline())
-    ]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended since
+            if "popen_loky" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 def test_sums_are_the_same_if_workers_are_killed_twice():
@@ -68,3 +72,51 @@ def test_items_are_read_once_though_workers_die():
     ):
         list(Engine(2).map(die_at_three, items()))
     assert read == sorted(set(read))
+
+
+DIES_WHILE_SENDING = """
+import sys, warnings
+from oracles.parallel_tasks import DieWhileSending
+from speakergmm.engine import Engine
+
+try:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        results = list(Engine(2).map(DieWhileSending(sys.argv[1]), range(8)))
+    print([float(each.mean()) for each in results], *(each.category.__name__ for each in caught))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_worker_killed_while_it_sends_a_result_is_not_waited_for(tmp_path, interrupted):
+    # Loky waits for the rest of the result, and would do so for ever.
+    mark = tmp_path / "mark"
+    command = [sys.executable, "-c", DIES_WHILE_SENDING, str(mark)]
+    with started(command, PYTHONPATH=str(Path(__file__).parents[1])) as process:
+        if interrupted:
+            assert wait_for(mark.exists, process)
+            time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+        found = finish(process, seconds=100)
+    whole = f"{[float(number) for number in range(8)]} EngineWarning\n"
+    assert found.out == ("interrupted\n" if interrupted else whole)
+    assert (found.code, found.err) == (0, "")
+
+
+def test_a_task_on_its_way_to_workers_that_die_leaves_no_thread_behind(tmp_path):
+    # Loky sends it to a pipe that nobody reads any more; larger ones would be files.
+    tasks = [np.full(100_000, number) for number in range(12)]
+    with pytest.warns(EngineWarning, match="is computed again"):
+        found = list(Engine(2).map(DieOnce(str(tmp_path / "mark")), tasks))
+    assert found == [100_000 * number for number in range(12)]
+    deadline = time.monotonic() + 10
+    while len(senders()) > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(senders()) == 1
+
+
+def senders():
+    """Return the threads that send tasks to worker processes."""
+    return [each for each in threading.enumerate() if each.name == "QueueFeederThread"]

@@ -2,9 +2,13 @@
 
 import dataclasses
 import os
+import signal
+import sys
 import threading
 import time
 import warnings
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +34,39 @@ def die_at_three(number):
     if number == 3:
         os._exit(1)
     return number
+
+
+@dataclasses.dataclass(frozen=True)
+class DieOnce:
+    """A task during which the first worker that has one dies."""
+
+    mark: str
+
+    def __call__(self, array):
+        with suppress(FileExistsError):
+            Path(self.mark).touch(exist_ok=False)
+            os._exit(1)
+        return array.sum()
+
+
+@dataclasses.dataclass(frozen=True)
+class DieWhileSending:
+    """A task with a large result; the first worker that has one is killed while it sends one."""
+
+    mark: str
+
+    def __call__(self, number):
+        with suppress(FileExistsError):
+            Path(self.mark).touch(exist_ok=False)
+            sender = threading.get_ident()
+            threading.Thread(target=_die_when_it_sends, args=(sender,), daemon=True).start()
+        return np.full(1_000_000, number)
+
+
+def _die_when_it_sends(sender):
+    while sys._current_frames()[sender].f_code.co_name != "_send":
+        time.sleep(0.0002)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def product(seed):
