@@ -121,6 +121,7 @@ def run_protocol(
         statistics with another background model.
     """
     options = ProtocolOptions.of(options, changes)
+    versions = as_augmentation(options.test_versions)
     run, engine = RunContext.checked(run), Engine.of(engine)
     protocol = _as_protocol(protocol)
     split = protocol.split(options.split)
@@ -135,7 +136,6 @@ def run_protocol(
     measured = options.measures or bool(calibration and calibration.measure_names)
     archive = _archive_of(split, made, measured, statistics, store, engine, run)
     names, terms, enrolled = _enrolled_terms(split, made, measured, archive, store, engine, run)
-    versions = as_augmentation(options.test_versions)
     conditions = ("",) if versions is None else tuple(versions.conditions)
 
     # Each test recording is read once and scored against all of its models.
