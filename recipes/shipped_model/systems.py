@@ -20,6 +20,7 @@ from settings import (
     SHRINKAGE,
 )
 
+from speakergmm.features import FeatureConfig
 from speakergmm.metrics import Scores
 from speakergmm.speakers import (
     AdaptationOptions,
@@ -36,7 +37,8 @@ from speakergmm.speakers import (
 
 def background_model(data: Path, work: Path, jobs: int) -> BackgroundModel:
     """Train the background model, or load the one of an earlier run."""
-    path = work / "background.safetensors"
+    made_with = f"{FeatureConfig.preset(PRESET).digest[:8]}-{N_COMPONENTS}-{AUGMENTATION}-{SEED}"
+    path = work / f"background-{made_with}.safetensors"
     if not path.exists():
         work.mkdir(parents=True, exist_ok=True)
         BackgroundModel.train(

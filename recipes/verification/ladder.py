@@ -50,7 +50,8 @@ def climb(protocol: Protocol, work: Work, titles: Sequence[str]) -> Iterator[Run
         if settings.normalisation == "s" and len(background) == len(background.speakers):
             continue
         start = time.perf_counter()
-        kind = f"{settings.preset} {settings.n_components} {settings.augmentation}"
+        kind = repr((settings.config(), settings.n_components, settings.augmentation))
+        kind += repr(settings.real_talkers)
         if kind not in trained:
             trained[kind] = train(protocol.background, settings, work)
         own = protocol.background.utterances

@@ -15,7 +15,7 @@ class Settings:
     ----------
     preset, features
         A preset of features, and what is changed of it.
-    n_components, relevance_factor, top_c
+    n_components, relevance_factor
         Of the mixtures.
     augmentation : str
         Conditions of background, enrolment and cohort.
@@ -36,7 +36,6 @@ class Settings:
     relevance_factor: float = 3.0
     preset: str = "speaker-same-session"
     features: dict[str, Any] = field(default_factory=dict)
-    top_c: int | None = None
     augmentation: str = "none"
     real_talkers: bool = False
     normalisation: str = "none"
