@@ -5,7 +5,7 @@
 #   make demo DATA=DIR PROTOCOL=NAME        the same on real speech (DIR/protocols/NAME)
 #   make test                               the whole test suite
 #   make test-fast                          its quick part, a verdict in a minute
-#   make test-faults                        kills, full disks, Ctrl-C, second writers: six minutes
+#   make test-faults                        kills, full disks, Ctrl-C, second writers, the guide: six minutes
 #   make faults-long                        the same with twenty kills per command: an hour
 #   make fuzz SECONDS=60 TARGET=arpa        any bytes for the readers of files, led by coverage
 #   make check                              format, lint, types, layers
@@ -34,7 +34,7 @@ test-fast: $(VENV)/.development
 	$(PYTEST) --fast --hypothesis-profile fast $(ARGS)
 
 test-faults: $(VENV)/.development
-	$(PYTEST) tests/faults $(ARGS)
+	$(PYTEST) tests/faults tests/recipes/test_guide.py $(ARGS)
 
 faults-long: $(VENV)/.development
 	$(PYTEST) tests/faults --long $(ARGS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -55,12 +55,20 @@ def worst_lines(promise: Promise) -> tuple[str, ...]:
     )
 
 
-def trials_in_words(n_nontarget: int, n_target: int, n_speakers: int) -> str:
-    """Return the numbers of trials and speakers of a calibration in words."""
+def trials_in_words(n_nontarget: int, n_target: int, n_speakers: int, n_versions: int = 1) -> str:
+    """Return the numbers of trials and speakers in words; versions of a test count once."""
+    target, nontarget = (round(n / n_versions) for n in (n_target, n_nontarget))
+    versions = f", each test in {n_versions} conditions" if n_versions > 1 else ""
     return (
-        f"{counted(n_target, 'target trial')} and {counted(n_nontarget, 'nontarget trial')} of "
-        f"{counted(n_speakers, 'speaker')}"
+        f"{counted(target, 'target trial')} and {counted(nontarget, 'nontarget trial')} of "
+        f"{counted(n_speakers, 'speaker')}{versions}"
     )
+
+
+def calibration_in_words(trials: Mapping[str, int]) -> str:
+    """Return the trials of a calibration in words, as `Calibration.info` has them."""
+    numbers = (trials[name] for name in ("nontarget", "target", "speakers", "versions"))
+    return trials_in_words(*numbers)
 
 
 def _rates(what: str, rate: float, interval: Sequence[float]) -> str:

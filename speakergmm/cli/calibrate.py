@@ -9,7 +9,7 @@ from typing import Any
 
 from speakergmm import corpora, speakers
 from speakergmm.cli import shared_options as options
-from speakergmm.cli.answers import trials_in_words, worst_lines
+from speakergmm.cli.answers import calibration_in_words, worst_lines
 from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
 from speakergmm.cli.engine_options import EngineCommand
 from speakergmm.cli.output_checks import check_output
@@ -170,10 +170,8 @@ def _in_words(
     where: str, calibration: speakers.Calibration, rates: list[dict[str, Any]]
 ) -> Iterator[str | Table]:
     """Yield what the calibration rests on, and what it can promise."""
-    trials, (low, high) = calibration.info()["trials"], calibration.bounds
-    numbers = trials_in_words(trials["nontarget"], trials["target"], trials["speakers"])
-    versions = f", each test in {trials['versions']} conditions" if trials["versions"] > 1 else ""
-    yield f"{where}: calibrated on {numbers}{versions}"
+    low, high = calibration.bounds
+    yield f"{where}: calibrated on {calibration_in_words(calibration.info()['trials'])}"
     watched = () if calibration.watched is None else calibration.watched.described()
     if calibration.measure_names or watched:
         yield f"it saw: {', '.join((*calibration.ranges.described(), *watched))}"

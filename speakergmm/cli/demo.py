@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from speakergmm import corpora, metrics, reports, speakers
 from speakergmm.cli import shared_options as options
-from speakergmm.cli.answers import answer_lines, trials_in_words
+from speakergmm.cli.answers import answer_lines, calibration_in_words
 from speakergmm.cli.command_options import AnsweringCommand, command, option
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import Table, print_line, print_note
@@ -186,9 +186,7 @@ class Demo(AnsweringCommand):
             print_note(f"note: answers are scores and no likelihood ratios: {refusal}")
             return system
         assert system.calibration is not None
-        trials = system.calibration.info()["trials"]
-        numbers = trials_in_words(trials["nontarget"], trials["target"], trials["speakers"])
-        step(f"calibration: {numbers} of dev")
+        step(f"calibration on dev: {calibration_in_words(system.calibration.info()['trials'])}")
         return system
 
     def _plain_identification(self, part: corpora.Split, features: FeatureConfig) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from speakergmm.cli.answers import trials_in_words
+from speakergmm.cli.answers import calibration_in_words
 from speakergmm.cli.command_options import AnsweringCommand, argument, command
 from speakergmm.cli.printing import Table, counted
 from speakergmm.errors import ModelFormatError
@@ -82,9 +82,7 @@ def _answers(document: dict[str, Any]) -> str:
         scores += f", {document['normalisation']}-norm by {members}"
     if calibration is None:
         return f"{scores}, not calibrated"
-    trials = calibration["trials"]
-    numbers = trials_in_words(trials["nontarget"], trials["target"], trials["speakers"])
-    return f"{scores}; calibrated on {numbers}"
+    return f"{scores}; calibrated on {calibration_in_words(calibration['trials'])}"
 
 
 def _describe(file: Path) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 _LEAST = 1e-3  # percent
 
 
@@ -33,4 +31,4 @@ def percentage(rate: float) -> str:
         return f"<{_LEAST:g}"
     if 99.5 <= percent < 100:
         return f"{min(percent, 99.9):.1f}"
-    return np.format_float_positional(percent, precision=2, fractional=False, trim="-")
+    return "100" if percent >= 100 else f"{percent:.2g}"

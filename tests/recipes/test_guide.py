@@ -62,7 +62,7 @@ def test_names_that_the_guide_imports_exist():
     assert n_imports >= 10
 
 
-@pytest.mark.slow
+@pytest.mark.faults  # not for what it disturbs, but for the minute that it takes
 def test_the_guide_runs_and_renews_itself(tmp_path):
     data, guide = tmp_path / "data", tmp_path / "GUIDE.md"
     make_synthetic_corpus(

@@ -253,7 +253,8 @@ def test_the_demonstration_decides(tmp_path, speakergmm):
         "--output", tmp_path / "out", "--components", 4, "--jobs", 1,
     )  # fmt: skip
     assert done.code == 0, done.err
-    assert "calibration: 5 target trials and 20 nontarget trials of 5 speakers of dev" in done.out
+    on_dev = "calibration on dev: 5 target trials and 20 nontarget trials of 5 speakers, each test "
+    assert f"{on_dev}in 6 conditions" in done.out
     assert "--target-far 0.05\nrefused: a false-accept rate of 5 % needs 600 nontarget" in done.out
     assert "minCllr" in done.out
     assert SpeakerStore(tmp_path / "out" / "voices.db").system.calibration is not None
