@@ -17,8 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 CASES_OF_A_GRID = 1
 """Cases of each parametrised test that `--fast` runs, evenly spaced if there are several."""
 
-FIXTURES_OF_SLOW_TESTS = {"data_dir", "speakergmm_process", "spoken"}
-"""Real speech, commands in processes of their own, and a trained model of phones."""
+FIXTURES_OF_SLOW_TESTS = {"data_dir", "speakergmm_process", "spoken", "world", "filled"}
+"""Real speech, commands in processes of their own, trained models of phones and speakers."""
 
 
 def pytest_addoption(parser):

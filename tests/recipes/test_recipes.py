@@ -80,6 +80,7 @@ def test_verification(verification):
         assert 0 <= pooled < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "learning"),
     [
@@ -176,6 +177,7 @@ def test_identification(load, protocol):
         assert found.accuracy == 1  # 0.67 if a model is of other features than the tests
 
 
+@pytest.mark.slow
 def test_the_shipped_model_is_calibrated_on_single_recordings(load, protocol, tmp_path):
     recipe = load("shipped_model")
     material = sys.modules["material"]

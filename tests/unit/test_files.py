@@ -115,6 +115,7 @@ def test_a_writer_that_says_nothing_is_not_waited_for_without_end(fifo: Path) ->
             os.close(writer)
 
 
+@pytest.mark.slow
 def test_a_pipe_gives_all_that_is_written_however_slowly(fifo: Path) -> None:
     sent = [bytes([65 + n]) * 40_000 for n in range(5)]
 

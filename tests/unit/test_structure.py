@@ -18,6 +18,7 @@ def graph():
     return import_graph()
 
 
+@pytest.mark.slow
 def test_no_module_imports_itself_through_others(graph):
     assert len(graph) > 200
     assert circles(graph) == []

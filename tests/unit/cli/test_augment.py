@@ -17,6 +17,7 @@ def corpus(tmp_path):
     return Corpus(tuple(utterances), source="made")
 
 
+@pytest.mark.slow
 def test_commands_take_conditions(corpus, tmp_path, speakergmm):
     store, model = tmp_path / "store", tmp_path / "model.safetensors"
     folder = corpus.utterances[0].path.parent

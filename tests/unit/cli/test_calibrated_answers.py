@@ -47,6 +47,7 @@ def store(tmp_path, filled):
     return shutil.copy(filled, tmp_path / "voices.db")
 
 
+@pytest.mark.slow
 def test_exit_codes_are_those_of_grep(tmp_path, store, world, speakergmm):
     own, other = world.test("e001"), world.test("e002")
     verify = ("verify", store, "e001")
@@ -161,6 +162,7 @@ def test_protocols_are_scored_by_ratios(tmp_path, world, system, speakergmm):
     assert not (tmp_path / "none.tsv").exists()
 
 
+@pytest.mark.slow
 def test_calibrate_prints_what_it_can_promise_and_what_not(tmp_path, world, store, speakergmm):
     protocol, data = world.protocol_dir, world.folder / "corpus"
     before = (tmp_path / "voices.db").read_bytes()

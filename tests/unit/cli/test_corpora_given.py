@@ -50,6 +50,7 @@ def parameters():
     return {name: {p.name: p.opts for p in each.load().params} for name, each in commands.items()}
 
 
+@pytest.mark.slow
 def test_every_command_that_takes_a_corpus_takes_its_options():
     for name in ("validate", "train-ubm", "train-hmm", "train-words", "align", "decode"):
         taken = parameters()[name]
@@ -59,6 +60,7 @@ def test_every_command_that_takes_a_corpus_takes_its_options():
     assert parameters()["run-protocol"]["data_dir"] == ["--data-dir", "--data"]
 
 
+@pytest.mark.slow
 def test_options_are_called_as_the_parameters_of_functions_are():
     from speakergmm.corpora import read_corpus, validate_corpus
     from speakergmm.hmm import DecodingOptions, TrainingSchedule

@@ -396,6 +396,7 @@ def test_options_that_do_not_go_together(run, arguments, message):
         run(*arguments)
 
 
+@pytest.mark.slow
 def test_outputs_that_would_be_written_over(run, world, tmp_path):
     for path in (world / "am.safetensors", world / "one.wav"):
         before = path.read_bytes()

@@ -63,6 +63,7 @@ def test_groups_are_drawn_side_by_side_with_their_rates_at_the_threshold(
         assert float(accepted) == pytest.approx(100 * np.mean(group.nontarget >= 0), abs=0.005)
 
 
+@pytest.mark.slow
 def test_comparisons_have_a_report_and_figures(speakergmm, llrs, tmp_path):
     report, folder = tmp_path / "comparison.html", tmp_path / "figures"
     done = speakergmm(

@@ -40,6 +40,7 @@ def test_lists_of_presets_have_all():
         assert f"``{preset}``" in FeatureConfig.preset.__doc__
 
 
+@pytest.mark.slow
 def test_help_loads_nothing_heavy():
     program = """
 import sys

@@ -219,6 +219,7 @@ def test_commands_for_words(lines, world, tmp_path):
     assert any("recognition" in line for line in of_decoding)
 
 
+@pytest.mark.slow
 def test_training_of_words(lines, world, tmp_path):
     rows = "".join(
         f"{path}\t{word}\t{word}\n" for word in ("e001", "e002") for path in world.enrolment(word)

@@ -28,6 +28,7 @@ def trained(tmp_path_factory, world, speakergmm):
     return folder, answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_system_is_trained_described_and_used(name, trained, world, speakergmm, tmp_path):
     folder, answers = trained

@@ -275,6 +275,7 @@ def test_a_telephone_passes_its_band_and_nothing_else(white, seed):
     assert np.all(stopped[-2:] < -45.0)
 
 
+@pytest.mark.slow
 def test_telephones_have_many_filters_and_never_that_of_the_tests():
     """Their responses to a click, with the edges of the telephone that mismatch is tested by."""
     kind = Telephone(tilt=(0.0, 0.0), low=(300.0, 300.0), high=(3400.0, 3400.0))
@@ -346,6 +347,7 @@ def test_a_codec_keeps_speech_in_its_place(speech, name):
 # Babble
 
 
+@pytest.mark.slow
 def test_talkers_are_equally_loud_and_made_once():
     pool = talker_pool(RATE)
     assert talker_pool(RATE) is pool
@@ -424,6 +426,7 @@ def test_sound_decays_in_the_time_that_is_asked(t60):
     assert decay_time(response, RATE) == pytest.approx(t60, rel=0.1)
 
 
+@pytest.mark.slow
 def test_rooms_cover_the_range_and_keep_the_speaker_near():
     kind = Reverberation()
     rooms = [kind.room(number) for number in range(kind.n_rooms)]

@@ -175,6 +175,7 @@ def test_kaldi_files_are_sorted_and_agree(corpus):
     assert {k: tuple(v) for k, v in pairs(folder / "lexicon.txt").items()} == LEXICON
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_bytes_however_many_processes(corpus, tmp_path):
     make_synthetic_corpus(tmp_path / "again", engine=2, **SMALL)
     assert digests(tmp_path / "again") == digests(corpus)

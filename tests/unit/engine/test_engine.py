@@ -54,6 +54,7 @@ def test_an_error_comes_when_its_turn_comes(n_jobs):
         list(results)
 
 
+@pytest.mark.slow
 def test_each_warning_of_the_engine_is_issued_once():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -186,6 +187,7 @@ def test_engine_are_checked_when_they_are_named(n_jobs):
         Engine(n_jobs)
 
 
+@pytest.mark.slow
 def test_a_pool_of_loky_and_a_number_of_workers_live_together():
     pool = loky.get_reusable_executor(1)
     try:

@@ -32,6 +32,7 @@ class Faults:
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
+@pytest.mark.slow
 def test_arrays_of_later_tasks_need_no_new_pages(monkeypatch):
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")  # as Dask does for its workers
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:

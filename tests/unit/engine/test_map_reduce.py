@@ -209,6 +209,7 @@ def test_estimators_follow_the_engine_in_use(name, engines, frames):
     np.testing.assert_array_equal(other.means_, one.means_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_order_errors_and_warnings_come_home(name, engines):
     engine = Engine.of(engines[name])

@@ -24,6 +24,7 @@ def test_passes_of_several_threads_share_the_workers(others):
         assert [each.result(timeout=60) for each in found] == [[SQUARES] * 3] * 2
 
 
+@pytest.mark.slow
 def test_a_pass_within_a_pass_may_have_another_size_and_may_fail():
     found = []
     for each in Engine(2).map(square, range(12)):

@@ -21,12 +21,14 @@ def engine(request):
             yield Engine.of(executor)
 
 
+@pytest.mark.slow
 def test_an_error_that_cannot_be_sent_comes_as_its_text(engine):
     with pytest.raises(EngineError, match=r"^Unsendable: 7 is wrong: no reason$"):
         list(engine.map(fail_unsendably, [7]))
     assert list(engine.map(square, [2])) == [4]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_pickled_is_named(engine):
     for function, items in ((square, [threading.Lock()]), (return_a_lock, [1])):
         with pytest.raises(EngineError, match=r"cannot be pickled \(.*lock.*\); let") as caught:

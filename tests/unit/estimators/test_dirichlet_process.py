@@ -32,6 +32,7 @@ def test_estimator_checks(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
 def test_it_finds_the_clusters_and_says_how_sure_it_is(clusters):
     model = DirichletProcessMixture(random_state=0).fit(clusters)
     posterior = model.n_clusters_posterior_
@@ -47,6 +48,7 @@ def test_it_finds_the_clusters_and_says_how_sure_it_is(clusters):
     assert model.n_iter_ == 200
 
 
+@pytest.mark.slow
 def test_convergence_is_judged_by_arviz(clusters):
     pytest.importorskip("arviz")
     model = DirichletProcessMixture(random_state=0).fit(clusters)

@@ -43,6 +43,7 @@ def alone(frames):
     return fitted(frames)
 
 
+@pytest.mark.slow
 def test_threads_do_not_change_a_bit(frames, alone):
     for n_jobs in (2, 3):
         assert bits(fitted(frames, n_jobs)) == bits(alone)

@@ -129,6 +129,7 @@ def test_nested_parameters_are_set_and_cloned(cls, template):
         model.set_params(estimator__colour=1)
 
 
+@pytest.mark.slow
 def test_a_grid_is_searched_over_nested_parameters(X):
     grid = {"estimator__n_components": [1, 2], "estimator__covariance_type": ["diag", "full"]}
     y = np.where(X[:, 0] < 0, X[:, 1], -3.0 * X[:, 1])
@@ -182,6 +183,7 @@ def test_a_fitted_estimator_is_fitted_anew(X, cls):
     assert_array_equal(template.means_, means)
 
 
+@pytest.mark.slow
 def test_a_detector_of_a_fitted_estimator_keeps_what_it_was_made_of(X):
     for mixture in MIXTURES.values():
         fitted = clone(mixture).fit(X)
@@ -233,6 +235,7 @@ def test_a_user_s_own_mixture_serves_and_is_not_stored(X, tmp_path, cls):
     assert not (tmp_path / "file").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("cls", META)
 def test_scikit_learn_accepts_a_bayesian_mixture_within(cls):

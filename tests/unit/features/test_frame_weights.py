@@ -219,6 +219,7 @@ def test_configurations_without_weights_have_none():
     assert features.speech_frames.weights is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [3e-3, 1e-4])
 def test_seldom_speech_in_long_noise_keeps_its_level(noise):
     rng = np.random.default_rng(3)

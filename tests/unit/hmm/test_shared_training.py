@@ -96,6 +96,7 @@ class Stored:
         return self.folder / f"{number}.npy"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_threads_and_pools_of_threads_do_not_change_a_bit(world, algorithm):
     models, texts, frames = world
@@ -254,6 +255,7 @@ def test_cuts_cover_all_utterances_in_order(lengths):
         assert len(cuts) >= min(16, len(lengths), total) * (max(lengths) < size)
 
 
+@pytest.mark.slow
 def test_what_travels_is_small(world):
     """Tasks bring models, shards what is their own, and results neither frames nor models."""
     _, texts, frames = world

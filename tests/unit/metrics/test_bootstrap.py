@@ -98,6 +98,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     assert naive / rounds < 0.8
 
 
+@pytest.mark.slow
 def test_one_recording_a_speaker_agrees_with_scipy():
     rng = np.random.default_rng(5)
     n = 60

@@ -45,6 +45,7 @@ def least_edits(reference, hypothesis):
 sentences = st.lists(st.sampled_from(["a", "b", "c", "don't", "\u00e9"]), max_size=7)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(sentences, sentences), min_size=1, max_size=6))
 def test_errors_are_the_least_number_of_edits(pairs):

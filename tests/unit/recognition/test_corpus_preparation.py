@@ -400,6 +400,7 @@ def test_training_and_alignment_give_the_reasons_of_the_preparation(directory):
         assert trained[name].endswith(reason)
 
 
+@pytest.mark.slow
 def test_a_prepared_corpus_is_trained_on_as_it_is(directory, monkeypatch):
     """The same model as of its parts, and no recording is probed again."""
     directory.add("odd", "go zebra")

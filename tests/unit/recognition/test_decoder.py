@@ -173,6 +173,7 @@ def test_features_are_those_of_the_model(decoder, recognised, speech):
         assert again.lattice.to_text(utterance.id) == recognition.lattice_text
 
 
+@pytest.mark.slow
 def test_processes_change_nothing(decoder, recognised, speech):
     # All that the first speaker says, for normalisation counts it.
     parallel = list(decoder.decode(list(speech[0])[:8], engine=2))

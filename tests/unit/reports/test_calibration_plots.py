@@ -105,6 +105,7 @@ def test_an_infinite_cost_is_named():
     assert line_of(axes, "as stated (infinite")
 
 
+@pytest.mark.slow
 def test_reliability_of_calibrated_llrs_is_the_diagonal_and_of_others_flatter():
     for scale in (1.0, 3.0):
         axes = draw_reliability(*true_llrs(20_000, 20_000, scale=scale)).axes[0]

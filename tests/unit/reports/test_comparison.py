@@ -39,6 +39,7 @@ def test_the_better_system_is_named_and_equal_ones_are_not():
     assert "no interval" in text[-1]
 
 
+@pytest.mark.slow
 def test_the_page_holds_both_curves_and_every_difference(tmp_path):
     old, new = crossed(1.0), crossed(3.0, seed=1)
     found = compare_systems(old, new, n_bootstrap=50)

@@ -63,6 +63,7 @@ def test_the_report_and_evaluate_find_the_same_group(groups, mixed):
     assert not any(each.worst for each in others)
 
 
+@pytest.mark.slow
 def test_the_page_and_the_verdict_name_it(mixed, groups):
     found = evaluate(mixed, n_bootstrap=50)
     text = " ".join(evaluation_verdict(found, mixed, groups=groups))

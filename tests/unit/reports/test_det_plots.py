@@ -150,6 +150,7 @@ def test_points_lie_in_the_frame_and_the_eer_on_the_diagonal(scores):
     assert circle.get_xdata()[0] == circle.get_ydata()[0]
 
 
+@pytest.mark.slow
 def test_stated_thresholds_and_actual_costs_have_marks_of_their_own():
     scores = with_effects(8, 5, 2.0)
     found = evaluate(scores, n_bootstrap=0, threshold=1.25, llr=True)

@@ -67,6 +67,7 @@ def test_the_legend_lies_below_the_axes():
     assert "EER threshold 1.5" in page_svg(figure, prefix="h")
 
 
+@pytest.mark.slow
 def test_panels_show_each_group_at_its_threshold():
     panels = {
         "clean": ([1.0, 2.0, 3.0, 4.0], [-2.0, -1.0, 0.0, 2.5]),
@@ -90,6 +91,7 @@ def test_panels_that_cannot_be_drawn():
         draw_score_panels({str(n): ([1.0], [0.0]) for n in range(9)})
 
 
+@pytest.mark.slow
 def test_paths_have_two_decimals_and_stay_where_they_are(tmp_path):
     figure = draw_histograms(np.linspace(0, 3, 50), np.linspace(-3, 1, 70))
     write_picture(tmp_path / "a.svg", figure)

@@ -102,6 +102,7 @@ def store(tmp_path, system, voices):
         yield opened
 
 
+@pytest.mark.slow
 def test_a_store_answers_with_the_ratios_of_scores_and_measures(
     store, system, calibrated, dev, evaluation
 ):
@@ -347,6 +348,7 @@ def test_a_calibration_stays_in_the_store(store, by_scores, voices):
         assert "calibrate" in [entry["action"] for entry in again.log()]
 
 
+@pytest.mark.slow
 def test_enrolled_speakers_calibrate_a_store_only_by_force(store, dev, voices):
     store.enroll("M10", voices(10, 0))
     store.enroll("m10", voices(10, 0))
@@ -420,6 +422,7 @@ with SpeakerStore(path) as store:
 """
 
 
+@pytest.mark.slow
 def test_a_kill_while_the_calibration_is_written_leaves_the_store_whole(
     tmp_path, store, by_scores, voices
 ):

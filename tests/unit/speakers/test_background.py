@@ -54,6 +54,7 @@ def test_training_is_fitting_the_speech_of_all(background_corpus, background):
     assert facts["convergence"] == fitted.convergence
 
 
+@pytest.mark.slow
 def test_jobs_change_nothing(background_corpus, background):
     again = BackgroundModel.train(
         background_corpus, n_components=8, seed=1, augmentation="none", engine=2

@@ -67,6 +67,7 @@ def calibrated(background, voices):
     return calibrate_system(background, Protocol(None, {"dev": split}), test_versions="none")
 
 
+@pytest.mark.slow
 def test_ratios_are_the_mean_of_both_directions(calibrated, voices):
     result = compare_recordings(voices(1, 0), voices(1, 1), calibrated)
     assert result.llr == pytest.approx(np.mean([each.llr for each in result.directions]))

@@ -421,6 +421,7 @@ def test_corpora_without_speakers_are_refused(voices):
         train_speaker_mixtures(corpus)
 
 
+@pytest.mark.slow
 def test_results_of_recordings_are_dropped_once_their_models_are_done():
     """However many models there are, few results are held; a shared one as long as it is needed."""
     alive = weakref.WeakSet()

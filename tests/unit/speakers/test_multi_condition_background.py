@@ -106,6 +106,7 @@ def test_stores_with_other_conditions_are_refused(corpus, tmp_path):
         BackgroundModel.train(some, augmentation="echo", **SETTINGS)
 
 
+@pytest.mark.slow
 def test_real_talkers_belong_to_the_model(corpus, tmp_path):
     babble = {"augmentation": ("clean", "babble"), **SETTINGS}
     one, two = ([each] for each in corpus.utterances[:2])

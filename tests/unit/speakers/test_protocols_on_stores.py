@@ -98,6 +98,7 @@ def test_a_protocol_is_run_from_a_store_without_reading_audio(
     np.testing.assert_array_equal(matrix.scores, expected[1])
 
 
+@pytest.mark.slow
 def test_mixtures_of_models_are_those_of_the_recordings(protocol, store, tmp_path, recordings):
     split = protocol.splits["eval"]
     expected = train_split_mixtures(split, n_components=4)

@@ -56,6 +56,7 @@ def test_store_methods_take_options_whole_or_by_keyword(tmp_path, background, vo
             store.verify("ana", voices(1, 1), treshold=0.0)
 
 
+@pytest.mark.slow
 def test_a_background_model_records_its_options(background_corpus):
     options = BackgroundOptions(n_components=2, max_iter=1)
     trained = BackgroundModel.train(background_corpus, options, seed=3, variance_floor=0.2)

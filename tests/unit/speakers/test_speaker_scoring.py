@@ -195,6 +195,7 @@ def test_very_many_speakers_score_as_each_of_them_does_alone(rng, adapted, top_c
         np.testing.assert_allclose(found[place], expected, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_the_memory_of_scoring_does_not_grow_with_speakers_and_frames(rng):
     background, models = make(rng, n_speakers=1500, n_components=6)
     scorer = SpeakerScorer(background, models)

@@ -26,6 +26,7 @@ def features(background_corpus, tmp_path_factory):
     return extract_features(background_corpus, folder)
 
 
+@pytest.mark.slow
 def test_a_store_and_its_corpus_make_one_model(background, background_corpus, features):
     for given in (features, features.path):
         model = BackgroundModel.train(given, n_components=8, seed=1, augmentation="none")
@@ -49,6 +50,7 @@ def test_the_hash_of_frames_is_that_of_the_speech_of_each_utterance(background, 
     assert background.provenance["frames_sha256"] == total.hexdigest()
 
 
+@pytest.mark.slow
 def test_cuts_between_shards_change_a_model_by_rounding_alone(
     background, background_corpus, tmp_path
 ):
@@ -60,6 +62,7 @@ def test_cuts_between_shards_change_a_model_by_rounding_alone(
     assert again.digest == model.digest
 
 
+@pytest.mark.slow
 def test_mixtures_of_speakers_are_those_of_frames_in_memory(background_corpus, features):
     extractor = FeatureExtractor("speaker")
     frames = {
@@ -87,6 +90,7 @@ def test_the_features_of_a_store_are_used_and_others_are_refused(background_corp
         assert "they differ in:" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_temporary_store_is_private_and_does_not_stay(background_corpus, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     seen = []

@@ -166,6 +166,7 @@ def test_versions_of_a_recording_are_those_of_enrolment(background, folder, read
     np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_calibrated_trials_need_no_audio_either(
     tmp_path, background, folder, voices, reads, monkeypatch
 ):

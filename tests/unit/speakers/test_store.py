@@ -201,6 +201,7 @@ def test_equal_scores_are_ranked_by_name(store, voices):
     assert [name for name, _ in store.identify(voices(1, 1)).ranking] == ["ana", "bea"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows_at_a_time", [1, 2, 500])
 def test_models_that_are_read_together_are_those_of_their_speakers(
     store, voices, monkeypatch, rows_at_a_time

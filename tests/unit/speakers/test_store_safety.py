@@ -214,6 +214,7 @@ def start_reading(path):
     return reader
 
 
+@pytest.mark.slow
 def test_a_reader_delays_erasure_until_it_has_gone(filled, voices):
     # A name that no hexadecimal digest can hold by chance.
     secret = "Zanzibarina"

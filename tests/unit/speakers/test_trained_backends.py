@@ -196,6 +196,7 @@ def test_plda_of_i_vectors_is_the_ratio_of_joint_gaussians(background, systems, 
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_trained_system_goes_through_store_cohort_protocol_and_calibration(
     tmp_path, background, background_corpus, systems, folder, voices, kind

@@ -252,6 +252,7 @@ def subspace_cosine(one, two):
     return np.linalg.svd(bases[0].T @ bases[1], compute_uv=False).min()
 
 
+@pytest.mark.slow
 def test_known_subspaces_are_recovered():
     truth = make_factors(n_components=4, residual=None)
     speakers = draw(truth, (3,) * 50, length=25)
@@ -267,6 +268,7 @@ def test_known_subspaces_are_recovered():
     assert result.objectives[-1] * given[1].sum() > gain
 
 
+@pytest.mark.slow
 def test_a_known_residual_is_recovered():
     truth = make_factors(n_components=4, n_speaker=0, residual=np.array([0.3, 0.6]))
     given = training(truth, draw(truth, (3,) * 60, length=60))
@@ -300,6 +302,7 @@ def test_scores_are_linear_scores_of_compensated_statistics():
     assert scores.shape == (6, 6)
 
 
+@pytest.mark.slow
 def test_speakers_are_told_apart_better_with_factors_of_sessions():
     truth = make_factors(n_session=2, residual=0.5)
     truth = replace(truth, loadings=truth.loadings * [0.5, 0.5, 1.5, 1.5])
@@ -316,6 +319,7 @@ def test_speakers_are_told_apart_better_with_factors_of_sessions():
     assert accuracies[1] > accuracies[0] + 0.03
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_the_engine():
     factors = make_factors()
     rng = np.random.default_rng(3)

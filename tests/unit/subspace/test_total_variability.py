@@ -225,6 +225,7 @@ def test_covariances_within_sessions_are_recovered():
     np.testing.assert_allclose(found, truth.covariances, atol=0.05 * truth.covariances.max())
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_the_engine():
     factors = make_factors()
     rng = np.random.default_rng(3)

@@ -67,6 +67,7 @@ def test_the_calibration_of_ratios_is_the_identity(prior):
     assert found.offset == pytest.approx(0, abs=0.3)
 
 
+@pytest.mark.slow
 def test_neither_unit_nor_proportions_of_trials_matter():
     raw = simulated_trials(distance=3.0)
     moved = CalibrationTrials(
