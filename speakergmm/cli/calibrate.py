@@ -79,7 +79,7 @@ class Calibrate(EngineCommand, AnsweringCommand):
         else:
             if self.output is None:
                 raise InvalidInputError("--output: name the system to write")
-            check_output(self.output, "model")
+            check_output(self.output, "system")
             system = self._with_cohort(speakers.as_system(self.target))
             made = speakers.calibrate_system(system, lists, self.calibration, **self._arguments())
             made.save(self.output)

@@ -10,6 +10,7 @@ from speakergmm.files import check_writable, kind_of, open_regular
 
 _NAMES = {
     "model": "a background model",
+    "system": "a speaker system",
     "acoustic model": "an acoustic model of phones",
     "word models": "an acoustic model of words",
     "language model": "a language model",
@@ -22,6 +23,7 @@ _NAMES = {
 # The kind of a model file and its units, as its header states them.
 _MODELS = {
     "model": ("background model", None),
+    "system": ("speaker system", None),
     "acoustic model": ("acoustic model", "phone"),
     "word models": ("acoustic model", "word"),
     "statistics": ("statistics archive", None),

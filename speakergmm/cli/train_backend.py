@@ -96,7 +96,7 @@ class TrainBackend(CorpusCommand):
 
     def run(self) -> None:
         """Train and write the system, and print a summary."""
-        check_output(self.output, "model")
+        check_output(self.output, "system")
         if self.statistics is not None:
             check_output(self.statistics, "statistics")
         changes = self.chosen.changes()

@@ -190,6 +190,13 @@ def test_calibrate_prints_what_it_can_promise_and_what_not(tmp_path, world, stor
     document = speakergmm("calibrate", store, "--trials", pooled, "--scores-alone", "--json").json
     assert document["measures"] == {}
     assert all("needs" in each["refused"] for each in document["promises"])
+    # A system replaces a system, and no file of another kind.
+    system, other = tmp_path / "system", tmp_path / "ubm"
+    other.write_bytes(world.ubm.read_bytes())
+    given = ("calibrate", world.ubm, "--trials", pooled, "--scores-alone", "--output")
+    first, again, wrong = (speakergmm(*given, output) for output in (system, system, other))
+    assert (first.code, again.code, wrong.code) == (0, 0, 2), again.err
+    assert "exists and is not a speaker system" in wrong.err
     for name, text in (
         ("unknown file", rows[1].replace(".wav", ".wave")),
         ("unknown model", f"nobody\t{world.test('e001')}\ttarget"),
