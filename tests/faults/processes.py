@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,10 +55,12 @@ def started(command, *, cwd=None, **environment):
 
 def kill(process):
     """Kill a command and all that it started, at once."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    _send_to_all(process, signal.SIGKILL)
+
+
+def _send_to_all(process, number):
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def finish(process, seconds=300):
@@ -82,6 +84,21 @@ def wait_for(found, process, seconds=120):
             return bool(found())
         time.sleep(0.002)
     raise AssertionError(f"not within {seconds} s: {process.args}")
+
+
+@contextmanager
+def held_at(found, process, seconds=120):
+    """Wait until something is found, and hold a command there for the length of a block.
+
+    All that the command started is held, too: what the block does happens at that moment however
+    long it takes. Return, as the target of `with`, whether it was found.
+    """
+    there = wait_for(found, process, seconds)
+    _send_to_all(process, signal.SIGSTOP)
+    try:
+        yield there
+    finally:
+        _send_to_all(process, signal.SIGCONT)
 
 
 def content_of(model):

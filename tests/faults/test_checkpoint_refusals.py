@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from faults.processes import content_of, finish, kill, run, speakergmm, started, wait_for
+from faults.processes import content_of, finish, held_at, kill, run, speakergmm, started, wait_for
 from faults.trainings import TRAININGS, every_training
 
 from speakergmm import containers
@@ -83,8 +83,9 @@ def test_another_corpus_is_named_and_refused(training, half_way, world):
 def test_a_second_training_with_the_file_is_refused(training, others, tmp_path):
     reference = training.reference
     with started(training.command(tmp_path)) as first:
-        assert wait_for((tmp_path / ".checkpoint.lock").exists, first)
-        second = run(training.command(tmp_path, *others, "--json"))
+        with held_at((tmp_path / ".checkpoint.lock").exists, first) as is_locked:
+            assert is_locked
+            second = run(training.command(tmp_path, *others, "--json"))
         assert second.code == 2
         assert second.err == (
             f"speakergmm: {tmp_path}/checkpoint: is in use by another training that still runs; "

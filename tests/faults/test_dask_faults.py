@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 from faults.dask_clusters import dask_machines
-from faults.processes import content_of, finish, run, started, wait_for
+from faults.processes import content_of, finish, held_at, run, started
 from faults.trainings import Writings, every_training
 from oracles.parallel_tasks import die_at_three, square
 
@@ -43,8 +43,9 @@ def train(training, folder, machines, disturb):
     command = training.command(folder, "--scheduler", machines.file)
     with started(command) as process:
         writings = Writings(folder / "checkpoint")
-        assert wait_for(lambda: writings.count() >= 2, process), finish(process)
-        disturb()
+        with held_at(lambda: writings.count() >= 2, process) as has_begun:
+            assert has_begun, finish(process)
+            disturb()
         return finish(process)
 
 
@@ -92,8 +93,9 @@ def test_an_interrupt_ends_a_command_on_a_scheduler_in_one_line(training, machin
     folder.mkdir()
     with started(training.command(folder, "--scheduler", machines.file)) as process:
         writings = Writings(folder / "checkpoint")
-        assert wait_for(lambda: writings.count() >= 2, process), finish(process)
-        os.kill(process.pid, signal.SIGINT)
+        with held_at(lambda: writings.count() >= 2, process) as has_begun:
+            assert has_begun, finish(process)
+            os.kill(process.pid, signal.SIGINT)
         done = finish(process, 10)
     assert done.code == 130
     assert [line.split(":", 1)[1] for line in done.err.splitlines()][1:] == [" interrupted"]

@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import psutil
 import pytest
-from faults.processes import finish, kill, run, speakergmm, started, wait_for
+from faults.processes import finish, held_at, kill, run, speakergmm, started, wait_for
 
 from speakergmm.features import FeatureStore
 
@@ -56,9 +56,9 @@ def undisturbed(world):
 def test_an_extraction_that_is_stopped_goes_on(world, undisturbed, number, words, tmp_path):
     output = tmp_path / "store"
     with started(command(world, output, "--jobs", 2)) as process:
-        wait_for(lambda: len(shards(output)) >= 2, process)
-        below = psutil.Process(process.pid).children(recursive=True)
-        os.killpg(process.pid, number)
+        with held_at(lambda: len(shards(output)) >= 2, process):
+            below = psutil.Process(process.pid).children(recursive=True)
+            os.killpg(process.pid, number)
         done = finish(process)
         _, alive = psutil.wait_procs(below, timeout=5)
     assert not alive

@@ -6,7 +6,7 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
-from faults.processes import finish, kill, left_overs, run, speakergmm, started, wait_for
+from faults.processes import finish, held_at, kill, left_overs, run, speakergmm, started, wait_for
 
 from speakergmm.corpora import Utterance
 from speakergmm.features import FeatureExtractor, FeatureStore, extract_features
@@ -60,10 +60,11 @@ def assert_whole(store, reference):
 def test_a_worker_that_is_killed_costs_one_line_and_no_work(recordings, reference, tmp_path):
     store = tmp_path / "store"
     with started(extraction(recordings, store)) as process:
-        assert wait_for(lambda: len(shards(store)) >= 2, process)
-        below = psutil.Process(process.pid).children(recursive=True)
-        workers = [child for child in below if "popen_loky" in " ".join(child.cmdline())]
-        workers[0].kill()
+        with held_at(lambda: len(shards(store)) >= 2, process) as has_begun:
+            assert has_begun
+            below = psutil.Process(process.pid).children(recursive=True)
+            workers = [child for child in below if "popen_loky" in " ".join(child.cmdline())]
+            workers[0].kill()
         done = finish(process)
     assert (done.code, done.err) == (
         0,

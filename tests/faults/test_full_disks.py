@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from faults.disks import PAGE
-from faults.processes import content_of, finish, run, speakergmm, started, wait_for
+from faults.processes import content_of, finish, held_at, run, speakergmm, started
 from faults.trainings import Writings, every_training
 
 pytestmark = pytest.mark.faults
@@ -18,8 +18,8 @@ def test_a_training_whose_disk_becomes_full_goes_on_where_it_was(training, disk)
     command = disk.sees(training.command(disk.path))
     writings = Writings(disk.seen / "checkpoint")
     with started(command) as process:
-        wait_for(lambda: writings.count() >= 1, process)
-        disk.fill()
+        with held_at(lambda: writings.count() >= 1, process):
+            disk.fill()
         done = finish(process)
     assert done.code == 2, done
     assert done.err.splitlines() == [

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from faults.processes import content_of, finish, kill, run, speakergmm, started, wait_for
+from faults.processes import content_of, finish, held_at, kill, run, speakergmm, started, wait_for
 from faults.trainings import Writings
 
 pytestmark = pytest.mark.faults
@@ -67,8 +67,8 @@ def test_a_training_whose_checkpoints_have_lost_their_place_goes_on(training, di
     checkpoint = place / "checkpoint"
     writings = Writings(disk.seen / "folder" / "checkpoint")
     with started(disk.sees(training.command(tmp_path, "--checkpoint", checkpoint))) as process:
-        wait_for(lambda: writings.count() >= 1, process)
-        disk.vanish()
+        with held_at(lambda: writings.count() >= 1, process):
+            disk.vanish()
         done = finish(process)
     assert done.code == 0, done
     (line,) = done.err.splitlines()

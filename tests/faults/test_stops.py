@@ -5,7 +5,7 @@ import signal
 
 import psutil
 import pytest
-from faults.processes import content_of, finish, run, started, wait_for
+from faults.processes import content_of, finish, held_at, run, started
 from faults.trainings import Writings, every_training
 
 pytestmark = pytest.mark.faults
@@ -22,9 +22,9 @@ def test_a_training_that_is_stopped_goes_on_where_it_was(training, number, to_al
     command = training.command(tmp_path, "--jobs", 2)
     writings = Writings(tmp_path / "checkpoint")
     with started(command) as process:
-        wait_for(lambda: writings.count() >= min(3, reference.n_writings), process)
-        below = psutil.Process(process.pid).children(recursive=True)
-        (os.killpg if to_all else os.kill)(process.pid, number)
+        with held_at(lambda: writings.count() >= min(3, reference.n_writings), process):
+            below = psutil.Process(process.pid).children(recursive=True)
+            (os.killpg if to_all else os.kill)(process.pid, number)
         done = finish(process)
         _, alive = psutil.wait_procs(below, timeout=5)
     assert not alive
