@@ -83,6 +83,10 @@ PANELS = {
             "run_protocol:RunProtocol",
             "Enrol the models of a protocol, score its trials, and write the scores.",
         ),
+        "score-embeddings": (
+            "score_embeddings:ScoreEmbeddings",
+            "Score the trials of a protocol by embeddings of another program, such as x-vectors.",
+        ),
         "evaluate": (
             "evaluate:Evaluate",
             "Compute the EER, minDCF and identification accuracy of scores, with intervals.",

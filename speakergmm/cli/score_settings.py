@@ -33,6 +33,11 @@ def check_lists(lists: corpora.Protocol, *, split: str, strict: bool) -> None:
             f"{lists.source}: none of its {len(paths)} {split} recordings exists, such as "
             f"{min(missing)}; give --data-dir, the folder that the paths of the lists start from"
         )
+    check_disjoint(lists, strict=strict)
+
+
+def check_disjoint(lists: corpora.Protocol, *, strict: bool) -> None:
+    """Warn about speakers or recordings that lists share; with ``strict``, raise an error."""
     try:
         lists.check_disjoint()
     except CorpusError as error:

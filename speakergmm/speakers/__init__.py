@@ -64,6 +64,10 @@ if TYPE_CHECKING:
     from speakergmm.speakers.database import StoreExistsError as StoreExistsError
     from speakergmm.speakers.database import create_database as create_database
     from speakergmm.speakers.database import is_store as is_store
+    from speakergmm.speakers.embedding_experiment import (
+        EmbeddingScoringOptions as EmbeddingScoringOptions,
+    )
+    from speakergmm.speakers.embedding_experiment import score_embeddings as score_embeddings
     from speakergmm.speakers.embedding_files import EmbeddingTable as EmbeddingTable
     from speakergmm.speakers.embedding_files import read_embeddings as read_embeddings
     from speakergmm.speakers.enrolment import SessionStatistics as SessionStatistics

@@ -106,7 +106,9 @@ def normalise_scores(
     return adaptive_s_norm(scores, *sides, top=top or DEFAULT_COHORT_TOP)
 
 
-def check_cohort(cohort_speakers: Iterable[str], speakers: Iterable[str]) -> None:
+def check_cohort(
+    cohort_speakers: Iterable[str], speakers: Iterable[str], *, what: str = "cohort"
+) -> None:
     """Check that no speaker of a trial is in the cohort.
 
     Parameters
@@ -116,6 +118,8 @@ def check_cohort(cohort_speakers: Iterable[str], speakers: Iterable[str]) -> Non
     speakers : iterable of str
         Names of the speakers of the trials, those of models and those of tests. Letter case and
         Unicode normal form are ignored.
+    what : str
+        Name of the cohort, for messages.
 
     Raises
     ------
@@ -128,7 +132,7 @@ def check_cohort(cohort_speakers: Iterable[str], speakers: Iterable[str]) -> Non
         named = ", ".join(map(quoted, shared[:_MOST_NAMED]))
         more = and_more(shared[_MOST_NAMED - 1 :])
         raise InvalidInputError(
-            f"the cohort contains speakers of the trials: {named}{more}; leave them out of it"
+            f"the {what} contains speakers of the trials: {named}{more}; leave them out of it"
         )
 
 

@@ -97,8 +97,8 @@ def read_embeddings(
     named: Mapping[str, str | None]
     if source.suffix == ".npy":
         listed = Path(ids) if ids is not None else source.with_suffix(".ids")
-        named = _read_names(listed)
         vectors = _read_array(source)
+        named = _read_names(listed)
         if len(named) != len(vectors):
             raise CorpusError(
                 f"{shown(source)} has {len(vectors)} embeddings, {shown(listed)} {len(named)} names"

@@ -123,7 +123,7 @@ def run_protocol(
     options = ProtocolOptions.of(options, changes)
     versions = as_augmentation(options.test_versions)
     run, engine = RunContext.checked(run), Engine.of(engine)
-    protocol = _as_protocol(protocol)
+    protocol = as_protocol(protocol)
     split = protocol.split(options.split)
     store = opened_store(feature_store, None)
     made = _system_of(protocol, system, options, store, engine, run)
@@ -259,7 +259,8 @@ def _archive_of(
     return archive
 
 
-def _as_protocol(protocol: Protocol | AnyPath) -> Protocol:
+def as_protocol(protocol: Protocol | AnyPath) -> Protocol:
+    """Return a protocol; a path is one to read."""
     if is_path(protocol):
         return read_protocol(protocol)
     if isinstance(protocol, Protocol):
