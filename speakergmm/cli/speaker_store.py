@@ -25,7 +25,7 @@ from speakergmm.errors import (
     UnlikeCalibrationError,
 )
 from speakergmm.run_context import RunContext
-from speakergmm.speakers import IdentificationOptions, VerificationOptions
+from speakergmm.speakers import BackendName, IdentificationOptions, VerificationOptions
 
 # A recording that is refused for itself; with --each, others are not.
 _REFUSALS = (AudioError, InsufficientDataError, UnlikeCalibrationError)
@@ -58,6 +58,9 @@ class Enroll(EngineCommand, AnsweringCommand):
         "frames of speech moves half-way from the background model to the speaker.",
         "--relevance",
     )
+    backend: BackendName | None = option(
+        None, "Back-end of a new store of a background model (default: gmm-ubm)."
+    )
 
     def run(self) -> None:
         """Add the recordings to the store, which is created if necessary."""
@@ -69,6 +72,7 @@ class Enroll(EngineCommand, AnsweringCommand):
             self.wavs,
             background=self.ubm or shipped,
             relevance_factor=self.relevance_factor,
+            backend=self.backend,
             feature_store=self.feature_store,
             engine=self.engine,
             run=RunContext(progress=not self.json),

@@ -124,6 +124,7 @@ if TYPE_CHECKING:
     )
     from speakergmm.speakers.speaker_options import DEFAULT_TOP_C as DEFAULT_TOP_C
     from speakergmm.speakers.speaker_options import AdaptationOptions as AdaptationOptions
+    from speakergmm.speakers.speaker_options import BackendName as BackendName
     from speakergmm.speakers.speaker_options import DecisionOptions as DecisionOptions
     from speakergmm.speakers.speaker_options import IdentificationOptions as IdentificationOptions
     from speakergmm.speakers.speaker_options import NormalisationOptions as NormalisationOptions

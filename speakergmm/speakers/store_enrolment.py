@@ -16,10 +16,10 @@ from speakergmm.run_context import RunContext
 from speakergmm.speakers import database, enrolment_sessions
 from speakergmm.speakers.extraction import opened_store
 from speakergmm.speakers.recording_arguments import AnyRecording, as_recordings
-from speakergmm.speakers.speaker_options import AdaptationOptions
+from speakergmm.speakers.speaker_options import AdaptationOptions, BackendName
 from speakergmm.speakers.store import SpeakerStore, describe_store, speaker_name
 from speakergmm.speakers.store_results import EnrolmentReport
-from speakergmm.speakers.system import AnySystem, as_system
+from speakergmm.speakers.system import AnySystem, SpeakerSystem, as_system, loaded_system
 
 
 def enroll_into(
@@ -30,6 +30,7 @@ def enroll_into(
     sample_rate: int | None = None,
     background: AnySystem | None = None,
     relevance_factor: float | None = None,
+    backend: BackendName | None = None,
     busy_timeout: float = 30.0,
     feature_store: FeatureStore | AnyPath | None = None,
     engine: EngineLike = None,
@@ -56,6 +57,9 @@ def enroll_into(
     relevance_factor : float, optional
         Relevance factor of a new store, in frames; by default that of `AdaptationOptions`. It
         must be the relevance factor of the store if the store exists.
+    backend : {"gmm-ubm", "linear", "ivector", "isv", "jfa", "svm"}, optional
+        Back-end of a new store of a background model, by default "gmm-ubm"; a system has its own.
+        It must be that of the store if the store exists.
     busy_timeout : float, default=30
         Longest wait for other programs that write to the store, in seconds.
     feature_store : FeatureStore or path, optional
@@ -105,7 +109,7 @@ def enroll_into(
                 "make a new one"
             )
         database.check_place(store_path)
-        system = as_system(background, options)
+        system = as_system(background, options, backend)
         collected = enrolment_sessions.collect_sessions(
             system.background,
             paths,
@@ -120,9 +124,21 @@ def enroll_into(
         with suppress(database.StoreExistsError):
             return database.create_database(store_path, describe_store(system), write)
 
-    # A store that exists: background model and relevance factor must be its own.
-    given = None if background is None else as_system(background).background
+    # A store that exists: background model, back-end and relevance factor must be its own.
+    loaded = None if background is None else loaded_system(background)
+    given = loaded.background if isinstance(loaded, SpeakerSystem) else loaded
     with SpeakerStore.open(store_path, background=given, busy_timeout=busy_timeout) as store:
+        if (
+            isinstance(loaded, SpeakerSystem)
+            and loaded.backend.digest != store.system.backend.digest
+        ):
+            raise StoreError(
+                f"{store_path}: this store was made with another system: back-end "
+                f"{store.system.backend_name}, not {loaded.backend_name}, or other options; leave "
+                "the system out, or make another store"
+            )
+        if backend is not None:
+            store.system.check_backend(backend)
         stored = store.adaptation
         if options is not None and stored.relevance_factor != options.relevance_factor:
             raise StoreError(

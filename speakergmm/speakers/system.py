@@ -19,6 +19,7 @@ from speakergmm.speakers.cohort import Cohort
 from speakergmm.speakers.normalised_scorer import NormalisedScorer
 from speakergmm.speakers.speaker_options import (
     AdaptationOptions,
+    BackendName,
     NormalisationOptions,
     ProtocolOptions,
 )
@@ -164,6 +165,19 @@ class SpeakerSystem(records.Filed):
                 f"{wanted.relevance_factor:g}; leave the options out"
             )
 
+    def check_backend(self, wanted: BackendName) -> None:
+        """Raise an error if another back-end scores than is asked for.
+
+        Raises
+        ------
+        IncompatibleModelError
+            If it does; the message names both.
+        """
+        if wanted != self.backend_name:
+            raise IncompatibleModelError(
+                f"the system has backend {self.backend_name}, not {wanted}; leave the option out"
+            )
+
     def check_options(self, options: ProtocolOptions) -> None:
         """Raise an error if options other than their defaults contradict the system.
 
@@ -175,19 +189,14 @@ class SpeakerSystem(records.Filed):
         usual = ProtocolOptions()
         if options.adaptation != usual.adaptation:
             self.check_adaptation(options.adaptation)
-        for what, wanted, default, own in (
-            ("backend", options.backend, usual.backend, self.backend_name),
-            (
-                "score normalisation",
-                options.score_normalisation,
-                NormalisationOptions(),
-                self.normalisation,
-            ),
-        ):
-            if wanted not in (default, own):
-                raise IncompatibleModelError(
-                    f"the system has {what} {own}, not {wanted}; leave the option out"
-                )
+        if options.backend != usual.backend:
+            self.check_backend(options.backend)
+        wanted = options.score_normalisation
+        if wanted not in (usual.score_normalisation, self.normalisation):
+            raise IncompatibleModelError(
+                f"the system has score normalisation {self.normalisation}, not {wanted}; leave the "
+                "option out"
+            )
 
     def scorer(self, names: tuple[str, ...], terms: Terms) -> NormalisedScorer:
         """Return a scorer of S speakers whose terms are arrays with S as the first axis."""
@@ -240,7 +249,11 @@ def loaded_system(given: AnySystem) -> SpeakerSystem | BackgroundModel:
     return given if isinstance(given, SpeakerSystem) else as_background(given)
 
 
-def as_system(given: AnySystem, adaptation: AdaptationOptions | None = None) -> SpeakerSystem:
+def as_system(
+    given: AnySystem,
+    adaptation: AdaptationOptions | None = None,
+    backend: BackendName | None = None,
+) -> SpeakerSystem:
     """Return a system: a background model becomes one without normalisation and calibration.
 
     Parameters
@@ -248,17 +261,23 @@ def as_system(given: AnySystem, adaptation: AdaptationOptions | None = None) -> 
     given : SpeakerSystem, BackgroundModel or path of either
     adaptation : AdaptationOptions, optional
         Enrolment of speakers, if a background model is given; that of a system is its own.
+    backend : {"gmm-ubm", "linear", "ivector", "isv", "jfa", "svm"}, optional
+        Back-end, if a background model is given: "gmm-ubm" by default. That of a system is its own.
 
     Raises
     ------
     IncompatibleModelError
-        If a system has another adaptation than asked for.
+        If a system has another adaptation or back-end than asked for.
+    InvalidInputError
+        If a background model is given, and the back-end must be trained.
     InvalidTypeError, ModelFormatError
         As for `loaded_system`.
     """
     loaded = loaded_system(given)
     if isinstance(loaded, BackgroundModel):
-        return SpeakerSystem(loaded, adaptation or AdaptationOptions())
+        return SpeakerSystem(loaded, adaptation or AdaptationOptions(), backend or "gmm-ubm")
     if adaptation is not None:
         loaded.check_adaptation(adaptation)
+    if backend is not None:
+        loaded.check_backend(backend)
     return loaded

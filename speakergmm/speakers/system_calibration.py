@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from speakergmm.corpora import AnyPath, Protocol
+from speakergmm.corpora import AnyPath, Protocol, Split
+from speakergmm.corpora.protocol import LABELS
 from speakergmm.engine import EngineLike
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureStore
@@ -21,7 +22,7 @@ from speakergmm.speakers.cohort_scores import normalise_cohort
 from speakergmm.speakers.speaker_options import ProtocolOptions
 from speakergmm.speakers.system import AnySystem, SpeakerSystem, as_system
 from speakergmm.speakers.trial_measures import MEASURE_PREFIXES
-from speakergmm.speakers.verification_experiment import run_protocol
+from speakergmm.speakers.verification_experiment import as_protocol, run_protocol
 
 DEFAULT_MEASURES = (
     "channel_distance",
@@ -97,6 +98,9 @@ def calibrate_system(
     made = as_system(system)
     parts = []
     if protocol is not None:
+        protocol = as_protocol(protocol)
+        if not use_cohort:
+            _check_kinds(protocol.split(split))
         if test_versions is None:
             test_versions = made.background.augmentation
         chosen = ProtocolOptions(
@@ -121,6 +125,23 @@ def calibrate_system(
         calibration=fit_calibration(trials, options),
         provenance={**made.provenance, "calibration": facts},
     )
+
+
+def _check_kinds(split: Split) -> None:
+    """Raise an error, before any recording is read, if a kind of trial is missing.
+
+    Raises
+    ------
+    InvalidInputError
+        If trials have no label, or all have the same.
+    """
+    found = {trial.label for trial in split.trials}
+    if found != set(LABELS):
+        missing = " and no ".join(sorted(set(LABELS) - found))
+        raise InvalidInputError(
+            f"a calibration needs labelled trials of both kinds; there is no {missing} trial among "
+            f"the {len(split.trials)}"
+        )
 
 
 def trials_of_scores(scores: Scores, measures: Sequence[str] = ()) -> CalibrationTrials:

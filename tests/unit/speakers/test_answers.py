@@ -320,6 +320,13 @@ def test_without_cohort_or_trials_there_is_nothing_to_calibrate_on(system):
         calibrate_system(system)
 
 
+def test_trials_of_one_kind_are_refused_before_anything_is_read(system):
+    for label, missing in (("target", "nontarget"), ("nontarget", "target")):
+        split = Split({"m": ("nowhere.wav",)}, (Trial("m", "absent.wav", label),))
+        with pytest.raises(InvalidInputError, match=f"there is no {missing} trial among the 1$"):
+            calibrate_system(system, Protocol(None, {"dev": split}))
+
+
 def test_a_system_with_other_models_is_refused(store, system, other_background, background):
     content = store.path.read_bytes()
     with pytest.raises(IncompatibleModelError):

@@ -14,6 +14,7 @@ from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
     InvalidInputError,
+    StoreError,
 )
 from speakergmm.features import FeatureStoreWarning, extract_features
 from speakergmm.run_context import RunContext
@@ -28,6 +29,7 @@ from speakergmm.speakers import (
     collect_archive,
     collect_statistics,
     compare_recordings,
+    enroll_into,
     make_cohort,
     run_protocol,
     train_backend,
@@ -419,3 +421,26 @@ def test_a_scorer_of_machines_leaves_their_background_behind(systems):
     background = system.trained.machine.background.tobytes()
     assert background not in pickle.dumps(scorer)
     assert background in pickle.dumps(system.backend)
+
+
+def test_a_new_store_has_the_backend_that_is_asked_for(background, voices, tmp_path):
+    path = tmp_path / "voices.db"
+    enroll_into(path, "ana", voices(1, 0), background=background, backend="linear")
+    enroll_into(path, "bea", voices(2, 0), backend="linear")
+    with SpeakerStore.open(path) as store:
+        assert store.system.backend_name == "linear"
+    with pytest.raises(IncompatibleModelError, match="has backend linear, not gmm-ubm; leave"):
+        enroll_into(path, "eva", voices(3, 0), backend="gmm-ubm")
+    with pytest.raises(InvalidInputError, match="train"):
+        enroll_into(tmp_path / "new.db", "ana", voices(1, 0), background=background, backend="isv")
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_store_of_another_system_takes_no_speaker(systems, voices, tmp_path):
+    path = tmp_path / "voices.db"
+    enroll_into(path, "ana", voices(1, 0), background=systems["isv"], backend="isv")
+    with pytest.raises(StoreError, match="another system: back-end isv, not ivector, or other"):
+        enroll_into(path, "bea", voices(2, 0), background=systems["ivector"])
+    enroll_into(path, "bea", voices(2, 0), background=systems["isv"])
+    with SpeakerStore.open(path) as store:
+        assert [each.name for each in store.speakers()] == ["ana", "bea"]
