@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from speakergmm.checkpoints import kept_checkpoint, short_digest
 from speakergmm.corpora import AnyPath, CorpusLike
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.features import FeatureStore
+from speakergmm.gaussians.em import EMResult
 from speakergmm.options import Options
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.ranges import choice
@@ -32,6 +34,7 @@ from speakergmm.subspace import (
     EmbeddingAnalysis,
     EmbeddingOptions,
     JointFactorOptions,
+    JointFactors,
     SessionVariabilityOptions,
     fit_joint_factors,
     fit_session_variability,
@@ -143,42 +146,31 @@ def _train_ivectors(
     analysis = EmbeddingAnalysis.train(
         vectors, speakers, options.analysis, engine=engine, run=quiet
     )
-    facts = {**provenance, "history": [float(value) for value in result.objectives]}
+    facts = provenance | _history(result)
     return TrainedIvectors(background.digest, result.model, analysis, facts)
 
 
-def _train_session_variability(
+def _train_factors(
+    fit: Callable[..., EMResult[JointFactors]],
+    kind: type[TrainedJointFactors],
     background: BackgroundModel,
     sessions: TrainingSessions,
-    options: SessionVariabilityOptions,
-    provenance: dict[str, Any],
-    engine: Engine,
-    run: RunContext,
-) -> TrainedSessionVariability:
-    """Train factors of sessions, with relevance MAP of speakers."""
-    occupancy, first_order, speakers, _ = sessions
-    result = fit_session_variability(
-        background.mixture, occupancy, first_order, speakers, options, engine=engine, run=run
-    )
-    facts = {**provenance, "history": [float(value) for value in result.objectives]}
-    return TrainedSessionVariability(background.digest, result.model, facts)
-
-
-def _train_joint_factors(
-    background: BackgroundModel,
-    sessions: TrainingSessions,
-    options: JointFactorOptions,
+    options: Options,
     provenance: dict[str, Any],
     engine: Engine,
     run: RunContext,
 ) -> TrainedJointFactors:
-    """Train factors of speakers and of sessions together."""
+    """Train factors of sessions, with factors of speakers or relevance MAP of them."""
     occupancy, first_order, speakers, _ = sessions
-    result = fit_joint_factors(
+    result = fit(
         background.mixture, occupancy, first_order, speakers, options, engine=engine, run=run
     )
-    facts = {**provenance, "history": [float(value) for value in result.objectives]}
-    return TrainedJointFactors(background.digest, result.model, facts)
+    return kind(background.digest, result.model, provenance | _history(result))
+
+
+def _history(result: EMResult[Any]) -> dict[str, list[float]]:
+    """Return the objectives of a training, as a part of its provenance."""
+    return {"history": [float(value) for value in result.objectives]}
 
 
 def _collect_supervectors(
@@ -234,8 +226,13 @@ class BackendTraining:
 
 BACKEND_TRAININGS = {
     "ivector": BackendTraining(IvectorOptions, _train_ivectors),
-    "isv": BackendTraining(SessionVariabilityOptions, _train_session_variability),
-    "jfa": BackendTraining(JointFactorOptions, _train_joint_factors),
+    "isv": BackendTraining(
+        SessionVariabilityOptions,
+        partial(_train_factors, fit_session_variability, TrainedSessionVariability),
+    ),
+    "jfa": BackendTraining(
+        JointFactorOptions, partial(_train_factors, fit_joint_factors, TrainedJointFactors)
+    ),
     "svm": BackendTraining(SupervectorOptions, _collect_supervectors),
 }
 """The back-ends that are trained, by name."""
