@@ -106,6 +106,11 @@ PANELS = {
             "train_words:TrainWords",
             "Train a model for each word on recordings of one word each, and write them to a file.",
         ),
+        "adapt-hmm": (
+            "adapt_hmm:AdaptHmm",
+            "Adapt an acoustic model to transcribed recordings of a speaker, a room or an accent, "
+            "by MAP.",
+        ),
         "align": (
             "align:Align",
             "Align recordings with their transcripts: times of words and phones, with confidences.",

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from speakergmm import corpora, hmm, recognition
 from speakergmm.cli import shared_options as options
 from speakergmm.cli.command_options import command, option, options_of
-from speakergmm.cli.corpus_options import location_text, print_transcript_notes
 from speakergmm.cli.output_checks import check_output
-from speakergmm.cli.printing import Table, counted, print_first_notes, print_line, print_note
+from speakergmm.cli.printing import counted, print_line
 from speakergmm.cli.training_commands import UnitTrainingCommand
 from speakergmm.cli.transcript_inputs import letter_case
 from speakergmm.errors import InvalidInputError
@@ -19,7 +18,6 @@ from speakergmm.run_context import RunContext
 
 if TYPE_CHECKING:
     from speakergmm.features import FeatureConfig, FeatureStore
-    from speakergmm.run_context import SkippedRecording
 
 
 @command
@@ -66,22 +64,11 @@ class TrainHmm(UnitTrainingCommand):
                 + ("both" if self.graphemes else "neither")
             )
         check_output(self.output, "acoustic model")
-        read, store = self.opened(self.corpus)
         case = letter_case(self.case)
-        if store is None:
-            said = self.transcripts_of(read, self.transcripts, case)
-        else:
-            said = self.transcripts_of_stored(store, self.transcripts, case)
-        print_transcript_notes(said, read)
+        read, store, said = self.transcribed(self.corpus, self.transcripts, case)
         chosen = self._options(self.features_of(read, store))
         prepared = self._prepared(store or read, said, chosen)
-        reported = prepared.reasons
-
-        def note_skip(skipped: SkippedRecording) -> None:
-            if reported.keys().isdisjoint(skipped.affected):
-                print_note(f"left out: {skipped.message}")
-
-        with self.run_context(note_skip) as run:
+        with self.run_on(prepared, self.training.schedule.max_iter) as run:
             model = recognition.AcousticModel.train(
                 prepared, options=chosen, engine=self.engine, run=run
             )
@@ -98,12 +85,12 @@ class TrainHmm(UnitTrainingCommand):
         said: corpora.Transcripts,
         chosen: recognition.TrainingOptions,
     ) -> recognition.PreparedCorpus:
-        """Find the utterances that can be trained on, and report the problems of the others."""
+        """Find the utterances that can be trained on."""
         lexicon = None
         if self.lexicon is not None:
             case = letter_case(self.case)
             lexicon = hmm.Lexicon.read(self.lexicon, stress=self.stress, case=case)
-        prepared = recognition.prepare(
+        return recognition.prepare(
             read,
             said,
             lexicon,
@@ -112,8 +99,6 @@ class TrainHmm(UnitTrainingCommand):
             engine=self.engine,
             run=RunContext(progress=not self.json),
         )
-        _report(prepared.problems, strict=self.context.strict)
-        return prepared
 
     def _options(self, features: FeatureConfig) -> TrainingOptions:
         """Return the options of training, with those that follow from several options."""
@@ -127,30 +112,3 @@ class TrainHmm(UnitTrainingCommand):
             silence=silence,
             seed=self.seed,
         )
-
-
-def _report(problems: tuple[corpora.Problem, ...], *, strict: bool) -> None:
-    """Print the problems of the corpus; with `strict`, an error ends the command."""
-    errors = [problem for problem in problems if problem.severity == "error"]
-    if not strict:
-        for problem in problems:
-            if problem.kind == "unknown_word" and problem.utterance is None:
-                print_note(f"warning: {problem.message}")
-    if not errors:
-        return
-    if not strict:
-        print_first_notes(
-            [
-                f"{'warning' if problem.utterance is None else 'left out'}: "
-                f"{location_text(problem, ': ')}{problem.message}"
-                for problem in errors
-            ],
-            hint="; 'validate --check-transcripts' lists them",
-        )
-        return
-    rows = [(p.kind, location_text(p), p.message) for p in errors]
-    Table("Problems of the corpus", ("kind", "file", "problem"), rows).print()
-    raise InvalidInputError(
-        f"{counted(len(errors), 'problem')} in recordings and transcripts; correct them, or train "
-        "without --strict, which leaves out these utterances"
-    )

@@ -69,7 +69,9 @@ class TrainWords(UnitTrainingCommand):
             frequency_warps=_factors(self.warps),
             seed=self.seed,
         )
-        with self.run_context(lambda skipped: print_note(f"left out: {skipped.message}")) as run:
+        with self.run_context(
+            chosen.schedule.max_iter, lambda skipped: print_note(f"left out: {skipped.message}")
+        ) as run:
             material = read if store is None else store
             model = recognition.AcousticModel.train(
                 material, options=chosen, engine=self.engine, run=run

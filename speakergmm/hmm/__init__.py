@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from speakergmm.hmm.models.utterance_graph import UnknownWordError as UnknownWordError
     from speakergmm.hmm.models.utterance_graph import UtteranceGraph as UtteranceGraph
     from speakergmm.hmm.models.utterance_graph import compile_transcript as compile_transcript
+    from speakergmm.hmm.training.map_options import MapOptions as MapOptions
+    from speakergmm.hmm.training.phone_adaptation import adapt_phone_models as adapt_phone_models
     from speakergmm.hmm.training.phone_training import train_phone_models as train_phone_models
     from speakergmm.hmm.training.phone_training import utterance_moments as utterance_moments
     from speakergmm.hmm.training.phone_training_state import FailedUtterance as FailedUtterance

@@ -9,13 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.em import UpdateReport
+from speakergmm.gaussians.relevance_map import adapt_gaussians
 from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.gaussians.updates import (
-    GaussianPrior,
-    check_statistics,
-    update_gaussians,
-    update_means,
-)
+from speakergmm.gaussians.updates import check_statistics
 from speakergmm.mixtures.mixture import AnyMixture, DiagonalMixture, mixture_of
 from speakergmm.ranges import number, wrong_type
 
@@ -98,37 +94,23 @@ def adapt(
     number("variance_floor", variance_floor, least=0, below=1)
     check_statistics(statistics, prior.gaussians, needs_second_order="variances" in chosen)
     number("relevance_factor", relevance_factor, above=0)
-    weights, gaussians, report = prior.weights, prior.gaussians, UpdateReport()
-    worth = np.full(len(weights), relevance_factor)
-    conjugate = GaussianPrior(
-        gaussians.means,
-        means_weight=worth,
-        scatter=relevance_factor * gaussians.covariances,
-        count=np.asarray(relevance_factor),
-    )
-    means, covariances = gaussians.means, gaussians.covariances
+    if "variances" in chosen and not isinstance(prior, DiagonalMixture):
+        raise InvalidInputError(
+            f"variances can be adapted in diagonal mixtures only, found covariance_type "
+            f"{prior.covariance_type!r}"
+        )
+    weights = prior.weights
     if "weights" in chosen:
         weights = adapt_weights(statistics.counts, weights, relevance_factor=relevance_factor)
-    if "means" in chosen:
-        means = update_means(statistics, gaussians, prior=conjugate)
-    if "variances" in chosen:
-        if not isinstance(prior, DiagonalMixture):
-            raise InvalidInputError(
-                f"variances can be adapted in diagonal mixtures only, found covariance_type "
-                f"{prior.covariance_type!r}"
-            )
-        adapted = update_gaussians(
-            statistics,
-            gaussians,
-            prior=conjugate,
-            floor=np.zeros(prior.n_features),
-            empty=statistics.counts <= 0,
-            moves_means="means" in chosen,
-        ).gaussians.covariances
-        floor = variance_floor * covariances
-        report = UpdateReport(n_floored=int(np.count_nonzero(adapted < floor)))
-        covariances = np.maximum(adapted, floor)
-    return type(prior)(weights, means, covariances), report
+    gaussians, n_floored = adapt_gaussians(
+        statistics,
+        prior.gaussians,
+        relevance_factor=relevance_factor,
+        parameters=chosen,
+        variance_floor=variance_floor,
+    )
+    made = type(prior)(weights, gaussians.means, gaussians.covariances)
+    return made, UpdateReport(n_floored=n_floored)
 
 
 def adapt_means(

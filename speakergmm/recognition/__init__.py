@@ -9,6 +9,9 @@ from speakergmm.lazy import lazy_names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from speakergmm.features import FeatureNormalisation as FeatureNormalisation
+    from speakergmm.recognition.acoustic_adaptation import (
+        adapt_acoustic_model as adapt_acoustic_model,
+    )
     from speakergmm.recognition.acoustic_model import AcousticModel as AcousticModel
     from speakergmm.recognition.acoustic_model import train_acoustic_model as train_acoustic_model
     from speakergmm.recognition.aligned_utterance import AlignedUtterance as AlignedUtterance

@@ -22,7 +22,7 @@ from speakergmm.corpora import (
 )
 from speakergmm.engine import Engine
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
-from speakergmm.features import FeatureConfig, FeatureStore
+from speakergmm.features import FeatureConfig, FeatureStore, FrameGrid
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.transcript_texts import TranscriptTexts
@@ -240,7 +240,7 @@ class _FlatStart:
                 "schedule": schedule.to_dict(),
                 **{name: getattr(options, name) for name in _OPTIONS_KEPT},
                 "frequency_warps": list(options.frequency_warps),
-                **_facts_of(frames, plain, trained, skips.found),
+                **training_facts(frames, plain.grids, trained, skips.found),
             },
             "confidence": confidence,
         }
@@ -275,7 +275,7 @@ class _FlatStart:
         texts = start.texts([self.material.transcripts[u.id] for u in frames.utterances])
         if run.strict:
             # Training finds them as well, but reports them when it has ended.
-            _report_excess(frames, texts, start.models, schedule, skips)
+            report_excess(frames, texts, start.models, schedule, skips)
         flat, silence = start.models, start.silence.unit
         trained = train_phone_models(
             flat,
@@ -292,13 +292,16 @@ class _FlatStart:
         return trained
 
 
-def _facts_of(
-    frames: JoinedFeatures,
-    archive: FeatureArchive,
+def training_facts(
+    frames: FeatureArchive | JoinedFeatures,
+    grids: Sequence[FrameGrid],
     trained: TrainingResult,
     skipped: Sequence[SkippedRecording],
 ) -> dict[str, Any]:
-    """Return what was trained on, and the course of training, as JSON can hold it."""
+    """Return what was trained on, and the course of training, as JSON can hold it.
+
+    The grids are those of the recordings as they are, without further frequency warps.
+    """
     lost = {failure.place for failure in trained.failed}
     # Utterances of which a copy with some frequency warp was trained on.
     used = {u.id: u for place, u in enumerate(frames.utterances) if place not in lost}
@@ -307,7 +310,7 @@ def _facts_of(
         "n_speakers": len({u.speaker for u in used.values()} - {None}),
         "n_frames": frames.n_frames,
         "n_constant_frames": frames.n_constant,
-        "seconds": round(float(sum(grid.duration for grid in archive.grids)), 3),
+        "seconds": round(float(sum(grid.duration for grid in grids)), 3),
         "n_skipped": len(skipped),
         "skipped": [found.to_dict() for found in skipped[:1000]],
         "occupancy": [round(float(value), 3) for value in trained.occupancy],
@@ -317,8 +320,8 @@ def _facts_of(
     }
 
 
-def _report_excess(
-    frames: JoinedFeatures,
+def report_excess(
+    frames: FeatureArchive | JoinedFeatures,
     texts: TranscriptTexts,
     models: PhoneModels,
     schedule: TrainingSchedule,

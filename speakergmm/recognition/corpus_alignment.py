@@ -27,7 +27,6 @@ from speakergmm.recognition.alignment_task import AlignmentTask
 from speakergmm.recognition.corpus_preparation import (
     PreparedCorpus,
     check_prepared_alone,
-    modelled_words,
     prepare,
 )
 from speakergmm.recognition.feature_archive import FeatureArchive, NormalisedFeatures
@@ -116,9 +115,7 @@ def _aligned(
         prepared = material
     skips = UtteranceSkips(run, prepared.transcripts)
     usable = prepared.report(skips)
-    if prepared.lexicon is not None and prepared.lexicon is not model.lexicon:
-        # A corpus that was prepared for training may have words of units that no one says.
-        model = model.with_lexicon(modelled_words(prepared.lexicon, model.models.units))
+    model = model.with_lexicon(prepared.lexicon_for(model))
     # The confidence of a word rests on its goodness.
     goodness = options.goodness or (options.confidences and model.confidence is not None)
     task = _Task(

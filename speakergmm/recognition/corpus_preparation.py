@@ -101,6 +101,13 @@ class PreparedCorpus:
         reasons = self.reasons
         return tuple(utterance for utterance in self.corpus if utterance.id not in reasons)
 
+    def lexicon_for(self, model: ModelWithFeatures) -> Lexicon:
+        """Return the words as far as a model can say them; its own if there is no other lexicon."""
+        if self.lexicon is None or self.lexicon is model.lexicon:
+            return model.lexicon
+        # A corpus that was prepared for training may have words of units that no one says.
+        return modelled_words(self.lexicon, model.models.units)
+
     def report(self, skips: UtteranceSkips) -> tuple[Utterance, ...]:
         """Report the utterances that cannot be used, and return the others.
 

@@ -46,7 +46,9 @@ def test_another_training_is_named_and_refused(training, half_way):
     # The seed of a background model, or of factors, shows in the start that it found.
     in_start = training.name in ("train-ubm", "train-backend")
     differences = {"--seed=7": "start" if in_start else "seed (0 there, 7 here)"}
-    if training.name != "train-backend":  # its features are those of the background model
+    if training.name == "adapt-hmm":
+        differences = {"--relevance-factor=7": "MAP relevance_factor (4.0 there, 7.0 here)"}
+    elif training.name != "train-backend":  # its features are those of the background model
         differences["--features=kaldi"] = "features name ("
     for option, difference in differences.items():
         line = refusal(training.command(half_way, option), half_way)

@@ -28,6 +28,8 @@ def machines(tmp_path_factory):
         yield made
 
 
+# Trainings that go the same way as others.
+ALIKE = ("train-words", "train-backend", "adapt-hmm")
 HALF_MINUTE = ("train-hmm", "machine")
 
 
@@ -52,7 +54,7 @@ def train(training, folder, machines, disturb):
 @every_training
 @pytest.mark.parametrize("loss", ["worker", "machine"])
 def test_a_loss_in_mid_iteration_changes_nothing(training, machines, tmp_path, loss, request):
-    alike = training.name in ("train-words", "train-backend")
+    alike = training.name in ALIKE
     leave_for_long(request, alike or (training.name, loss) == HALF_MINUTE)
     disturb = getattr(machines, f"kill_{loss}")
     done = train(training, tmp_path, machines, disturb)
@@ -69,7 +71,7 @@ def test_a_loss_in_mid_iteration_changes_nothing(training, machines, tmp_path, l
 
 @every_training
 def test_without_its_scheduler_a_training_ends_at_once_and_resumes(training, tmp_path, request):
-    leave_for_long(request, training.name in ("train-words", "train-backend"))
+    leave_for_long(request, training.name in ALIKE)
     with dask_machines(tmp_path / "dask", 1) as machines:
         killed = []
 

@@ -26,6 +26,7 @@ TRAININGS = {
         *("--iterations", "8", "--gaussians", "100"),
     ),
     "train-words": lambda world: (world.words, "--features", "hmm", "--iterations", "6"),
+    "adapt-hmm": lambda world: (world.small_phones, world.transcribed, "--passes", "8"),
     "train-backend": lambda world: (
         *(world.background, "--data", world.corpus, "--ubm", world.small_ubm),
         *("--dimension", "8", "--scorer", "cosine", "--max-iter", "200"),
@@ -62,6 +63,17 @@ class World:
         lists = self.background, "--data", self.corpus
         options = "--components", 32, "--augment", "none", "--max-iter", 5
         done = run(speakergmm("train-ubm", *lists, *options, "--output", output))
+        assert done.code == 0, done.err
+        return output
+
+    @cached_property
+    def small_phones(self):
+        """Models of phones, to adapt."""
+        output = self.folder / "small.phones"
+        lexicon = "--lexicon", self.sentences / "lexicon.txt"
+        options = "--gaussians", 100, "--iterations", 3
+        train = speakergmm("train-hmm", self.transcribed, *lexicon, *options, "--output", output)
+        done = run(train)
         assert done.code == 0, done.err
         return output
 

@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from speakergmm.hmm.training.aligned_path import AlignedPath as AlignedPath
     from speakergmm.hmm.training.bank_update import BankUpdateReport as BankUpdateReport
+    from speakergmm.hmm.training.bank_update import adapt_bank as adapt_bank
     from speakergmm.hmm.training.bank_update import allot_gaussians as allot_gaussians
     from speakergmm.hmm.training.bank_update import grow_bank as grow_bank
     from speakergmm.hmm.training.bank_update import update_bank as update_bank
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     )
     from speakergmm.hmm.training.dense_training import sequence_moments as sequence_moments
     from speakergmm.hmm.training.dense_training import train_dense_model as train_dense_model
+    from speakergmm.hmm.training.map_options import MapOptions as MapOptions
+    from speakergmm.hmm.training.phone_adaptation import adapt_phone_models as adapt_phone_models
     from speakergmm.hmm.training.phone_statistics import PhoneExpectation as PhoneExpectation
     from speakergmm.hmm.training.phone_statistics import PhoneStatistics as PhoneStatistics
     from speakergmm.hmm.training.phone_statistics import equal_path as equal_path

@@ -1,17 +1,19 @@
-"""Maximum-likelihood updates of a bank of mixtures, with floors, and its growth by splitting."""
+"""Updates of a bank of mixtures, by maximum likelihood or MAP, and its growth by splitting."""
 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians.relevance_map import adapt_gaussians
 from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.gaussians.updates import update_gaussians
+from speakergmm.gaussians.updates import check_statistics, update_gaussians
 from speakergmm.hmm.models.bank import MixtureBank
+from speakergmm.hmm.training.map_options import MapOptions
 from speakergmm.ranges import refused
 
 
@@ -99,6 +101,62 @@ def update_bank(
         n_kept=int(np.count_nonzero(totals <= 0)),
     )
     return updated, report
+
+
+def adapt_bank(
+    prior: MixtureBank,
+    statistics: MixtureStatistics,
+    options: MapOptions,
+    *,
+    fixed_pdfs: NDArray[np.int32] | None = None,
+) -> tuple[MixtureBank, BankUpdateReport]:
+    """Return the bank of diagonal Gaussians between a prior and the data, by relevance MAP.
+
+    Parameters
+    ----------
+    prior : MixtureBank
+        The bank before any data.
+    statistics : MixtureStatistics
+        Statistics of its G Gaussians, accumulated under the prior or an adapted bank.
+    options : MapOptions
+        Relevance factor, and whether variances are adapted.
+    fixed_pdfs : array of int, optional
+        Pdfs that are not adapted.
+
+    Returns
+    -------
+    bank : MixtureBank
+        The adapted bank, with the weights of the prior; Gaussians without frames are unchanged.
+    report : BankUpdateReport
+
+    Raises
+    ------
+    InvalidInputError
+        If the statistics have another shape, or covariances are not diagonal.
+    """
+    old = prior.gaussians
+    if old.covariance_type != "diag":
+        raise refused("covariances of adapted pdfs", "diagonal", old.covariance_type)
+    check_statistics(statistics, old, needs_second_order=options.adapt_variances)
+    new, n_floored = adapt_gaussians(
+        statistics,
+        old,
+        relevance_factor=options.relevance_factor,
+        parameters=options.parameters,
+        variance_floor=options.variance_floor,
+        variance_relevance_factor=options.variance_relevance_factor,
+    )
+    pdf_of = np.repeat(np.arange(prior.n_pdfs), prior.sizes)
+    stays = statistics.counts <= 0
+    if fixed_pdfs is not None:
+        stays |= np.isin(pdf_of, fixed_pdfs)
+    gaussians = replace(
+        old,
+        means=np.where(stays[:, None], old.means, new.means),
+        covariances=np.where(stays[:, None], old.covariances, new.covariances),
+    )
+    n_kept = int(np.logical_and.reduceat(stays, prior.offsets[:-1]).sum())
+    return replace(prior, gaussians=gaussians), BankUpdateReport(n_floored, 0, n_kept)
 
 
 def allot_gaussians(

@@ -18,6 +18,7 @@ from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.training.aligned_path import AlignedPath
 from speakergmm.hmm.training.bank_update import (
     BankUpdateReport,
+    adapt_bank,
     allot_gaussians,
     grow_bank,
     update_bank,
@@ -27,6 +28,7 @@ from speakergmm.hmm.training.expectation_task import (
     Outcome,
     ShardExpectation,
 )
+from speakergmm.hmm.training.map_options import MapOptions
 from speakergmm.hmm.training.phone_statistics import PhoneStatistics
 from speakergmm.hmm.training.phone_training_state import (
     FailedUtterance,
@@ -74,6 +76,9 @@ class PhoneTrainer:
         can read them from files. The result does not depend on it.
     flat : bool, default=True
         Whether the models are untrained, so that the first iteration is the schedule's `start`.
+    adaptation : MapOptions, optional
+        Options of updates by MAP, whose prior are the initial models; without it updates are those
+        of maximum likelihood.
     description : str, optional
         Text of the progress of a pass over the frames; without it there is none.
 
@@ -95,16 +100,17 @@ class PhoneTrainer:
     seed: int = 0
     engine: Engine = ONE_WORKER
     flat: bool = True
+    adaptation: MapOptions | None = None
     description: str | None = None
     state: TrainingState = field(init=False)
+    _prior: PhoneModels = field(init=False)
 
     def __post_init__(self, models: PhoneModels) -> None:
         """Check the arguments, and take the models to standardised features."""
         self._check(models)
         self._shards = make_shards(self.frames, self.graphs)
-        self.state = TrainingState(
-            _mapped(models, self.standardisation.model_to_standard), 0, np.zeros(models.n_pdfs)
-        )
+        self._prior = _mapped(models, self.standardisation.model_to_standard)
+        self.state = TrainingState(self._prior, 0, np.zeros(models.n_pdfs))
 
     def run(
         self,
@@ -196,11 +202,16 @@ class PhoneTrainer:
     def _updated(
         self, transitions: NDArray[np.float64], found: MixtureStatistics, *, first: bool
     ) -> tuple[PhoneModels, BankUpdateReport]:
-        """Return the models of greatest likelihood, and a report of the update.
+        """Return the models of greatest likelihood, or adapted ones, and a report of the update.
 
-        Frames that were divided equally carry no information about transitions, which stay.
+        Frames that were divided equally carry no information about transitions, which stay; those
+        of adapted models are the prior's.
         """
         models, schedule = self.state.models, self.schedule
+        if self.adaptation is not None:
+            fixed = None if self.adaptation.adapt_silence else self.silence_pdfs
+            bank, report = adapt_bank(self._prior.bank, found, self.adaptation, fixed_pdfs=fixed)
+            return models.with_parameters(bank=bank), report
         floor = schedule.variance_floor * self.variance / self.standardisation.scale**2
         bank, report = update_bank(
             models.bank,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.transcript_texts import TranscriptTexts
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
+from speakergmm.hmm.training.map_options import MapOptions
 from speakergmm.hmm.training.phone_trainer import PhoneTrainer
 from speakergmm.hmm.training.phone_training_state import TrainingResult, TrainingState
 from speakergmm.hmm.training.schedule import TrainingSchedule
@@ -121,6 +122,7 @@ def train_phone_models(
     frames: FrameStore,
     schedule: TrainingSchedule | None = None,
     *,
+    adaptation: MapOptions | None = None,
     silence_pdfs: NDArray[np.int32] | None = None,
     seed: int = 0,
     flat: bool = True,
@@ -142,6 +144,8 @@ def train_phone_models(
         read once per iteration, one utterance at a time.
     schedule : TrainingSchedule, optional
         Options of the iterations.
+    adaptation : MapOptions, optional
+        Update by MAP, as `adapt_phone_models` does, in place of maximum likelihood.
     silence_pdfs : array of int, optional
         Pdfs of silence, to which `TrainingSchedule.boost_silence` applies.
     seed : int, default=0
@@ -202,12 +206,15 @@ def train_phone_models(
         seed=seed,
         engine=engine,
         flat=flat,
+        adaptation=adaptation,
         description=run.description("pass over the frames"),
     )
 
     def fingerprint() -> dict[str, Any]:
+        of_map = {} if adaptation is None else asdict(adaptation)
         return {
             **schedule.to_dict(),
+            **{f"MAP {name}": value for name, value in of_map.items()},
             "seed": seed,
             "flat": flat,
             "n_utterances": len(graphs),
