@@ -87,6 +87,11 @@ PANELS = {
             "score_embeddings:ScoreEmbeddings",
             "Score the trials of a protocol by embeddings of another program, such as x-vectors.",
         ),
+        "score-phrases": (
+            "score_phrases:ScorePhrases",
+            "Score the trials of a protocol whose words are known, by adapted phone or word "
+            "models.",
+        ),
         "evaluate": (
             "evaluate:Evaluate",
             "Compute the EER, minDCF and identification accuracy of scores, with intervals.",

@@ -80,7 +80,9 @@ class Split:
     trials : tuple of Trial
         The trials in the order of the list.
     conditions : mapping of str to sequence of str, optional
-        Further columns of the list by name, such as sex or device: one value per trial.
+        Further columns of the list by name, such as sex, device or text: one value per trial.
+    texts : mapping of Path to str, optional
+        The words spoken in enrolment recordings, as far as they are known.
 
     Raises
     ------
@@ -93,6 +95,7 @@ class Split:
     enrolment: dict[str, tuple[Path, ...]]
     trials: tuple[Trial, ...]
     conditions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    texts: Mapping[Path, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         enrolment = {model: tuple(paths) for model, paths in self.enrolment.items()}
@@ -329,9 +332,9 @@ def read_protocol(
     """Read a protocol: a folder of tab-separated lists.
 
     The lists are ``background.tsv`` (columns speaker, path), and for dev and eval ``*_enroll.tsv``
-    (model, path) and ``*_trials.tsv`` (model, path, and label unless it is withheld). Further
-    columns of trials are kept as conditions. Background and one of the splits may be missing.
-    Recordings need not exist.
+    (model, path, and text if it is known) and ``*_trials.tsv`` (model, path, and label unless it is
+    withheld). Further columns of trials, such as text, are kept as conditions. Background and one
+    of the splits may be missing. Recordings need not exist.
 
     Parameters
     ----------
@@ -433,12 +436,17 @@ def _read_split(enroll: Path, trials: Path, folder: Path, notes: list[str]) -> S
     spellings = Spellings("model")
     faults = FaultList(str(enroll), error=CorpusError, strict=True)
     columns = ("model", "path")
-    for line, row in read_table(enroll, required=columns, notes=notes):
+    texts: dict[Path, str] = {}
+    for line, row in read_table(enroll, required=columns, optional=("text",), notes=notes):
         with faults.of_line(line):
             model = spellings.take(row["model"].strip(), f"line {line}")
             path = locate(row["path"], folder)
             if (first := listed.setdefault((model, path), line)) != line:
                 raise CorpusError(f"repeats line {first}")
+            if (text := row.get("text", "").strip()) and texts.setdefault(path, text) != text:
+                raise CorpusError(
+                    f"{quoted(row['path'])} has two texts, {quoted(texts[path])} and {quoted(text)}"
+                )
             enrolment.setdefault(model, []).append(path)
 
     found: list[Trial] = []
@@ -465,7 +473,7 @@ def _read_split(enroll: Path, trials: Path, folder: Path, notes: list[str]) -> S
             lines.append(line)
     listed_paths = {model: tuple(paths) for model, paths in enrolment.items()}
     try:
-        return Split(listed_paths, tuple(found), conditions)
+        return Split(listed_paths, tuple(found), conditions, texts)
     except CorpusError:
         if fault := find_trial_fault(listed_paths, found):
             faults.add(lines[fault[0]], fault[1])

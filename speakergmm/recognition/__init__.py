@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from speakergmm.recognition.acoustic_adaptation import (
         adapt_acoustic_model as adapt_acoustic_model,
     )
+    from speakergmm.recognition.acoustic_adaptation import silence_pdfs as silence_pdfs
     from speakergmm.recognition.acoustic_model import AcousticModel as AcousticModel
+    from speakergmm.recognition.acoustic_model import as_model as as_model
     from speakergmm.recognition.acoustic_model import train_acoustic_model as train_acoustic_model
     from speakergmm.recognition.aligned_utterance import AlignedUtterance as AlignedUtterance
     from speakergmm.recognition.alignment_diagnostics import Diagnosis as Diagnosis
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from speakergmm.recognition.ctm import write_ctm as write_ctm
     from speakergmm.recognition.decoder import Decoder as Decoder
     from speakergmm.recognition.feature_archive import FeatureArchive as FeatureArchive
+    from speakergmm.recognition.feature_archive import NormalisedFeatures as NormalisedFeatures
     from speakergmm.recognition.feature_archive import suited_rate as suited_rate
     from speakergmm.recognition.file_names import FileNames as FileNames
     from speakergmm.recognition.file_names import safe_name as safe_name

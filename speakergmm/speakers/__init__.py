@@ -98,6 +98,9 @@ if TYPE_CHECKING:
     )
     from speakergmm.speakers.normalised_scorer import NormalisedScorer as NormalisedScorer
     from speakergmm.speakers.packed_terms import PackedTerms as PackedTerms
+    from speakergmm.speakers.phrase_experiment import PhraseScoringOptions as PhraseScoringOptions
+    from speakergmm.speakers.phrase_experiment import score_phrases as score_phrases
+    from speakergmm.speakers.phrase_likelihoods import PhraseLikelihoods as PhraseLikelihoods
     from speakergmm.speakers.recording_arguments import as_recordings as as_recordings
     from speakergmm.speakers.recording_arguments import audio_identity as audio_identity
     from speakergmm.speakers.recording_comparison import RecordingComparison as RecordingComparison

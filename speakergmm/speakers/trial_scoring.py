@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from speakergmm.corpora import Split, Utterance
 from speakergmm.corpora.augmentation import AugmentationOptions
 from speakergmm.corpora.protocol import PathNumbers
+from speakergmm.errors import InsufficientDataError
 from speakergmm.features import augmented_recordings
+from speakergmm.metrics import Scores
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.run_context import OnSkip, SkippedRecording
 from speakergmm.speakers.background import BackgroundModel
@@ -131,6 +133,55 @@ class TrialTable:
         self.scores[lost] = np.nan
         measures = {name: self.measures[name][known] for name in names}
         self.scores[known] = calibration.llr(self.scores[known], measures)
+
+    def listed(
+        self,
+        source: str,
+        name: str,
+        *,
+        versions: Sequence[str] | None = None,
+        with_measures: bool = False,
+    ) -> Scores:
+        """Return the scores in the order of the trial list, with its columns and those of a run.
+
+        Parameters
+        ----------
+        source, name : str
+            The protocol and its split, for a message.
+        versions : sequence of str, optional
+            Name of each version of the recordings, which is a column "condition".
+        with_measures : bool, default=False
+            Whether measures are columns, too.
+
+        Raises
+        ------
+        InsufficientDataError
+            If no trial has a score.
+        """
+        split = self._split
+        kept = np.flatnonzero(~np.isnan(self.scores))
+        if not len(kept):
+            raise InsufficientDataError(
+                f"{source}: none of the {len(split.trials)} trials of {name!r} can be scored"
+            )
+        of_version, rows = np.divmod(kept, len(split.trials))
+        listed = [split.trials[row] for row in rows.tolist()]
+        columns = {n: np.array(values, object)[rows] for n, values in split.conditions.items()}
+        suffixes = [""]
+        if versions is not None:
+            columns["condition"] = np.array(versions, object)[of_version]
+            suffixes = ["" if each == "clean" else f"#{each}" for each in versions]
+        for measure, values in self.measures.items() if with_measures else ():
+            columns[measure] = np.array([f"{value:.6g}" for value in values.ravel()[kept]], object)
+        places = of_version.tolist()
+        paths = [trial.name + suffixes[n] for trial, n in zip(listed, places, strict=True)]
+        return Scores(
+            np.array([trial.model for trial in listed], dtype=object),
+            np.array(paths, dtype=object),
+            self.scores.ravel()[kept],
+            np.array([trial.label for trial in listed], dtype=object),
+            columns,
+        )
 
     def with_lost_trials(self, report: OnSkip) -> OnSkip:
         """Return a report of skipped recordings that adds the trials which are lost with each."""

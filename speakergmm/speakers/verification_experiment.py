@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from speakergmm.corpora import AnyPath, Protocol, Split, Utterance, is_path, read_protocol
 from speakergmm.corpora.augmentation import as_augmentation
 from speakergmm.engine import Engine, EngineLike
@@ -162,46 +160,8 @@ def run_protocol(
     if calibration is not None:
         trials.calibrate(calibration, report)
     named = None if versions is None else conditions
-    return _listed_scores(protocol, options, split, trials, named)
-
-
-def _listed_scores(
-    protocol: Protocol,
-    options: ProtocolOptions,
-    split: Split,
-    trials: TrialTable,
-    versions: tuple[str, ...] | None,
-) -> Scores:
-    """Return the scores in the order of the trial list, with its columns and those of a run.
-
-    Raises
-    ------
-    InsufficientDataError
-        If no trial has a score.
-    """
-    kept = np.flatnonzero(~np.isnan(trials.scores))
-    if not len(kept):
-        raise InsufficientDataError(
-            f"{protocol.source}: none of the {len(split.trials)} trials of {options.split!r} can "
-            "be scored"
-        )
-    of_version, rows = np.divmod(kept, len(split.trials))
-    listed = [split.trials[row] for row in rows.tolist()]
-    columns = {name: np.array(values, object)[rows] for name, values in split.conditions.items()}
-    suffixes = [""]
-    if versions is not None:
-        columns["condition"] = np.array(versions, object)[of_version]
-        suffixes = ["" if name == "clean" else f"#{name}" for name in versions]
-    for name, values in trials.measures.items() if options.measures else ():
-        columns[name] = np.array([f"{value:.6g}" for value in values.ravel()[kept]], object)
-    places = of_version.tolist()
-    paths = [trial.name + suffixes[n] for trial, n in zip(listed, places, strict=True)]
-    return Scores(
-        np.array([trial.model for trial in listed], dtype=object),
-        np.array(paths, dtype=object),
-        trials.scores.ravel()[kept],
-        np.array([trial.label for trial in listed], dtype=object),
-        columns,
+    return trials.listed(
+        protocol.source, options.split, versions=named, with_measures=options.measures
     )
 
 
@@ -386,17 +346,20 @@ def _usable_sessions(
             n_models += 1
             yield model, usable
             continue
-        trials = tuple(f"{t.model} {t.name}" for t in split.trials if t.model == model)
-        (run.on_skip or warn_of_skip)(
-            SkippedRecording(
-                split.enrolment[model][0],
-                f"model {model!r}: none of its {len(split.enrolment[model])} recordings can be "
-                f"used; its {len(trials)} trials have no score",
-                trials,
-            )
-        )
+        (run.on_skip or warn_of_skip)(lost_model(split, model))
     if not n_models:
         raise InsufficientDataError("none of the models of the protocol can be enrolled")
+
+
+def lost_model(split: Split, model: str) -> SkippedRecording:
+    """Return the report of a model none of whose recordings can be used, with its trials."""
+    trials = tuple(f"{t.model} {t.name}" for t in split.trials if t.model == model)
+    return SkippedRecording(
+        split.enrolment[model][0],
+        f"model {model!r}: none of its {len(split.enrolment[model])} recordings can be "
+        f"used; its {len(trials)} trials have no score",
+        trials,
+    )
 
 
 def _system_of(

@@ -125,6 +125,12 @@ def test_pdfs_without_frames_and_silence_stay_to_the_last_bit(models, frames):
     of_silence = np.isin(pdf_of, silence)
     moved = everything.bank.gaussians.means[of_silence] != old.means[of_silence]
     assert moved.any()
+    # The bank of a pass keeps them, too: the next pass assigns frames by it.
+    counts = np.full(models.n_gaussians, 5.0)
+    data = MixtureStatistics(counts, 5 * old.means + 1, None, 0.0, int(counts.sum()))
+    bank, _ = adapt_bank(models.bank, data, MapOptions(), fixed_pdfs=silence)
+    same = (bank.gaussians.means == old.means).all(axis=1)
+    np.testing.assert_array_equal(same, of_silence)
 
 
 def test_without_data_or_with_an_infinite_weight_of_the_prior_nothing_moves(models, frames):
