@@ -28,7 +28,7 @@ from speakergmm.recognition import NormalisedFeatures
 
 
 class Unadapted(NamedTuple):
-    """What all models share of a recording with its words.
+    """Likelihood and length of a recording with its words, which all models share.
 
     Attributes
     ----------
