@@ -26,6 +26,7 @@ from speakergmm.features import ArchivePlace, FeatureConfig, read_matrix, read_s
 from speakergmm.hmm import BackoffLanguageModel, Lexicon
 from speakergmm.metrics import read_phone_mapping, read_scores
 from speakergmm.recognition import cut_words, read_ctm, read_textgrid, read_words
+from speakergmm.recognition.imported import read_kaldi_matrix, read_kaldi_model, read_kaldi_tree
 from speakergmm.speakers import read_embeddings, read_kaldi_plda
 
 from . import records, seeds
@@ -296,6 +297,16 @@ TARGETS = {
                row="u{0} [ {0} 1.5 ]\n".format),
         Target("kaldi-plda", read_kaldi_plda, seeds.kaldi_plda,
                tokens=(b"<Plda>", b"</Plda>", b"DV ", b"DM ", b"\4", b"[", b"]")),
+        Target("kaldi-model", read_kaldi_model, seeds.kaldi_models,
+               tokens=(b"<Topology> ", b"<Triples> ", b"<Tuples> ", b"FV ", b"FM ", b"DM ", b"\4",
+                       b"<DiagGMM> ", b"<GCONSTS> ", b"<State>", b"<PdfClass>", b"[", b"]")),
+        Target("kaldi-tree", read_kaldi_tree, seeds.kaldi_trees,
+               tokens=(b"CE ", b"SE ", b"TE ", b"NULL ", b"{ ", b"} ", b"( ", b") ", b"\4"),
+               before="ContextDependency 1 0 ToPdf TE 0 {0} (\n", row="CE {0}\n".format,
+               after=") EndContextDependency\n"),
+        Target("kaldi-matrix", read_kaldi_matrix, seeds.kaldi_matrices,
+               tokens=(b"\0BFM ", b"\0BDM ", b"\4", b"[", b"]"), before=" [\n",
+               row="{0} 1.5\n".format, after="]\n"),
         Target("numpy-vectors", read_embeddings, seeds.arrays, "a.npy",
                {"a.ids": b"u1 ana\nu2 bea\n"},
                tokens=(b"'<f8'", b"'|O'", b"(2, 3)", b"True", b"\x93NUMPY")),

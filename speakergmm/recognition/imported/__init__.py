@@ -1,0 +1,18 @@
+"""Models that others have trained: Kaldi's and those of the Montreal Forced Aligner."""
+
+from speakergmm.lazy import lazy_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from speakergmm.recognition.imported.kaldi_model import KaldiModel as KaldiModel
+    from speakergmm.recognition.imported.kaldi_model import read_kaldi_matrix as read_kaldi_matrix
+    from speakergmm.recognition.imported.kaldi_model import read_kaldi_model as read_kaldi_model
+    from speakergmm.recognition.imported.kaldi_model import read_occupancies as read_occupancies
+    from speakergmm.recognition.imported.kaldi_transitions import KaldiPhone as KaldiPhone
+    from speakergmm.recognition.imported.kaldi_transitions import (
+        KaldiTransitions as KaldiTransitions,
+    )
+    from speakergmm.recognition.imported.kaldi_tree import KaldiTree as KaldiTree
+    from speakergmm.recognition.imported.kaldi_tree import read_kaldi_tree as read_kaldi_tree
+
+__getattr__, __dir__ = lazy_names(__name__)
