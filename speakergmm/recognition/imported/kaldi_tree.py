@@ -13,14 +13,14 @@ PDF_CLASS = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class TreeLeaf:
     """A leaf: the pdf, from 0."""
 
     pdf: int
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class TreeSplit:
     """A question: whether the phone, or the class, at a place is one of some.
 
     Parameters
@@ -40,8 +40,8 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """A choice by the phone, or the class, at a place; see `Split`.
+class TreeTable:
+    """A choice by the phone, or the class, at a place; see `TreeSplit`.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Table:
     children: tuple[int | None, ...]
 
 
-Node = Leaf | Split | Table
+Node = TreeLeaf | TreeSplit | TreeTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class KaldiTree:
         Number of phones that decide, N.
     central_position : int
         Place of the phone itself among them, from 0.
-    nodes : tuple of Leaf, Split or Table
+    nodes : tuple of TreeLeaf, TreeSplit or TreeTable
         All nodes, each after those that follow it; the last one is the root.
     """
 
@@ -79,7 +79,7 @@ class KaldiTree:
     @property
     def n_leaves(self) -> int:
         """Number of different pdfs at the leaves."""
-        return len({node.pdf for node in self.nodes if isinstance(node, Leaf)})
+        return len({node.pdf for node in self.nodes if isinstance(node, TreeLeaf)})
 
     def pdf(self, phones: Sequence[int], pdf_class: int) -> int | None:
         """Return the pdf of a phone in its context; None if the tree has none.
@@ -93,17 +93,17 @@ class KaldiTree:
 
         Examples
         --------
-        >>> tree = KaldiTree(1, 0, (Leaf(0), Leaf(1), Split(0, frozenset([7]), 1, 0)))
+        >>> tree = KaldiTree(1, 0, (TreeLeaf(0), TreeLeaf(1), TreeSplit(0, frozenset([7]), 1, 0)))
         >>> tree.pdf([7], 0), tree.pdf([8], 0)
         (1, 0)
         """
         place: int | None = len(self.nodes) - 1
         while place is not None:
             node = self.nodes[place]
-            if isinstance(node, Leaf):
+            if isinstance(node, TreeLeaf):
                 return node.pdf
             value = pdf_class if node.key == PDF_CLASS else phones[node.key]
-            if isinstance(node, Split):
+            if isinstance(node, TreeSplit):
                 place = node.yes if value in node.values else node.no
             else:
                 place = node.children[value] if 0 <= value < len(node.children) else None
@@ -149,11 +149,11 @@ class _Open:
 
     def closed(self) -> Node:
         if self.values is None:
-            return Table(self.key, tuple(self.children))
+            return TreeTable(self.key, tuple(self.children))
         yes, no = self.children
         assert yes is not None
         assert no is not None
-        return Split(self.key, self.values, yes, no)
+        return TreeSplit(self.key, self.values, yes, no)
 
 
 def _read_nodes(values: KaldiValues, width: int) -> tuple[Node, ...]:
@@ -169,7 +169,7 @@ def _read_nodes(values: KaldiValues, width: int) -> tuple[Node, ...]:
                 continue
         else:
             if kind == "CE":
-                nodes.append(Leaf(values.integer(least=0)))
+                nodes.append(TreeLeaf(values.integer(least=0)))
             if not opened:
                 return tuple(nodes)
             opened[-1].children.append(None if kind == "NULL" else len(nodes) - 1)
