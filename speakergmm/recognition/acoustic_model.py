@@ -181,6 +181,16 @@ class AcousticModel(CompilesTranscripts, records.Filed):
             *(self.unknown, self.models, self.confidence),
         )
 
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Names of the speakers that it was trained on or adapted to, as far as they are known."""
+        found: set[str] = set()
+        facts: dict[str, Any] | None = self.provenance
+        while facts:
+            found.update(facts.get("speakers", ()))
+            facts = facts.get("prior")
+        return tuple(sorted(found))
+
     def with_lexicon(self, lexicon: Lexicon | AnyPath) -> AcousticModel:
         """Return the model with another lexicon.
 

@@ -305,9 +305,11 @@ def training_facts(
     lost = {failure.place for failure in trained.failed}
     # Utterances of which a copy with some frequency warp was trained on.
     used = {u.id: u for place, u in enumerate(frames.utterances) if place not in lost}
+    speakers = sorted({u.speaker for u in used.values() if u.speaker is not None})
     return {
         "n_utterances": len(used),
-        "n_speakers": len({u.speaker for u in used.values()} - {None}),
+        "n_speakers": len(speakers),
+        "speakers": speakers,
         "n_frames": frames.n_frames,
         "n_constant_frames": frames.n_constant,
         "seconds": round(float(sum(grid.duration for grid in grids)), 3),

@@ -28,6 +28,7 @@ from speakergmm.speakers.calibration.score_calibration import (
     check_disjoint_speakers,
     fit_calibration,
 )
+from speakergmm.speakers.cohort_scores import check_cohort
 from speakergmm.speakers.extraction import whole_recordings
 from speakergmm.speakers.phrase_likelihoods import (
     EnrolAndScore,
@@ -126,7 +127,8 @@ def score_phrases(
     InsufficientDataError
         If no model can be enrolled or no trial scored.
     InvalidInputError
-        If an option is out of range, or a word is not in the lexicon of the model.
+        If an option is out of range, a word is not in the lexicon of the model, or the model was
+        trained on a speaker of the trials.
     IncompatibleModelError
         If the features of the model are normalised by speaker.
 
@@ -144,10 +146,13 @@ def score_phrases(
             "the features of the acoustic model are normalised by speaker, and who speaks in a "
             "test is the question; train it with features normalised by utterance, or not at all"
         )
-    scored = [_Experiment(protocol, options.split, model, options.adaptation, engine, run)]
-    if options.llr:
-        scored.insert(0, replace(scored[0], name="dev"))
-    *dev, scores = [each.scores() for each in scored]
+    names = [options.split, "dev"] if options.llr else [options.split]
+    tried = (name for each in names for name in protocol.split(each).models)
+    check_cohort(model.speakers, tried, what="training of the acoustic model")
+    scores, *dev = (
+        _Experiment(protocol, name, model, options.adaptation, engine, run).scores()
+        for name in names
+    )
     if not dev:
         return scores
     calibration = fit_calibration(trials_of_scores(dev[0]))

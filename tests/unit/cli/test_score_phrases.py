@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
                 samples = np.pad(np.concatenate(tones), 800) * 0.3
                 path = f"{speaker}-{word}{number}.wav"
                 soundfile.write(made / path, samples + rng.normal(0, 0.01, len(samples)), RATE)
-                rows.append(f"{path}\t{speaker}\t{word}")
+                rows.append(f"{path}\tnot-{speaker}\t{word}")
                 if number:
                     trials += [
                         f"{m}\t{path}\t{'target' if m == speaker else 'nontarget'}\t{word}"

@@ -1,5 +1,7 @@
 """Trials of known words: likelihood ratios by enumeration, and experiments on made-up speech."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -20,7 +22,13 @@ from speakergmm.hmm import (
     adapt_phone_models,
     compile_transcript,
 )
-from speakergmm.recognition import AcousticModel, TrainingOptions, WordCorpus, read_words
+from speakergmm.recognition import (
+    AcousticModel,
+    TrainingOptions,
+    WordCorpus,
+    adapt_acoustic_model,
+    read_words,
+)
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import PhraseLikelihoods, PhraseScoringOptions, score_phrases
 
@@ -239,6 +247,18 @@ def test_missing_and_unknown_words_are_refused_before_anything_is_read(lists, mo
         InvalidInputError, match=r"not in the lexicon of the acoustic model: .sidew"
     ):
         score_phrases(rewritten(split, conditions={"text": wrong}), model)
+
+
+def test_a_model_that_was_trained_on_a_speaker_of_the_trials_is_refused(lists, model, made):
+    assert model.speakers == BACKGROUND
+    own = [u for u in read_words(made / "background.tsv").corpus if u.speaker == "b1"]
+    claimed = [replace(u, speaker="E1") for u in own]
+    said = {u.id: ("up",) if "up" in u.path.name else ("down",) for u in own}
+    adapted = adapt_acoustic_model(model, claimed, said)
+    assert adapted.speakers == ("E1", *BACKGROUND)
+    refusal = "the training of the acoustic model contains speakers of the trials: 'e1'; leave"
+    with pytest.raises(InvalidInputError, match=refusal):
+        score_phrases(lists, adapted)
 
 
 def test_features_that_are_normalised_by_speaker_are_refused(lists, made):
