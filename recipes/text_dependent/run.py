@@ -16,6 +16,7 @@ from material import read_arabic, read_fsdd
 from settings import (
     CHOSEN,
     FACTORS,
+    FIRST,
     MIXTURES,
     MIXTURES_OF_SPEAKERS,
     MIXTURES_OF_WORDS,
@@ -73,13 +74,13 @@ def choose(
     assert protocol.background is not None
     corpora = Corpora(recordings, protocol.background.speakers, jobs=jobs)
     speakers = protocol.split("dev").models
-    tried = [("chosen", CHOSEN), *((name, each) for name in FACTORS for each in FACTORS[name])]
+    tried = [("first", FIRST), *((name, each) for name in FACTORS for each in FACTORS[name])]
     every: list[tuple[str, Phrases | Mixtures]] = [*tried, *_mixtures()]
     head("factor", "value", "EER %", "minCllr", "Cllr")
     for name, settings in every:
         kind = "mixtures" if isinstance(settings, Mixtures) else name
         if factor is None or kind in factor:
-            base = Mixtures(n_components=0) if isinstance(settings, Mixtures) else CHOSEN
+            base = Mixtures(n_components=0) if isinstance(settings, Mixtures) else FIRST
             found = dev_figures(corpora.score(settings, speakers))
             figures = (f"{found['EER']:.2f}", f"{found['minCllr']:.3f}", f"{found['Cllr']:.3f}")
             row(name, difference(settings, base), *figures)

@@ -1,4 +1,4 @@
-"""From settings and lists to scores, and from scores to likelihood ratios."""
+"""Scores of both systems on the same trials, and their likelihood ratios."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
