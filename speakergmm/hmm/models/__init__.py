@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from speakergmm.hmm.models.bank_kernels import aligned_posteriors as aligned_posteriors
     from speakergmm.hmm.models.bank_kernels import sparse_posteriors as sparse_posteriors
     from speakergmm.hmm.models.bank_kernels import sum_by_pdf as sum_by_pdf
+    from speakergmm.hmm.models.decision_tree import DecisionTree as DecisionTree
     from speakergmm.hmm.models.dense import PARAMETERS as PARAMETERS
     from speakergmm.hmm.models.dense import HiddenMarkovParameters as HiddenMarkovParameters
     from speakergmm.hmm.models.dense import check_parameters as check_parameters
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from speakergmm.hmm.models.dense_priors import make_priors as make_priors
     from speakergmm.hmm.models.dense_sampling import sample_sequence as sample_sequence
     from speakergmm.hmm.models.phone_models import PhoneModels as PhoneModels
+    from speakergmm.hmm.models.phone_questions import CENTRE as CENTRE
+    from speakergmm.hmm.models.phone_questions import LEFT as LEFT
+    from speakergmm.hmm.models.phone_questions import NO_UNIT as NO_UNIT
+    from speakergmm.hmm.models.phone_questions import RIGHT as RIGHT
+    from speakergmm.hmm.models.phone_questions import STATE as STATE
+    from speakergmm.hmm.models.phone_questions import PhoneQuestions as PhoneQuestions
     from speakergmm.hmm.models.topology import ENTRY as ENTRY
     from speakergmm.hmm.models.topology import Topology as Topology
     from speakergmm.hmm.models.transcript_texts import TranscriptTexts as TranscriptTexts

@@ -91,6 +91,53 @@ class Tying:
         return cls.from_ids(topologies, np.array(pdf_id, np.int32))
 
     @classmethod
+    def roots(
+        cls,
+        topologies: Sequence[Topology],
+        groups: Sequence[Sequence[int]] | None = None,
+        *,
+        states_shared: bool = True,
+    ) -> Self:
+        """Return the roots of decision trees: what states share before contexts are told apart.
+
+        Parameters
+        ----------
+        topologies : sequence of Topology
+            Topologies of the units.
+        groups : sequence of sequence of int, optional
+            Units that share roots, such as the variants of a vowel in stress or tone; each unit
+            once. By default each unit has its own.
+        states_shared : bool, default=True
+            Whether all states of a group share one root, whose tree may ask for the state;
+            otherwise each state, by its number, has a root of its own.
+
+        Raises
+        ------
+        InvalidInputError
+            If a unit is in no group or in two.
+
+        Examples
+        --------
+        >>> three = Topology.left_right(3)
+        >>> Tying.roots([three, three, three], [[0], [1, 2]]).pdf_id.tolist()
+        [0, 0, 0, 1, 1, 1, 1, 1, 1]
+        """
+        if groups is None:
+            groups = [[unit] for unit in range(len(topologies))]
+        if sorted(unit for group in groups for unit in group) != list(range(len(topologies))):
+            raise InvalidInputError(
+                f"groups of roots must name each of the {len(topologies)} units once"
+            )
+        group_of = {unit: number for number, group in enumerate(groups) for unit in group}
+        keys = [
+            (group_of[unit], 0 if states_shared else state)
+            for unit, topology in enumerate(topologies)
+            for state in range(topology.n_states)
+        ]
+        place = {key: number for number, key in enumerate(sorted(set(keys)))}
+        return cls.from_ids(topologies, np.array([place[key] for key in keys], np.int32))
+
+    @classmethod
     def from_ids(cls, topologies: Sequence[Topology], pdf_id: NDArray[np.int32]) -> Self:
         """Build a tying from the topologies and the pdf of each of their states, in order.
 

@@ -37,6 +37,7 @@ def test_command_lines_can_read_options_without_numpy():
     program = (
         "import sys\n"
         "import speakergmm.hmm.training.schedule, speakergmm.hmm.training.dense_options\n"
+        "import speakergmm.hmm.training.tree_options\n"
         "import speakergmm.hmm.decoding.decoding_options, speakergmm.hmm.language.ngram_options\n"
         "sys.exit('numpy' in sys.modules)"
     )
