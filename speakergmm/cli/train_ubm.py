@@ -34,6 +34,7 @@ class TrainUbm(CorpusCommand):
     background: BackgroundOptions = options_of(
         BackgroundOptions,
         "n_components",
+        "covariance_type",
         "features",
         "augmentation",
         "talkers",

@@ -162,7 +162,8 @@ class MixtureStatistics(Filed):
                 f"statistics of different mixtures cannot be added: moments of shape "
                 f"{self.first_order.shape} and {other.first_order.shape}"
             )
-        if self.covariance_type != other.covariance_type:
+        # Moments of first order are the same whatever the covariances.
+        if self.covariance_type != other.covariance_type and self.second_order is not None:
             raise InvalidInputError(
                 f"statistics of different kinds of mixtures cannot be added: "
                 f"{self.covariance_type} and {other.covariance_type}"

@@ -28,7 +28,7 @@ from speakergmm.speakers.backends import (
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.statistics_archive import StatisticsArchive
 from speakergmm.speakers.supervector_svm import SupervectorSvm
-from speakergmm.speakers.system import AnySystem, SpeakerSystem, as_system
+from speakergmm.speakers.system import AnySystem, SpeakerSystem, loaded_system
 from speakergmm.speakers.training_sessions import TrainingSessions, training_sessions
 from speakergmm.subspace import (
     EmbeddingAnalysis,
@@ -100,7 +100,10 @@ def train_backend(
     """
     training = BACKEND_TRAININGS[choice("backend", backend, BACKEND_TRAININGS)]
     chosen = training.options.of(options, changes)
-    background = as_system(system).background
+    given = loaded_system(system)
+    background = given.background if isinstance(given, SpeakerSystem) else given
+    if backend != "ivector":
+        _ = background.diagonal_mixture  # which refuses others, before any recording is read
     run, engine = RunContext.checked(run), Engine.of(engine)
     sessions = training_sessions(
         background,
@@ -184,7 +187,10 @@ def _collect_supervectors(
     """Make supervectors of all sessions, without the directions that are removed."""
     occupancy, first_order, speakers, _source = sessions
     vectors = session_supervectors(
-        occupancy, first_order, background.mixture, relevance_factor=options.relevance_factor
+        occupancy,
+        first_order,
+        background.diagonal_mixture,
+        relevance_factor=options.relevance_factor,
     )
     machine = SupervectorSvm.train(vectors, speakers, options.machine)
     names = tuple(sorted(set(speakers.tolist())))

@@ -23,7 +23,14 @@ from speakergmm.features import (
     as_feature_store,
     cached_extractor,
 )
-from speakergmm.mixtures import DiagonalMixture, fit_mixture
+from speakergmm.gaussians.em import EMResult
+from speakergmm.mixtures import (
+    DiagonalMixture,
+    EMOptions,
+    FullMixture,
+    fit_mixture,
+    train_from,
+)
 from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.ranges import wrong_type
@@ -53,8 +60,9 @@ class BackgroundModel(records.Filed):
 
     Parameters
     ----------
-    mixture : DiagonalMixture
-        Mixture of K components and D features; a fitted estimator of that kind is accepted.
+    mixture : DiagonalMixture or FullMixture
+        Mixture of K components and D features; a fitted estimator of these kinds is accepted. With
+        full covariances it serves i-vectors; all other back-ends take diagonal ones.
     features : FeatureConfig
         Configuration of the features, which are extracted in the same way for scoring.
     provenance : dict
@@ -77,7 +85,7 @@ class BackgroundModel(records.Filed):
 
     file_kind: ClassVar[str] = "background model"
 
-    mixture: DiagonalMixture
+    mixture: FullMixture | DiagonalMixture
     features: FeatureConfig
     provenance: dict[str, Any] = field(default_factory=dict)
     augmentation: AugmentationOptions | None = None
@@ -90,7 +98,7 @@ class BackgroundModel(records.Filed):
                 kept = talkers if isinstance(talkers, Talkers) else Talkers.of(talkers)
                 object.__setattr__(self, "talkers", kept)
             object.__setattr__(self, "augmentation", replace(self.augmentation, talkers=None))
-        object.__setattr__(self, "mixture", mixture_of(self.mixture, kind=DiagonalMixture))
+        object.__setattr__(self, "mixture", _checked_mixture(self.mixture))
         object.__setattr__(self, "features", as_feature_config(self.features))
         n_features = cached_extractor(self.features).n_features
         if n_features != self.mixture.n_features:
@@ -110,6 +118,23 @@ class BackgroundModel(records.Filed):
             f"BackgroundModel({self.mixture.n_components} components, {self.mixture.n_features} "
             f"features {self.features.name!r}, digest={self.digest[:12]!r})"
         )
+
+    @property
+    def diagonal_mixture(self) -> DiagonalMixture:
+        """The mixture, whose covariances must be diagonal.
+
+        Raises
+        ------
+        IncompatibleModelError
+            If they are not.
+        """
+        if not isinstance(self.mixture, DiagonalMixture):
+            raise IncompatibleModelError(
+                f"the background model has {self.mixture.covariance_type} covariances, which only "
+                "i-vectors take: train them first (speakergmm train-backend), or train a "
+                "background model with diagonal ones"
+            )
+        return self.mixture
 
     @cached_property
     def digest(self) -> str:
@@ -246,7 +271,11 @@ class BackgroundModel(records.Filed):
             run = run.with_facts(
                 corpus=short_digest(facts["corpus_sha256"]), features=config.to_dict()
             )
-            result = fit_mixture(speech.store.speech, options, engine=engine, run=run)
+            result: EMResult[Any] = fit_mixture(
+                speech.store.speech, options, engine=engine, run=run
+            )
+            if options.covariance_type == "full":
+                result = _with_full_covariances(result, speech.store, options, engine, run)
             provenance = {
                 "created": utc_now(),
                 "software": software_versions(),
@@ -273,6 +302,14 @@ class BackgroundModel(records.Filed):
             "mapping": None if self.mapping is None else self.mapping.info(),
             "provenance": self.provenance,
         }
+
+
+def _checked_mixture(given: Any) -> FullMixture | DiagonalMixture:
+    """Return the mixture of an argument, of one of the kinds that background models have."""
+    mixture = mixture_of(given)
+    if isinstance(mixture, FullMixture):
+        return mixture
+    return mixture_of(mixture, kind=DiagonalMixture)
 
 
 AnyBackground = BackgroundModel | AnyPath
@@ -341,6 +378,27 @@ def _versions(
     return versions_of_training(wanted, as_feature_config(options.features or DEFAULT_FEATURES))
 
 
+def _with_full_covariances(
+    diagonal: EMResult[DiagonalMixture],
+    store: FeatureStore,
+    options: BackgroundOptions,
+    engine: Engine,
+    run: RunContext,
+) -> EMResult[FullMixture]:
+    """Train a mixture with full covariances from one with diagonal ones, as far as that came."""
+    model = diagonal.model
+    start = FullMixture(model.weights, model.means, model.full_covariances())
+    # Another loop than that of the checkpoint, which stays until this one has ended.
+    quiet = replace(run, checkpoint=None)
+    em = EMOptions(
+        max_iter=options.max_iter,
+        tol=options.tol,
+        precision=options.precision,
+        update=options.update,
+    )
+    return train_from(store.speech, start, em, engine=engine, run=quiet)
+
+
 def _with_mapping(
     model: BackgroundModel, store: FeatureStore, options: BackgroundOptions, engine: Engine
 ) -> BackgroundModel:
@@ -348,7 +406,7 @@ def _with_mapping(
     if options.feature_mapping == "none":
         return model
     mapping = fit_feature_mapping(
-        model.mixture,
+        model.diagonal_mixture,
         store,
         background_digest=model.digest,
         reference=options.feature_mapping,

@@ -12,7 +12,7 @@ from speakergmm.errors import (
     InsufficientDataError,
 )
 from speakergmm.features import StoredRecording, WeightedFrames, augmented_recordings
-from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, adapt
+from speakergmm.mixtures import DiagonalMixture, Mixture, MixtureStatistics, accumulate, adapt
 from speakergmm.ranges import wrong_type
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.extraction import SpeechStream
@@ -150,13 +150,13 @@ def _further_versions(
 
 
 def sum_speech(
-    mixture: DiagonalMixture, speech: Iterable[WeightedFrames], *, second_order: bool = False
+    mixture: Mixture, speech: Iterable[WeightedFrames], *, second_order: bool = False
 ) -> MixtureStatistics:
     """Sum the statistics of speech under a mixture, block by block in constant memory.
 
     Parameters
     ----------
-    mixture : DiagonalMixture
+    mixture : Mixture
         Of K components and D features.
     speech : iterable of WeightedFrames
         Blocks of frames, shape (T, D), which count by their weights.
@@ -241,7 +241,7 @@ def adapt_speaker(
     total = sum_statistics(parts)
     adapted, _ = adapt(
         total,
-        background.mixture,
+        background.diagonal_mixture,
         relevance_factor=options.relevance_factor,
         parameters=options.parameters,
     )

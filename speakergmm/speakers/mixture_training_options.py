@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from speakergmm.corpora.augmentation.augmentation_options import (
     AS_RECORDED,
@@ -23,6 +23,7 @@ from speakergmm.mixtures.mixture_options import (
     MixtureOptions,
 )
 from speakergmm.options import anything, nested, one_of, whole
+from speakergmm.ranges import refused
 
 if TYPE_CHECKING:
     from speakergmm.corpora import CorpusLike
@@ -49,6 +50,9 @@ class BackgroundOptions(MixtureOptions):
         "speaker", or the features of a feature store.
     n_components : int, default=64
         Number of Gaussians of the mixture, K.
+    covariance_type : {"diag", "full"}, default="diag"
+        Covariances of the Gaussians. Full ones, for i-vectors, are trained from a mixture with
+        diagonal ones; they need far more frames.
     augmentation : AugmentationOptions, str, sequence of str or dict, optional
         Conditions in each of which every recording is used, such as "default" or "none", see
         `speakergmm.corpora.augmentation.as_augmentation`. By default "default" for features that
@@ -75,6 +79,9 @@ class BackgroundOptions(MixtureOptions):
         None, _FEATURES_HELP, kind=str
     )
     n_components: int = whole(64, "Number of Gaussians of the mixture.")
+    covariance_type: Literal["diag", "full"] = one_of(
+        "diag", ("diag", "full"), "Covariances of the Gaussians; full ones are for i-vectors."
+    )
     augmentation: AnyAugmentation = augmentation_option(
         "default: these for the preset speaker, none for others, or what a feature store has"
     )
@@ -94,6 +101,8 @@ class BackgroundOptions(MixtureOptions):
     def __post_init__(self) -> None:
         """Check the options."""
         MixtureOptions.__post_init__(self)  # no super() in a class with slots
+        if self.covariance_type == "full" and self.feature_mapping != "none":
+            raise refused("feature_mapping", "'none' with full covariances", self.feature_mapping)
         if self.augmentation is not None:
             chosen = as_augmentation(self.augmentation) or AS_RECORDED
             object.__setattr__(self, "augmentation", chosen)

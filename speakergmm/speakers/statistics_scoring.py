@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from speakergmm.errors import IncompatibleModelError
 from speakergmm.features import WeightedFrames
 from speakergmm.gaussians.choices import Precision
-from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate
+from speakergmm.mixtures import Mixture, MixtureStatistics, accumulate
 from speakergmm.speakers.frame_averages import values_and_weights
 
 Arrays = tuple[NDArray[Any], ...]
 
 
 def statistics_of_blocks(
-    mixture: DiagonalMixture,
+    mixture: Mixture,
     blocks: Iterable[NDArray[np.floating[Any]] | WeightedFrames],
     precision: Precision = "float32",
 ) -> tuple[MixtureStatistics, float]:
@@ -27,7 +27,7 @@ def statistics_of_blocks(
 
     Parameters
     ----------
-    mixture : DiagonalMixture
+    mixture : Mixture
         Of K components and D features.
     blocks : iterable of array, shape (T, D), or WeightedFrames
     precision : {"float32", "float64"}
@@ -59,7 +59,7 @@ def statistics_of_blocks(
 
 
 def stacked_statistics(
-    sessions: Sequence[MixtureStatistics], mixture: DiagonalMixture
+    sessions: Sequence[MixtureStatistics], mixture: Mixture
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the statistics of N sessions as arrays.
 
@@ -91,7 +91,7 @@ class SessionScorer:
 
     Parameters
     ----------
-    mixture : DiagonalMixture
+    mixture : Mixture
         The background mixture, of K components and D features.
     names : tuple of str
         Names of S speakers.
@@ -102,7 +102,7 @@ class SessionScorer:
         (N, K, D) about zero of N tests.
     """
 
-    mixture: DiagonalMixture
+    mixture: Mixture
     names: tuple[str, ...]
     speakers: Arrays
     score: Callable[[Arrays, NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from speakergmm.corpora import Utterance
 from speakergmm.features import FeatureConfig, WeightedFrames, measure_quality
-from speakergmm.mixtures import DiagonalMixture, MixtureStatistics
+from speakergmm.mixtures import Mixture, MixtureStatistics
 from speakergmm.speakers.recording_arguments import sound_of
 
 MEASURE_PREFIXES = ("test_", "enrolment_", "channel_")
@@ -69,12 +69,12 @@ class MeasuredSpeech:
     Parameters
     ----------
     blocks : iterable of WeightedFrames
-    background : DiagonalMixture
+    background : Mixture
         Of D features.
     """
 
     blocks: Iterable[WeightedFrames]
-    background: DiagonalMixture
+    background: Mixture
     _sum: NDArray[np.float64] | None = field(default=None, init=False)
     _log_likelihood: float = field(default=0.0, init=False)
     _occupancy: float = field(default=0.0, init=False)
@@ -107,7 +107,7 @@ class SpeechMoments(NamedTuple):
 
     Attributes
     ----------
-    background : DiagonalMixture
+    background : Mixture
         Of D features.
     mean : array, shape (D,)
         Mean of the features.
@@ -115,12 +115,12 @@ class SpeechMoments(NamedTuple):
         Log-likelihood per frame under the background model.
     """
 
-    background: DiagonalMixture
+    background: Mixture
     mean: NDArray[np.float64]
     background_log_likelihood: float
 
     @classmethod
-    def of(cls, background: DiagonalMixture, statistics: MixtureStatistics) -> SpeechMoments:
+    def of(cls, background: Mixture, statistics: MixtureStatistics) -> SpeechMoments:
         """Return those of statistics under the background model."""
         log_likelihood = float(statistics.log_likelihood / statistics.n_frames)
         return cls(background, mean_of_statistics([statistics]), log_likelihood)
@@ -180,13 +180,13 @@ def mean_of_statistics(sessions: Sequence[MixtureStatistics]) -> NDArray[np.floa
 
 
 def channel_distance(
-    background: DiagonalMixture, one: NDArray[np.float64], other: NDArray[np.float64]
+    background: Mixture, one: NDArray[np.float64], other: NDArray[np.float64]
 ) -> float:
     """Return the distance of two means of features, in standard deviations of all speech.
 
     Parameters
     ----------
-    background : DiagonalMixture
+    background : Mixture
         Its overall variances are those of all speech.
     one, other : array, shape (D,)
         Means over speech, in which a channel leaves its mark.
@@ -198,6 +198,7 @@ def channel_distance(
 
     Examples
     --------
+    >>> from speakergmm.mixtures import DiagonalMixture
     >>> ubm = DiagonalMixture([0.5, 0.5], [[-1.0], [1.0]], [[3.0], [3.0]])
     >>> channel_distance(ubm, np.array([2.0]), np.array([0.0]))
     1.0
@@ -206,12 +207,12 @@ def channel_distance(
 
 
 def _channel_distances(
-    background: DiagonalMixture, one: NDArray[np.float64], others: NDArray[np.float64]
+    background: Mixture, one: NDArray[np.float64], others: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the distances of a mean, shape (D,), from others, shape (..., D)."""
     means, weights = background.means, background.weights
     centre = weights @ means
-    variances = weights @ (background.variances + (means - centre) ** 2)
+    variances = weights @ (background.component_variances() + (means - centre) ** 2)
     return np.asarray(np.sqrt(np.mean((one - others) ** 2 / variances, axis=-1)))
 
 

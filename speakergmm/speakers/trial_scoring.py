@@ -17,7 +17,7 @@ from speakergmm.corpora.protocol import PathNumbers
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import augmented_recordings
 from speakergmm.metrics import Scores
-from speakergmm.mixtures import DiagonalMixture
+from speakergmm.mixtures import Mixture
 from speakergmm.run_context import OnSkip, SkippedRecording
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.calibration.score_calibration import Calibration
@@ -257,7 +257,7 @@ def score_archived(
     trials: TrialTable,
     scorer: NormalisedScorer,
     archive: StatisticsArchive,
-    background: DiagonalMixture,
+    background: Mixture,
     enrolled: Sequence[EnrolledMeasures] | None,
 ) -> list[Utterance]:
     """Score the recordings whose statistics an archive has, and return the others.

@@ -35,6 +35,9 @@ BACKENDS: dict[str, Callable[..., Backend]] = {
     )
 }
 
+# Back-ends that take background models with full covariances, too.
+_ANY_COVARIANCES = ("ivector",)
+
 _TRAINED: dict[str, type[TrainedBackend]] = {
     each.backend_name: each
     for each in (
@@ -68,9 +71,12 @@ def make_backend(
     InvalidInputError
         If there is no such back-end, or it needs training.
     IncompatibleModelError
-        If what was learnt belongs to another back-end or background model.
+        If what was learnt belongs to another back-end or background model, or the back-end cannot
+        work with the covariances of the background model.
     """
     made = BACKENDS[choice("backend", name, BACKENDS)]
+    if name not in _ANY_COVARIANCES:
+        _ = background.diagonal_mixture  # which refuses others
     needed = _TRAINED.get(name)
     if trained is None:
         if needed is not None:

@@ -137,7 +137,7 @@ class JointFactorBackend(SessionBackend):
         self, occupancy: NDArray[np.float64], first_order: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], ...]:
         offset = self.trained.model.enroll(occupancy, first_order)
-        return (offset / self.background.mixture.variances,)
+        return (offset / self.background.diagonal_mixture.variances,)
 
     def _scores(
         self,
@@ -146,7 +146,7 @@ class JointFactorBackend(SessionBackend):
         first_order: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         left = self.trained.model.compensate(occupancy, first_order)
-        return linear_scores(terms[0], occupancy, left, self.background.mixture)
+        return linear_scores(terms[0], occupancy, left, self.background.diagonal_mixture)
 
 
 @dataclass(frozen=True, eq=False)

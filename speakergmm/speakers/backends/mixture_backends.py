@@ -64,11 +64,13 @@ class GmmUbmBackend:
     def enroll(self, sessions: Sequence[MixtureStatistics], *, name: str) -> Terms:
         """Return the terms of a speaker; see `Backend.enroll`."""
         model = adapt_speaker(self.background, sessions, self.adaptation, name=name)
-        return ratio_terms(self.background.mixture, model.mixture, self.adaptation.parameters)
+        return ratio_terms(
+            self.background.diagonal_mixture, model.mixture, self.adaptation.parameters
+        )
 
     def scorer(self, names: Sequence[str], terms: Terms) -> TrialScorer:
         """Return a scorer of S speakers whose terms are arrays with S as the first axis."""
-        return SpeakerScorer.from_terms(self.background.mixture, names, *terms)
+        return SpeakerScorer.from_terms(self.background.diagonal_mixture, names, *terms)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,4 +104,4 @@ class LinearBackend(GmmUbmBackend):
 
     def scorer(self, names: Sequence[str], terms: Terms) -> TrialScorer:
         """Return a scorer of S speakers whose terms are arrays with S as the first axis."""
-        return LinearScorer.from_terms(self.background.mixture, names, *terms)
+        return LinearScorer.from_terms(self.background.diagonal_mixture, names, *terms)

@@ -179,7 +179,7 @@ class SupervectorBackend(SessionBackend):
         vectors = session_supervectors(
             occupancy,
             first_order,
-            self.background.mixture,
+            self.background.diagonal_mixture,
             relevance_factor=self.trained.relevance_factor,
         )
         return (self.trained.machine.enroll(vectors),)
@@ -189,7 +189,7 @@ class SupervectorBackend(SessionBackend):
 
         It is sent to workers without the background, which may be large.
         """
-        mixture, relevance_factor = self.background.mixture, self.trained.relevance_factor
+        mixture, relevance_factor = self.background.diagonal_mixture, self.trained.relevance_factor
         score = partial(_distances, mixture, relevance_factor)
         return SessionScorer(mixture, tuple(names), terms, score)
 
