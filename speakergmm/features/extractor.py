@@ -107,7 +107,7 @@ class FeatureExtractor:
             audio, self.config.sample_rate, sample_rate=sample_rate, start=start, end=end
         )
         blocks.name = blocks.name if name is None else name
-        spectra = list(self._analysis.spectra(blocks()))
+        spectra = list(self._analysis.spectra(blocks.evenly()))
         parts = list(self._features(blocks.name, lambda: iter(spectra), _BLOCK_FRAMES))
         values = np.concatenate([part.values for part in parts])
         speech = np.concatenate([part.speech for part in parts])

@@ -82,6 +82,7 @@ class SampleBlocks:
         n_passes: int = 1,
     ) -> None:
         self.rate = rate
+        self._is_resampled = False
         self._kept: IO[bytes] | None = None
         self._held: list[NDArray[np.float32]] | None = None
         self._blocks: Callable[[], Iterator[NDArray[np.float32]]]
@@ -96,6 +97,7 @@ class SampleBlocks:
             return
         blocks = _as_blocks(audio)
         given = _given_rate(sample_rate, rate)
+        self._is_resampled = given != rate
         if blocks is None:
             self.name = "the array of samples"
             samples = as_samples(audio)
@@ -120,6 +122,29 @@ class SampleBlocks:
     def __call__(self) -> Iterator[NDArray[np.float32]]:
         """Begin a pass, and return an iterator over its blocks."""
         return self._blocks()
+
+    def evenly(self) -> Iterator[NDArray[np.float32]]:
+        """Begin a pass in which samples that are resampled are in blocks of one size.
+
+        The last bits of features depend on where blocks end, on some processors, and samples that
+        are given at once are to have the same features as samples in blocks.
+        """
+        if not self._is_resampled:
+            yield from self._blocks()
+            return
+        size = max(1, round(_BLOCK_SECONDS * self.rate))
+        pending: list[NDArray[np.float32]] = []
+        n_pending = 0
+        for block in self._blocks():
+            pending.append(block)
+            n_pending += len(block)
+            if n_pending >= size:
+                joined = np.concatenate(pending)
+                whole = len(joined) - len(joined) % size
+                yield from np.split(joined[:whole], whole // size)
+                pending, n_pending = [joined[whole:]], len(joined) - whole
+        if n_pending:
+            yield np.concatenate(pending)
 
     def close(self) -> None:
         """Remove the temporary file, if there is one."""

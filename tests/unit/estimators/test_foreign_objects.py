@@ -38,10 +38,10 @@ PARAMETERS = ("weights_", "means_", "covariances_", "precisions_", "precisions_c
 X = np.random.default_rng(0).normal(size=(60, 2))
 
 
-def fitted(cls):
+def fitted(cls, **parameters):
     if cls is DirichletProcessMixture:
         return cls(n_chains=1, n_sweeps=4, random_state=0).fit(X)
-    return cls(n_components=2, random_state=0, max_iter=3, tol=1.0).fit(X)
+    return cls(n_components=2, random_state=0, max_iter=3, tol=1.0, **parameters).fit(X)
 
 
 @pytest.mark.parametrize("cls", [GaussianMixture, BayesianGaussianMixture, DirichletProcessMixture])
@@ -144,9 +144,11 @@ def test_anything_else_is_a_type_error_with_a_way_out(taker, wrong):
 
 def test_a_mixture_of_another_kind_is_named():
     model = fitted(GaussianMixture)
-    for taker in ("SpeakerScorer", "BackgroundModel"):
-        with pytest.raises(TypeError, match="'diag' is needed, found one of 'full'; fit it with"):
-            MIXTURE_TAKERS[taker](model)
+    with pytest.raises(TypeError, match="'diag' is needed, found one of 'full'; fit it with"):
+        MIXTURE_TAKERS["SpeakerScorer"](model)
+    tied = fitted(GaussianMixture, covariance_type="tied")
+    with pytest.raises(TypeError, match="'diag' is needed, found one of 'tied'; fit it with"):
+        MIXTURE_TAKERS["BackgroundModel"](tied)
     with pytest.raises(TypeError, match="'diag' is needed"):
         fit_mixture(X, n_components=2, init=model)
 

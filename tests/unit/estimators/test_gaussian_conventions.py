@@ -14,6 +14,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from speakergmm.estimators import GaussianMixture
 
+# Compares results for a row and for all rows to 1e-7, which is the rounding of float32.
+_ROUNDED = ("check_methods_subset_invariance",)
+
 
 def _expected_to_fail(estimator):
     # The check shuffles frames; which ones a random start takes depends on their order, here as
@@ -38,7 +41,17 @@ def _expected_to_fail(estimator):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_estimator_checks(estimator, check):
+    if estimator.precision == "float32" and check.func.__name__ in _ROUNDED:
+        pytest.skip("products of fewer rows round otherwise in float32; tested below")
     check(estimator)
+
+
+def test_float32_scores_a_part_as_the_whole(clusters):
+    model = GaussianMixture(2, covariance_type="tied", precision="float32", random_state=0)
+    model.fit(clusters)
+    for method in (model.score_samples, model.predict_proba):
+        parts = np.concatenate([method(row[None]) for row in clusters[:50]])
+        np.testing.assert_allclose(parts, method(clusters)[:50], rtol=1e-6, atol=1e-6)
 
 
 def test_pipeline(clusters):

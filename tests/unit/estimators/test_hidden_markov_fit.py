@@ -146,7 +146,8 @@ def test_float32_is_close_to_float64(kind):
         np.testing.assert_allclose(
             getattr(single, name), getattr(double, name), rtol=1e-3, atol=1e-4
         )
-    assert single.score(X) == pytest.approx(double.score(X), abs=2e-3)
+    # The error of float32 in each frame, which differs between processors, adds up over 400 frames.
+    assert single.score(X) == pytest.approx(double.score(X), abs=400 * 1e-5)
     assert not np.array_equal(single.means_, double.means_)
 
 

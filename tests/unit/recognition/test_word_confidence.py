@@ -147,9 +147,10 @@ def test_a_model_without_it_has_posteriors_alone(spoken, tmp_path):
     item = align_recording(model, utterance, words)
     with_them = align_recording(spoken.model, utterance, words)
     assert all(math.isnan(word.confidence) for word in item.word_labels())
-    assert [w.posterior for w in item.word_labels()] == [
-        w.posterior for w in with_them.word_labels()
-    ]
+    # On some processors float32 rounds by where arrays lie in memory.
+    assert [w.posterior for w in item.word_labels()] == pytest.approx(
+        [w.posterior for w in with_them.word_labels()], abs=1e-8
+    )
     document = json.loads(json.dumps(item.to_dict(), allow_nan=False))
     assert document["words"][0]["confidence"] is None
     assert document["words"][0]["posterior"] == pytest.approx(
