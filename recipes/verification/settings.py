@@ -28,6 +28,8 @@ class Settings:
     backend, learning
         What scores, and the options of its training if it learns from sessions: those of the
         background's speakers and of all of LibriSpeech's.
+    session_seconds : float, optional
+        Length of the sessions into which LibriSpeech's recordings are cut for this training.
     calibrated : bool
         Scores become log-likelihood ratios by the dev lists, in the conditions of the test.
     """
@@ -43,6 +45,7 @@ class Settings:
     shared_cohort: int = 0
     backend: str = "gmm-ubm"
     learning: dict[str, Any] = field(default_factory=dict)
+    session_seconds: float | None = None
     calibrated: bool = False
 
     def config(self) -> FeatureConfig:
@@ -79,7 +82,8 @@ def _around(base: Settings, **fields: Sequence[Any]) -> list[Settings]:
 
 def _learnt(backend: str, *several: dict[str, Any]) -> list[Settings]:
     """Return settings with a back-end that learns, whose own scores are compared as they are."""
-    return [replace(ROBUST, backend=backend, learning=each) for each in several]
+    base = replace(ROBUST, backend=backend, session_seconds=3.0)
+    return [replace(base, learning=each) for each in several]
 
 
 def _features(base: Settings, *changes: dict[str, Any]) -> list[Settings]:
@@ -138,10 +142,10 @@ ROBUST_FACTORS: dict[str, Sequence[Settings]] = {
         replace(ROBUST, backend="linear"),
         *_learnt(
             "ivector",
-            {"dimension": 100, "scorer": "cosine"},
-            {"dimension": 100, "scorer": "cosine", "normalisation": "wccn", "shrinkage": 0.1},
-            {"dimension": 100, "n_discriminants": 50, "shrinkage": 0.1},
-            {"dimension": 200, "n_discriminants": 100, "shrinkage": 0.1},
+            {"dimension": 200, "scorer": "cosine"},
+            {"dimension": 200, "scorer": "cosine", "normalisation": "wccn", "shrinkage": 0.5},
+            {"dimension": 200, "n_discriminants": 50, "shrinkage": 0.5},
+            {"dimension": 200, "n_discriminants": 150, "shrinkage": 0.5},
         ),
         *_learnt("isv", *({"dimension": n, "relevance_factor": 6.0} for n in (10, 50))),
         *_learnt("jfa", {"speaker_dimension": 50, "session_dimension": 50}),

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import soundfile
 from conditions import in_conditions, talkers_of
 from settings import Settings
 
@@ -85,7 +87,7 @@ def complete(
     """
     adaptation = AdaptationOptions(relevance_factor=settings.relevance_factor)
     if settings.backend in BACKEND_TRAININGS:
-        speech = [*own, *further(own, work.others)]
+        speech = [*own, *cut(further(own, work.others), settings.session_seconds)]
         learning, engine = settings.learning, work.jobs
         system = train_backend(background, speech, settings.backend, engine=engine, **learning)
     else:
@@ -123,6 +125,20 @@ def further(own: Sequence[Utterance], others: Sequence[Utterance]) -> list[Utter
         for each in others
         if each.path not in there
     ]
+
+
+def cut(utterances: Sequence[Utterance], seconds: float | None) -> list[Utterance]:
+    """Return the utterances, which are whole recordings, cut into sessions of about one length."""
+    if seconds is None:
+        return list(utterances)
+    made = []
+    for utterance in utterances:
+        length = soundfile.info(utterance.path).duration
+        places = np.linspace(0, length, max(1, round(length / seconds)) + 1).round(3)
+        ends = [*places[:-1].tolist(), None]
+        for number, (start, end) in enumerate(pairwise(ends)):
+            made.append(replace(utterance, id=f"{utterance.id}-{number}", start=start, end=end))
+    return made
 
 
 def score(

@@ -223,7 +223,9 @@ def make_cohort(
     n_tests = {
         name: min(options.tests_per_speaker, len(group) // 2) for name, group in by_speaker.items()
     }
-    work = _CohortWork(background, backend.needs_second_order, options.frames_per_test)
+    work = _CohortWork(
+        background, backend.needs_second_order, backend.versions_apart, options.frames_per_test
+    )
     run = RunContext.checked(run)
 
     # Models of the first recordings of each speaker, tests of the last ones.
@@ -308,6 +310,7 @@ class _CohortWork:
 
     background: BackgroundModel
     second_order: bool
+    versions_apart: bool
     frames_per_test: int
 
     def __call__(self, utterance: Utterance) -> SessionStatistics:
@@ -317,6 +320,7 @@ class _CohortWork:
             recording_of(utterance),
             **segment_of(utterance),
             second_order=self.second_order,
+            apart=self.versions_apart,
         )
 
     def keep_frames(self, utterance: Utterance) -> WeightedFrames:

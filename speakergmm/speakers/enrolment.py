@@ -7,6 +7,8 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+import numpy as np
+
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
@@ -86,6 +88,7 @@ def collect_statistics(
     end: float | None = None,
     second_order: bool = False,
     augmented: bool = True,
+    apart: bool = False,
 ) -> SessionStatistics:
     """Collect the statistics of the speech in a recording, block by block in constant memory.
 
@@ -103,6 +106,9 @@ def collect_statistics(
     augmented : bool, default=True
         Sum all versions of the recording that the background model asks for
         (`BackgroundModel.augmentation`), as enrolment does.
+    apart : bool, default=False
+        Keep the statistics of these versions, each of K components, one after the other in place of
+        their sum, as some back-ends need them (`Backend.versions_apart`).
 
     Returns
     -------
@@ -121,12 +127,28 @@ def collect_statistics(
     if augmented and isinstance(audio, Iterator):
         audio = joined_blocks(audio)  # which are read once for each condition
     speech = background.speech([audio], segment)
-    total = sum_speech(background.mixture, speech, second_order=second_order)
+    nothing = sum_speech(background.mixture, (), second_order=second_order)
+    versions = [sum_speech(background.mixture, speech, second_order=second_order)]
     speech.check()
     for version in _further_versions(background, audio, segment) if augmented else ():
+        heard = nothing
         with suppress(InsufficientDataError):  # of a version in which no speech can be heard
-            total = total + sum_speech(background.mixture, version, second_order=second_order)
+            heard = sum_speech(background.mixture, version, second_order=second_order)
+        versions.append(heard)
+    total = _one_after_the_other(versions) if apart else sum_statistics(versions)
     return SessionStatistics(total, speech.seconds, speech.speech_seconds, speech.n_frames)
+
+
+def _one_after_the_other(versions: Sequence[MixtureStatistics]) -> MixtureStatistics:
+    """Return the zeroth and first order of V versions as those of V * K components."""
+    about_zero = [each.about_zero() for each in versions]
+    return MixtureStatistics(
+        np.concatenate([each.counts for each in about_zero]),
+        np.concatenate([each.first_order for each in about_zero]),
+        None,
+        sum(each.log_likelihood for each in versions),
+        sum(each.n_frames for each in versions),
+    )
 
 
 def _further_versions(

@@ -84,6 +84,7 @@ def collect_sessions(
     paths: Sequence[Path | GivenSamples],
     *,
     second_order: bool = False,
+    apart: bool = False,
     store: FeatureStore | None = None,
     engine: Engine = ONE_WORKER,
     run: RunContext | None = None,
@@ -96,6 +97,8 @@ def collect_sessions(
     paths : sequence of Path or GivenSamples
     second_order : bool, default=False
         Collect second-order statistics as well.
+    apart : bool, default=False
+        Keep the versions of each recording apart; see `Backend.versions_apart`.
     store : FeatureStore, optional
         Features that it has are not extracted again; the recordings are read all the same, to
         recognise the same audio.
@@ -116,7 +119,7 @@ def collect_sessions(
     AudioError, InsufficientDataError
         If a recording cannot be read or contains less than 0.1 s of speech.
     """
-    collect = CollectSession(background, second_order)
+    collect = CollectSession(background, second_order, apart)
     description = RunContext.checked(run).description("Reading recordings")
     recordings = whole_recordings(paths, store, engine=engine)
     collected = list(engine.map(collect, recordings, description=description))
@@ -254,8 +257,9 @@ def read_statistics(
         expected = (speaker.name, background.digest, row.audio_sha256)
         file.check(names == expected, f"{what} belong to another recording")
         # ... and agree with the shape of the model and with the numbers in the row.
-        same_shape = statistics.first_order.shape == background.mixture.means.shape
-        file.check(same_shape, f"{what} have another shape")
+        n_components, n_features = background.mixture.means.shape
+        shapes = {(n_components * n, n_features) for n in (1, background.n_versions)}
+        file.check(statistics.first_order.shape in shapes, f"{what} have another shape")
         most = n_frames * background.n_versions * (1 + 1e-6)
         counts = f"{what} are of {statistics.n_frames:g} frames, not of {n_frames} or fewer"
         file.check(0 < statistics.n_frames <= most, counts)
@@ -272,11 +276,15 @@ class CollectSession:
 
     background: BackgroundModel
     second_order: bool
+    apart: bool
 
     def __call__(self, utterance: Utterance) -> EnrolmentSession:
         """Return the session of one recording."""
         found = enrolment.collect_statistics(
-            self.background, recording_of(utterance), second_order=self.second_order
+            self.background,
+            recording_of(utterance),
+            second_order=self.second_order,
+            apart=self.apart,
         )
         audio, rate = sound_of(utterance)
         return EnrolmentSession(

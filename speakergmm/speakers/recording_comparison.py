@@ -160,6 +160,7 @@ def _side(system: SpeakerSystem, utterance: Utterance) -> _Side:
         system.background,
         recording_of(utterance),
         second_order=system.backend.needs_second_order,
+        apart=system.backend.versions_apart,
     )
     quality = {}
     if system.calibration is not None:

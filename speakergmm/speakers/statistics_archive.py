@@ -346,6 +346,7 @@ class CollectStatistics:
     second_order: bool = False
     measured: bool = False
     augmented: bool = True
+    apart: bool = False
 
     def __call__(self, utterance: Utterance) -> SessionStatistics:
         """Return the statistics of one recording."""
@@ -369,11 +370,12 @@ class CollectStatistics:
             **part,
             second_order=self.second_order,
             augmented=self.augmented,
+            apart=self.apart,
         )
 
     def _version(self, utterance: Utterance) -> SessionStatistics:
         """Return the statistics of an augmented version, whose quality is not measured."""
-        whole = replace(self, augmented=False)
+        whole = replace(self, augmented=False, apart=False)
         if isinstance(utterance, StoredRecording):
             return whole._collected(utterance)
         condition, seed, *talkers = utterance.version.split("/")

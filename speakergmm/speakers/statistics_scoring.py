@@ -59,14 +59,14 @@ def statistics_of_blocks(
 
 
 def stacked_statistics(
-    sessions: Sequence[MixtureStatistics], mixture: Mixture
+    sessions: Sequence[MixtureStatistics], mixture: Mixture, n_versions: int = 1
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the statistics of N sessions as arrays.
+    """Return the statistics of N sessions, with V versions one after the other, as arrays.
 
     Returns
     -------
-    occupancy : array, shape (N, K)
-    first_order : array, shape (N, K, D)
+    occupancy : array, shape (N, V * K)
+    first_order : array, shape (N, V * K, D)
         About zero.
 
     Raises
@@ -74,11 +74,13 @@ def stacked_statistics(
     IncompatibleModelError
         If a session and the mixture have different shapes.
     """
-    shape = mixture.means.shape
+    n_components, n_features = mixture.means.shape
+    shape = n_versions * n_components, n_features
     if wrong := [each for each in sessions if each.first_order.shape != shape]:
+        versions = f" in {n_versions} versions, which are kept apart" if n_versions > 1 else ""
         raise IncompatibleModelError(
             f"statistics of {wrong[0].n_components} components and {wrong[0].n_features} "
-            f"features do not fit a background model of {shape[0]} and {shape[1]}"
+            f"features do not fit a background model of {n_components} and {n_features}{versions}"
         )
     about_zero = [each.about_zero() for each in sessions]
     occupancy = np.reshape([each.counts for each in about_zero], (-1, shape[0]))

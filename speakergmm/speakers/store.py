@@ -284,6 +284,7 @@ class SpeakerStore:
             self.background,
             paths,
             second_order=self.system.backend.needs_second_order,
+            apart=self.system.backend.versions_apart,
             store=opened_store(feature_store, self.background.features),
             engine=Engine.of(engine),
             run=run,

@@ -114,6 +114,7 @@ def enroll_into(
             system.background,
             paths,
             second_order=system.backend.needs_second_order,
+            apart=system.backend.versions_apart,
             store=opened_store(feature_store, system.background.features),
             engine=engine,
             run=run,
@@ -146,6 +147,7 @@ def enroll_into(
                 f"{stored.relevance_factor:g}, fixed when it was made, not "
                 f"{options.relevance_factor:g}; leave it out, or make another store"
             )
-        if collected is None or store.system.backend.needs_second_order:
+        own = store.system.backend
+        if collected is None or own.needs_second_order or own.versions_apart:
             return store.enroll(name, paths, feature_store=feature_store, engine=engine, run=run)
         return store.enroll_collected(name, collected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from speakergmm.corpora import AnyPath, Protocol, Split, Utterance, is_path, read_protocol
@@ -200,7 +201,9 @@ def _archive_of(
     # What cannot be used is reported when it is missed, with what is lost by it.
     quiet = replace(run, strict=False, on_skip=lambda _: None)
     tests = split.test_paths() if system.backend.scores_statistics else ()
-    of_models = dict.fromkeys(path for model in split.models for path in split.enrolment[model])
+    of_models: tuple[Path, ...] = ()
+    if not system.backend.versions_apart:
+        of_models = _enrolled_paths(split)
     for paths, augmented in ((of_models, True), (tests, False)):
         if not paths:
             continue
@@ -298,7 +301,11 @@ def _enrolled_terms(
     The last is empty unless it is asked for.
     """
     backend = system.backend
-    collect = CollectStatistics(system.background, backend.needs_second_order, measured)
+    collect = CollectStatistics(
+        system.background, backend.needs_second_order, measured, apart=backend.versions_apart
+    )
+    if backend.versions_apart:
+        archive = None  # which has their sums
     terms, known = {}, []
     for model, usable in _usable_sessions(split, collect, archive, store, engine, run):
         statistics = [each.statistics for each in usable]
@@ -313,6 +320,11 @@ def _enrolled_terms(
     return tuple(terms), stack_terms(backend, terms.values()), known
 
 
+def _enrolled_paths(split: Split) -> tuple[Path, ...]:
+    """Return the recordings of all models, each once."""
+    return tuple(dict.fromkeys(path for name in split.models for path in split.enrolment[name]))
+
+
 def _usable_sessions(
     split: Split,
     collect: CollectStatistics,
@@ -322,7 +334,7 @@ def _usable_sessions(
     run: RunContext,
 ) -> Iterator[tuple[str, list[enrolment.SessionStatistics]]]:
     """Yield each model that can be enrolled with the statistics of its recordings."""
-    paths = dict.fromkeys(path for model in split.models for path in split.enrolment[model])
+    paths = _enrolled_paths(split)
     augmented = collect.background.augmentation is not None
     found = archived_recordings(
         whole_recordings(paths),

@@ -93,6 +93,15 @@ class Backend(Protocol):
         ...
 
     @property
+    def versions_apart(self) -> bool:
+        """Return whether enrolment needs the versions of each recording apart.
+
+        They are one after the other then, of K components each; see
+        `speakergmm.speakers.collect_statistics`.
+        """
+        ...
+
+    @property
     def term_shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of the terms of one speaker."""
         ...

@@ -88,7 +88,10 @@ class IvectorBackend(SessionBackend):
     Notes
     -----
     The terms of a speaker are the average of the sessions' vectors, after all transforms, and their
-    number: all that PLDA needs of several sessions.
+    number, which is all that PLDA needs of several sessions, for each of the V versions in which
+    recordings are enrolled (`BackgroundModel.augmentation`). A test was recorded in one condition,
+    which is not known: the score by PLDA is the likelihood ratio averaged over the versions, by
+    cosines that of the nearest one.
 
     References
     ----------
@@ -103,17 +106,34 @@ class IvectorBackend(SessionBackend):
     trained: TrainedIvectors
 
     @property
+    def versions_apart(self) -> bool:  # type: ignore[override] # it depends on the background
+        """Return whether the background model has several versions of a recording."""
+        return self.background.n_versions > 1
+
+    @property
     def term_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shapes of the average vector of one speaker and of the number of sessions."""
+        """Shapes of the average vectors of one speaker and of the numbers of sessions."""
         n_outputs = self.trained.analysis.n_outputs or self.trained.extractor.dimension
-        return (n_outputs,), (1,)
+        n_versions = self.background.n_versions
+        return (n_versions, n_outputs), (n_versions,)
 
     def _enrolled(
         self, occupancy: NDArray[np.float64], first_order: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], ...]:
-        vectors = self.trained.extractor.transform(occupancy, first_order)
-        enrolled = self.trained.analysis.enroll(vectors, np.zeros(len(vectors)))
-        return enrolled.averages, enrolled.counts
+        (n_versions, n_outputs), _ = self.term_shapes
+        averages, counts = np.zeros((n_versions, n_outputs)), np.zeros(n_versions)
+        occupancy = occupancy.reshape(len(occupancy), n_versions, -1)
+        first_order = first_order.reshape(*occupancy.shape, -1)
+        for version in range(n_versions):
+            heard = occupancy[:, version].sum(axis=1) > 0
+            if not heard.any():
+                continue
+            vectors = self.trained.extractor.transform(
+                occupancy[heard, version], first_order[heard, version]
+            )
+            enrolled = self.trained.analysis.enroll(vectors, np.zeros(len(vectors)))
+            averages[version], counts[version] = enrolled.averages[0], enrolled.counts[0]
+        return averages, counts
 
     def _scores(
         self,
@@ -122,6 +142,15 @@ class IvectorBackend(SessionBackend):
         first_order: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         averages, counts = (each.astype(np.float64) for each in terms)
-        speakers = EnrolledEmbeddings((), averages, counts[:, 0])
         vectors = self.trained.extractor.transform(occupancy, first_order)
-        return self.trained.analysis.score(speakers, vectors)
+        analysis, known = self.trained.analysis, counts > 0
+        scores = np.full((counts.shape[1], len(counts), len(vectors)), -np.inf)
+        for version, heard in enumerate(known.T):
+            if not heard.any():
+                continue
+            speakers = EnrolledEmbeddings((), averages[heard, version], counts[heard, version])
+            scores[version, heard] = analysis.score(speakers, vectors)
+        if analysis.plda is None:
+            return np.asarray(scores.max(axis=0))
+        total = np.logaddexp.reduce(scores, axis=0)
+        return np.asarray(total - np.log(known.sum(axis=1))[:, None])

@@ -39,6 +39,7 @@ class GmmUbmBackend:
 
     name: ClassVar[str] = "gmm-ubm"
     scores_statistics: ClassVar[bool] = False
+    versions_apart: ClassVar[bool] = False
 
     background: BackgroundModel
     adaptation: AdaptationOptions

@@ -36,6 +36,7 @@ class SessionBackend:
     name: ClassVar[str]
     scores_statistics: ClassVar[bool] = True
     needs_second_order: ClassVar[bool] = False
+    versions_apart: ClassVar[bool] = False
 
     background: BackgroundModel
     adaptation: AdaptationOptions
@@ -54,9 +55,10 @@ class SessionBackend:
     def enroll(self, sessions: Sequence[MixtureStatistics], *, name: str) -> Terms:
         """Return the terms of a speaker; see `Backend.enroll`."""
         heard = [each for each in sessions if each.n_frames > 0]
+        n_parts = self.background.n_versions if self.versions_apart else 1
         if not heard:
             raise InsufficientDataError(f"speaker {name!r}: there are no frames of speech to enrol")
-        found = self._enrolled(*stacked_statistics(heard, self.background.mixture))
+        found = self._enrolled(*stacked_statistics(heard, self.background.mixture, n_parts))
         pairs = zip(found, self.term_shapes, strict=True)
         return tuple(np.asarray(each, np.float32).reshape(shape) for each, shape in pairs)
 
@@ -67,7 +69,10 @@ class SessionBackend:
     def _enrolled(
         self, occupancy: NDArray[np.float64], first_order: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], ...]:
-        """Return the terms of a speaker from the statistics of the sessions, about zero."""
+        """Return the terms of a speaker from the statistics of the sessions, about zero.
+
+        Occupancies have shape (N, V * K), first order (N, V * K, D) with V versions apart, else 1.
+        """
         raise NotImplementedError
 
     def _scores(

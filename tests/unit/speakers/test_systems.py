@@ -336,6 +336,7 @@ class MeanBackend:
     name: ClassVar[str] = "mean"
     scores_statistics: ClassVar[bool] = True
     needs_second_order: ClassVar[bool] = False
+    versions_apart: ClassVar[bool] = False
     background: BackgroundModel
     adaptation: AdaptationOptions
 
