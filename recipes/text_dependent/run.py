@@ -5,7 +5,7 @@ python recipes/text_dependent/run.py report --data DIR     # the chosen ones on 
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,7 @@ from settings import (
     Phrases,
     difference,
 )
-from systems import Corpora, calibrated, dev_figures, fused
+from systems import Corpora, calibrated, dev_figures, fused, joined
 
 from speakergmm.metrics import Scores, compare_systems, evaluate
 
@@ -140,13 +140,8 @@ def _report_fsdd(data: Path, n_bootstrap: int, jobs: int) -> None:
     print("\nFSDD\n")
     head("system", "EER %", "minCllr", "Cllr")
     for title, several in parts.items():
-        found = dev_figures(_joined(several))
+        found = dev_figures(joined(several))
         row(title, f"{found['EER']:.2f}", f"{found['minCllr']:.3f}", f"{found['Cllr']:.3f}")
-
-
-def _joined(several: Sequence[Scores]) -> Scores:
-    fields = ("models", "paths", "scores", "labels")
-    return Scores(*(np.concatenate([getattr(each, f) for each in several]) for f in fields))
 
 
 if __name__ == "__main__":

@@ -99,3 +99,9 @@ def fused(scores: Sequence[Scores], dev: Sequence[Scores]) -> Scores:
     )
     tested = np.stack([each.scores for each in scores], axis=1)
     return replace(scores[0], scores=fit.decision_function((tested - mean) / deviation))
+
+
+def joined(several: Sequence[Scores]) -> Scores:
+    """Return the trials of several scores as one."""
+    fields = ("models", "paths", "scores", "labels")
+    return Scores(*(np.concatenate([getattr(each, f) for each in several]) for f in fields))
