@@ -1,6 +1,6 @@
-"""Reading of JSON and TOML from files and texts.
+"""Reading of JSON, TOML and YAML from files and texts.
 
-Both readers reject content that would cause other exceptions later: deeply nested brackets, numbers
+The readers reject content that would cause other exceptions later: deeply nested brackets, numbers
 with thousands of digits or that are not finite, repeated keys, and unpaired surrogates.
 """
 
@@ -11,6 +11,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 from speakergmm.errors import InvalidInputError
@@ -23,6 +24,9 @@ LARGEST_DOCUMENT = 1 << 28
 _DEEPEST = 64
 _TOO_DEEP = f"has brackets nested more than {_DEEPEST} deep"
 _MOST_DOTS = 1000
+# Its parser takes seconds for a megabyte.
+_LONGEST_YAML = 1 << 16
+_BRACKET = re.compile(r"[][{}]")
 # A value takes about a hundred bytes of memory, but only a few bytes of text.
 _MOST_VALUES = 10_000_000
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
@@ -75,6 +79,42 @@ def parse_toml(text: str | bytes) -> dict[str, Any]:
         raise DocumentError(f"has a line of more than {_MOST_DOTS} dots")
     found: dict[str, Any] = _parsed(partial(tomllib.loads, parse_float=_finite), text, "TOML")
     return found
+
+
+def parse_yaml(text: str | bytes) -> Any:
+    r"""Return the content of a YAML text of at most 64 KiB, whose single values remain texts.
+
+    Anchors and tags have no effect, and an alias is refused: a few bytes of them may stand for
+    gigabytes. Texts remain what they are, so that a phone ``no`` is not false.
+
+    Raises
+    ------
+    DocumentError
+        If the text is not valid, or too long.
+
+    Examples
+    --------
+    >>> parse_yaml("phones: [no, a]\nversion: 1.0")
+    {'phones': ['no', 'a'], 'version': '1.0'}
+    """
+    import yaml
+
+    def load(text: str) -> Any:
+        try:
+            if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+                raise DocumentError("has an alias (*name); write out what it stands for")
+            return yaml.load(text, yaml.BaseLoader)
+        except yaml.YAMLError as error:
+            raise ValueError(str(error)) from None
+
+    text = _decoded(text)
+    if len(text) > _LONGEST_YAML:
+        raise DocumentError(f"is longer than {_LONGEST_YAML:,} characters")
+    # The time for nested brackets grows with the square of their depth.
+    depth = accumulate(1 if bracket in "[{" else -1 for bracket in _BRACKET.findall(text))
+    if max(depth, default=0) > _DEEPEST:
+        raise DocumentError(_TOO_DEEP)
+    return _parsed(load, text, "YAML")
 
 
 def read_json(path: str | os.PathLike[str], *, limit: int = LARGEST_DOCUMENT) -> Any:

@@ -116,6 +116,10 @@ PANELS = {
             "Adapt an acoustic model to transcribed recordings of a speaker, a room or an accent, "
             "by MAP.",
         ),
+        "import": (
+            "import_model:Import",
+            "Import phone models that Kaldi or the Montreal Forced Aligner has trained.",
+        ),
         "align": (
             "align:Align",
             "Align recordings with their transcripts: times of words and phones, with confidences.",

@@ -33,6 +33,8 @@ class KaldiValues:
     ----------
     path : path
         The file; its first bytes tell its form.
+    content : bytes, optional
+        Its content, if it has been read already, as from a zip.
 
     Raises
     ------
@@ -45,9 +47,9 @@ class KaldiValues:
     finite; the message names file and byte.
     """
 
-    def __init__(self, path: AnyPath) -> None:
+    def __init__(self, path: AnyPath, content: bytes | None = None) -> None:
         self._path = path
-        self._content = read_bytes(path, limit=_LARGEST)
+        self._content = read_bytes(path, limit=_LARGEST) if content is None else content
         self.is_binary = self._content.startswith(b"\0B")
         self._at = 2 if self.is_binary else 0
 

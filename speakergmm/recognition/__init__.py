@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from speakergmm.recognition.feature_archive import suited_rate as suited_rate
     from speakergmm.recognition.file_names import FileNames as FileNames
     from speakergmm.recognition.file_names import safe_name as safe_name
+    from speakergmm.recognition.imported.importing import import_model as import_model
     from speakergmm.recognition.language_arguments import as_language_model as as_language_model
     from speakergmm.recognition.language_arguments import as_lexicon as as_lexicon
     from speakergmm.recognition.loudness import MeasureRecording as MeasureRecording

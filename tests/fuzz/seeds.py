@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from oracles.kaldi_files import TEXT_MODEL, TEXT_TREE, array, binary_model, binary_tree, mfa_zip
 
 from speakergmm.audio import write_audio
 from speakergmm.corpora import Corpus, Utterance, write_corpus
@@ -205,22 +206,21 @@ def kaldi_plda() -> list[bytes]:
 
 def kaldi_models() -> list[bytes]:
     """Return models of two phones in Kaldi's binary forms and in its text form."""
-    from oracles.kaldi_files import TEXT_MODEL, binary_model
-
     return [binary_model(), binary_model("Tuples"), TEXT_MODEL]
+
+
+def mfa_zips() -> list[bytes]:
+    """Return models of the Montreal Forced Aligner of two versions, one without its lexicon."""
+    return [mfa_zip(), mfa_zip(yaml=True)]
 
 
 def kaldi_trees() -> list[bytes]:
     """Return a tree in Kaldi's binary and text form."""
-    from oracles.kaldi_files import TEXT_TREE, binary_tree
-
     return [binary_tree(), TEXT_TREE]
 
 
 def kaldi_matrices() -> list[bytes]:
     """Return a matrix of its own in Kaldi's binary and text form."""
-    from oracles.kaldi_files import array
-
     return [b"\0B" + array([[1, 2.5], [0, -1]]), b" [\n  1 2.5\n  0 -1 ]\n"]
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from oracles.kaldi_files import META_JSON, META_YAML, PHONE_NAMES
+
 from speakergmm.audio import probe, read_audio
 from speakergmm.cli.transcript_inputs import read_sentences, read_word_sequences
 from speakergmm.corpora import (
@@ -25,8 +27,22 @@ from speakergmm.errors import SpeakerGmmError
 from speakergmm.features import ArchivePlace, FeatureConfig, read_matrix, read_scp
 from speakergmm.hmm import BackoffLanguageModel, Lexicon
 from speakergmm.metrics import read_phone_mapping, read_scores
-from speakergmm.recognition import cut_words, read_ctm, read_textgrid, read_words
-from speakergmm.recognition.imported import read_kaldi_matrix, read_kaldi_model, read_kaldi_tree
+from speakergmm.recognition import (
+    cut_words,
+    import_model,
+    read_ctm,
+    read_textgrid,
+    read_words,
+)
+from speakergmm.recognition.imported import (
+    MfaMeta,
+    kaldi_features,
+    parse_options,
+    read_kaldi_matrix,
+    read_kaldi_model,
+    read_kaldi_tree,
+    read_symbols,
+)
 from speakergmm.speakers import read_embeddings, read_kaldi_plda
 
 from . import records, seeds
@@ -147,6 +163,10 @@ def _cut(path: Path) -> object:
 def _sound(path: Path) -> object:
     probe(path)
     return read_audio(path)
+
+
+def _options(path: Path) -> object:
+    return kaldi_features(parse_options(path.read_bytes().decode("utf-8", "replace")))
 
 
 def _unigram(number: int) -> str:
@@ -307,6 +327,17 @@ TARGETS = {
         Target("kaldi-matrix", read_kaldi_matrix, seeds.kaldi_matrices,
                tokens=(b"\0BFM ", b"\0BDM ", b"\4", b"[", b"]"), before=" [\n",
                row="{0} 1.5\n".format, after="]\n"),
+        Target("kaldi-symbols", read_symbols, lambda: [PHONE_NAMES], row="p{0} {0}\n".format),
+        Target("kaldi-options", _options,
+               lambda: [b"--use-energy=false\n--num-ceps=20 # no\n"],
+               tokens=(b"--", b"=", b"--splice-opts", b"'", b"--low-freq=", b"1e999")),
+        Target("mfa-zip", lambda path: import_model(path, {"a": "a"}), seeds.mfa_zips, "a.zip",
+               tokens=(b"PK\1\2", b"PK\3\4", b"PK\5\6", b"../", b"final.mdl", b"meta.json")),
+        Target("mfa-meta-json", lambda path: MfaMeta.parse("a.json", path.read_bytes()),
+               lambda: [META_JSON], tokens=(b"null", b"true", b"[]", b"{}", b'"pitch":')),
+        Target("mfa-meta-yaml", lambda path: MfaMeta.parse("a.yaml", path.read_bytes()),
+               lambda: [META_YAML],
+               tokens=(b"&a", b"*a", b"<<:", b"!!python", b"|", b">", b"- ", b": ", b"? ")),
         Target("numpy-vectors", read_embeddings, seeds.arrays, "a.npy",
                {"a.ids": b"u1 ana\nu2 bea\n"},
                tokens=(b"'<f8'", b"'|O'", b"(2, 3)", b"True", b"\x93NUMPY")),

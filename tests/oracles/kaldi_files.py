@@ -153,3 +153,65 @@ def binary_tree() -> bytes:
     root = token("TE") + whole(1) + size(3) + token("(") + token("NULL") + leaf(0) + split
     made = b"\0B" + token("ContextDependency") + whole(3, 1) + token("ToPdf") + root
     return made + token(")") + token("EndContextDependency")
+
+
+PHONE_NAMES = b"<eps> 0\nsil 1\na 2\n#0 3\n"
+
+META_YAML = b"""architecture: gmm-hmm
+features:
+  deltas: true
+  frame_shift: 10
+  pitch: false
+  splice_left_context: null
+  type: mfcc
+  use_energy: false
+phones: [a, 'on', no,
+  "\\u0301"]
+version: 2.0.0
+"""
+
+META_JSON = b"""{"phones": ["a"], "version": "3.0.0", "architecture": "gmm-hmm",
+"dictionaries": {"oov_word": "<unk>", "position_dependent_phones": false},
+"features": {"type": "mfcc", "use_energy": false, "frame_shift": 10, "snip_edges": true,
+"high_frequency": 7800, "num_coefficients": 13, "uses_cmvn": true, "uses_deltas": true,
+"uses_splices": false, "uses_speaker_adaptation": false, "use_pitch": false, "min_f0": 50},
+"oov_phone": "sil", "optional_silence_phone": "sil", "silence_probability": 0.25,
+"initial_silence_probability": 0.75}"""
+
+
+def repeated_model(n_features: int, phones: int = 2) -> bytes:
+    """Return a model in text form of phones of one state and one Gaussian each."""
+    numbers = range(1, phones + 1)
+    made = "<TransitionModel> <Topology> <TopologyEntry> <ForPhones> "
+    made += f"{' '.join(map(str, numbers))} </ForPhones> <State> 0 <PdfClass> 0 <Transition> 0 0.5 "
+    made += "<Transition> 1 0.5 </State> <State> 1 </State> </TopologyEntry> </Topology> "
+    made += f"<Triples> {phones} {' '.join(f'{n} 0 {n - 1}' for n in numbers)} </Triples> "
+    made += f"<LogProbs> [ 0 {' -0.6931472' * (2 * phones)} ] </LogProbs> </TransitionModel> "
+    made += f"<DIMENSION> {n_features} <NUMPDFS> {phones} "
+    for number in numbers:
+        made += f"<DiagGMM> <WEIGHTS> [ 1 ] <MEANS_INVVARS> [ {f'{number} ' * n_features}] "
+        made += f"<INV_VARS> [ {'1 ' * n_features}] </DiagGMM> "
+    return made.encode()
+
+
+def zipped(files: dict[str, bytes], method: int = 8) -> bytes:
+    """Return a zip of some files."""
+    import io
+    import zipfile
+
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def mfa_zip(*, yaml: bool = False) -> bytes:
+    """Return a small model of the Montreal Forced Aligner, of version 3 or of version 2.0."""
+    if yaml:
+        # Three silences and four phones, each with five or four places.
+        files = {"final.mdl": repeated_model(39, 31), "meta.yaml": META_YAML}
+        return zipped({f"model/{name}": content for name, content in files.items()})
+    return zipped(
+        {"final.mdl": repeated_model(39), "meta.json": META_JSON, "phones.txt": PHONE_NAMES}
+    )

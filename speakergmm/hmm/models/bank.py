@@ -198,6 +198,23 @@ class MixtureBank:
             self.gaussians.covariances[part],
         )
 
+    def subset(self, pdfs: ArrayLike) -> Self:
+        """Return the bank of some pdfs, in their order.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no such pdf.
+        """
+        chosen = self._checked_pdfs(pdfs)
+        sizes = self.sizes[chosen]
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        places = np.repeat(self.offsets[chosen] - offsets[:-1], sizes) + np.arange(offsets[-1])
+        kind = self.gaussians.covariance_type
+        parts = (self.weights, self.gaussians.means, self.gaussians.covariances)
+        chosen_parts = (part[places] for part in parts)
+        return type(self).from_parameters(offsets, *chosen_parts, covariance_type=kind)
+
     def prepared(self, standardisation: Standardisation | None = None) -> Prepared:
         """Return the Gaussians prepared for evaluation, with log-weights within their pdfs.
 

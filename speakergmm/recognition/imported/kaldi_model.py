@@ -36,13 +36,15 @@ class KaldiModel:
     bank: MixtureBank
 
 
-def read_kaldi_model(path: AnyPath) -> KaldiModel:
+def read_kaldi_model(path: AnyPath, content: bytes | None = None) -> KaldiModel:
     """Read ``final.mdl`` or ``final.alimdl``, in binary or text form.
 
     Parameters
     ----------
     path : path
         The file.
+    content : bytes, optional
+        Its content, if it has been read already, as from a zip.
 
     Raises
     ------
@@ -52,7 +54,7 @@ def read_kaldi_model(path: AnyPath) -> KaldiModel:
         With file and byte, if it is damaged, contradicts itself, or is a model of another kind,
         such as a neural net.
     """
-    values = KaldiValues(path)
+    values = KaldiValues(path, content)
     transitions = read_transitions(values)
     kind = values.token()
     if kind != "<DIMENSION>":

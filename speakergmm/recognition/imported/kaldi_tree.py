@@ -110,13 +110,15 @@ class KaldiTree:
         return None
 
 
-def read_kaldi_tree(path: AnyPath) -> KaldiTree:
+def read_kaldi_tree(path: AnyPath, content: bytes | None = None) -> KaldiTree:
     """Read ``tree``, in binary or text form.
 
     Parameters
     ----------
     path : path
         The file.
+    content : bytes, optional
+        Its content, if it has been read already, as from a zip.
 
     Raises
     ------
@@ -125,7 +127,7 @@ def read_kaldi_tree(path: AnyPath) -> KaldiTree:
     ModelFormatError
         With file and byte, if it is no tree, damaged, or asks for places outside of the context.
     """
-    values = KaldiValues(path)
+    values = KaldiValues(path, content)
     values.expect("ContextDependency")
     width = values.integer(least=1, most=99)
     centre = values.integer(least=0, most=width - 1)

@@ -1,0 +1,288 @@
+"""Models of Kaldi and of the Montreal Forced Aligner as acoustic models of this package."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from speakergmm.corpora import AnyPath
+from speakergmm.corpora.names import shown
+from speakergmm.errors import IncompatibleModelError, InvalidInputError, ModelFormatError
+from speakergmm.files import read_bytes, shown_path
+from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.hmm.language.pronunciation import Pronunciation
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.transitions import Transitions
+from speakergmm.hmm.models.tying import Tying
+from speakergmm.recognition.acoustic_model import AcousticModel
+from speakergmm.recognition.imported.feature_options import (
+    ImportedFeatures,
+    kaldi_features,
+    parse_options,
+)
+from speakergmm.recognition.imported.kaldi_model import KaldiModel, read_kaldi_model
+from speakergmm.recognition.imported.mfa_meta import POSITIONS, MfaMeta
+from speakergmm.recognition.imported.model_files import ModelFiles
+from speakergmm.recognition.imported.symbols import read_symbols
+from speakergmm.recognition.language_arguments import as_lexicon
+from speakergmm.recognition.silence_model import SilenceModel
+
+_TRANSFORMS = ("lda.mat", "final.mat")
+_OPTIONS = ("delta_opts", "cmvn_opts", "splice_opts")
+_LARGEST_TEXT = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class ImportedModel:
+    """A model that Kaldi or the Montreal Forced Aligner has trained.
+
+    Parameters
+    ----------
+    source : Path
+        The folder or zip that it was read from.
+    model : KaldiModel
+        Transitions and mixtures.
+    phones : dict of int to str
+        Name of each numbered phone.
+    features : ImportedFeatures
+        Its features.
+    silence : SilenceModel
+        Names and probabilities of pauses.
+    unknown : tuple of str or None
+        Word for unknown words, and its phone.
+    origin : str
+        The program that trained it, and its version.
+    """
+
+    source: Path
+    model: KaldiModel
+    phones: dict[int, str]
+    features: ImportedFeatures
+    silence: SilenceModel
+    unknown: tuple[str, str] | None
+    origin: str
+
+    @classmethod
+    def read(
+        cls, path: AnyPath, *, phones: AnyPath | None = None, options: AnyPath | None = None
+    ) -> ImportedModel:
+        """Read a model from a folder of Kaldi, or from a folder or zip of MFA.
+
+        Parameters
+        ----------
+        path : path
+            The folder, which has ``final.mdl``, or the zip.
+        phones : path, optional
+            ``phones.txt``, if it is not there.
+        options : path, optional
+            Options of Kaldi's features, such as ``mfcc.conf``, if they are not there.
+
+        Raises
+        ------
+        UnreadableFileError, ModelFormatError
+            If a file is missing or damaged.
+        IncompatibleModelError
+            If the model needs what this package lacks; it is named.
+        """
+        files = ModelFiles.of(path)
+        if found := files.first(*_TRANSFORMS):
+            raise IncompatibleModelError(
+                f"{shown(files.shown(found))}: models over transformed features (LDA, MLLT, fMLLR) "
+                "are not supported yet"
+            )
+        name = files.first("meta.json", "meta.yaml")
+        meta = None
+        if name is not None:
+            with _told(files.shown(name)):
+                meta = MfaMeta.parse(name, files.read(name))
+        model = read_kaldi_model(files.shown("final.mdl"), content=files.read("final.mdl"))
+        names = _phone_names(files, phones, model, meta)
+        if meta is None:
+            features = _kaldi_features(files, options)
+            silence = SilenceModel(next((s for s in ("SIL", "sil") if s in names.values()), None))
+            return cls(files.path, model, names, features, silence, None, "Kaldi")
+        origin = f"Montreal Forced Aligner {meta.version}"
+        silence, unknown = meta.silence, meta.unknown
+        return cls(files.path, model, names, meta.features, silence, unknown, origin)
+
+    def phone_models(self) -> PhoneModels:
+        """Return the models of the phones, if they depend on no other phones.
+
+        Raises
+        ------
+        IncompatibleModelError
+            If the model has phones in context (triphones).
+        """
+        transitions = self.model.transitions
+        rows = {
+            (phone, state): n for n, (phone, state, _) in enumerate(transitions.states.tolist())
+        }
+        if len(rows) < len(transitions.states):
+            raise IncompatibleModelError(
+                f"{shown(self.source)}: phones in context (triphones) are not supported yet: "
+                f"{len(transitions.states) - len(rows):,} states have pdfs beside their first"
+            )
+        kinds, pdfs, probabilities = [], [], []
+        for number, name in self.phones.items():
+            topology = transitions.phones[number].topology
+            kinds.append(topology)
+            probabilities.append([1.0])  # of the entry
+            for state in range(topology.n_states):
+                if (number, state) not in rows:
+                    raise IncompatibleModelError(
+                        f"{shown(self.source)}: state {state} of phone {name!r} has no transitions"
+                    )
+                row = rows[number, state]
+                pdfs.append(int(transitions.states[row, 2]))
+                part = slice(transitions.first[row], transitions.first[row + 1])
+                probability = np.exp(transitions.log_probability[part])
+                probabilities.append((probability / probability.sum()).tolist())
+        used, pdf_id = np.unique(pdfs, return_inverse=True)
+        return PhoneModels(
+            tuple(self.phones.values()),
+            tuple(kinds),
+            Tying.from_ids(kinds, pdf_id.astype(np.int32)),
+            Transitions.from_probabilities(kinds, np.concatenate(probabilities)),
+            self.model.bank.subset(used),
+        )
+
+    def acoustic_model(self, lexicon: Lexicon | AnyPath | Mapping[str, Any]) -> AcousticModel:
+        """Return the model with a lexicon, ready to align and to decode.
+
+        Parameters
+        ----------
+        lexicon : Lexicon, path or mapping
+            Pronunciations in phones of the model, without the places in words (``_B``) that its
+            names may have.
+
+        Raises
+        ------
+        IncompatibleModelError
+            If the model needs what this package lacks, or lacks phones of the lexicon: all are
+            named, with the number of pronunciations that have them.
+        """
+        models = self.phone_models()
+        units = set(models.units)
+        has_places = any(unit.endswith(POSITIONS) for unit in units)
+        bases = {_base(unit) for unit in units} if has_places else units
+        words = as_lexicon(lexicon, units=bases)
+        _check_phones(words, units | bases)
+        ways = {
+            word: tuple(_placed(way, units) if has_places else way for way in words[word])
+            for word in words
+        }
+        unknown = None
+        if self.unknown is not None and self.unknown[1] in units:
+            unknown = self.unknown[0]
+            ways.setdefault(unknown, (Pronunciation((self.unknown[1],)),))
+        return AcousticModel(
+            models,
+            Lexicon(ways, words.source),
+            self.features.config,
+            self.features.normalisation,
+            self.silence,
+            unknown,
+            {"imported_from": self.origin, "source": self.source.name},
+        )
+
+
+def import_model(
+    path: AnyPath,
+    lexicon: Lexicon | AnyPath | Mapping[str, Any],
+    *,
+    phones: AnyPath | None = None,
+    options: AnyPath | None = None,
+) -> AcousticModel:
+    """Return a model of Kaldi or of the Montreal Forced Aligner, ready to align and to decode.
+
+    See `ImportedModel.read` and `ImportedModel.acoustic_model`, which it calls.
+    """
+    return ImportedModel.read(path, phones=phones, options=options).acoustic_model(lexicon)
+
+
+def _phone_names(
+    files: ModelFiles, given: AnyPath | None, model: KaldiModel, meta: MfaMeta | None
+) -> dict[int, str]:
+    """Return the names of the phones of a model, sorted by their numbers."""
+    numbers = sorted(model.transitions.phones)
+    if given is None and "phones.txt" not in files.names:
+        if meta is None:
+            raise ModelFormatError(f"{shown(files.path)}: has no phones.txt; give it")
+        with _told(files.path):
+            return meta.numbered_phones(len(numbers))
+    if given is not None:
+        place, content = Path(given), read_bytes(given, limit=_LARGEST_TEXT)
+    else:
+        place, content = files.shown("phones.txt"), files.read("phones.txt")
+    named = {number: name for name, number in read_symbols(place, content).items()}
+    if missing := [number for number in numbers if number not in named]:
+        raise ModelFormatError(
+            f"{shown(place)}: has no name of phone {missing[0]}"
+            + f" and {len(missing) - 1} more" * (len(missing) > 1)
+        )
+    return {number: named[number] for number in numbers}
+
+
+def _kaldi_features(files: ModelFiles, options: AnyPath | None) -> ImportedFeatures:
+    """Return the features of the options in a folder and those that are given."""
+    given: dict[str, str] = {}
+    found = [(files.shown(name), files.read(name)) for name in _OPTIONS if name in files.names]
+    conf = files.first("mfcc.conf", "conf/mfcc.conf")
+    if options is not None:
+        found.append((Path(options), read_bytes(options, limit=_LARGEST_TEXT)))
+    elif conf is not None:
+        found.append((files.shown(conf), files.read(conf)))
+    else:
+        raise ModelFormatError(f"{shown(files.path)}: has no mfcc.conf; give it")
+    for place, content in found:
+        with _told(place):
+            given |= parse_options(content.decode("utf-8", "replace"))
+    with _told(files.path):
+        return kaldi_features(given)
+
+
+@contextmanager
+def _told(place: Path) -> Iterator[None]:
+    """Let errors of a content be errors of its file."""
+    try:
+        yield
+    except InvalidInputError as error:
+        raise IncompatibleModelError(f"{shown_path(place)}: {error}") from None
+
+
+def _base(unit: str) -> str:
+    return unit[:-2] if unit.endswith(POSITIONS) else unit
+
+
+def _check_phones(words: Lexicon, known: set[str]) -> None:
+    """Raise an error with all phones of a lexicon that a model lacks."""
+    missing = Counter(
+        phone
+        for word in words
+        for way in words[word]
+        for phone in set(way.phones)
+        if phone not in known
+    )
+    if missing:
+        listed = ", ".join(f"{phone} ({count})" for phone, count in missing.most_common(20))
+        more = f" and {len(missing) - 20} more" if len(missing) > 20 else ""
+        raise IncompatibleModelError(
+            f"{shown_path(words.source)}: the model lacks phones of the lexicon (pronunciations "
+            f"that have them): {listed}{more}; it has {', '.join(sorted(known)[:60])}"
+        )
+
+
+def _placed(way: Pronunciation, units: set[str]) -> Pronunciation:
+    """Return a pronunciation in phones that are named by their places in the word."""
+    last = len(way.phones) - 1
+    named = []
+    for place, phone in enumerate(way.phones):
+        end = "_S" if not last else "_B" if not place else "_E" if place == last else "_I"
+        named.append(phone if phone in units else phone + end)
+    return Pronunciation(tuple(named), way.probability)
