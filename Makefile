@@ -22,6 +22,11 @@ PIP_INSTALL := PIP_CONSTRAINT="$(CURDIR)/constraints.txt" $(BIN)/python -m pip i
 # rewrites the assertions of all tests again, half of the time that collecting them takes.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2
 
+# Where tests are marked that kill and stop processes, or are as long as the whole guide.
+FAULTS := tests/faults tests/recipes/test_guide.py tests/unit/cli/test_interruption.py \
+    tests/unit/estimators/test_fit_checkpoint.py tests/unit/estimators/test_selection.py \
+    tests/unit/mixtures/test_checkpoint.py tests/unit/speakers/test_store_safety.py
+
 .PHONY: demo test test-fast test-faults faults-long fuzz check format bench clean
 
 demo: $(VENV)/.package
@@ -34,7 +39,7 @@ test-fast: $(VENV)/.development
 	$(PYTEST) --fast --hypothesis-profile fast $(ARGS)
 
 test-faults: $(VENV)/.development
-	$(PYTEST) tests/faults tests/recipes/test_guide.py $(ARGS)
+	$(PYTEST) -m faults $(FAULTS) $(ARGS)
 
 faults-long: $(VENV)/.development
 	$(PYTEST) tests/faults --long $(ARGS)

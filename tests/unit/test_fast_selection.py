@@ -73,3 +73,16 @@ def test_the_whole_suite_is_the_default():
 def test_faults_run_where_they_are_named(words, n_run):
     chosen, left_out = select(1, n_faults=3, fast=False, **words)
     assert (len(chosen), len(left_out)) == (n_run, 4 - n_run)
+
+
+def test_make_runs_every_file_that_has_tests_of_faults():
+    root = PATH.parent
+    makefile = (root / "Makefile").read_text(encoding="utf-8")
+    marked = [
+        path.relative_to(root).as_posix()
+        for path in sorted((root / "tests").rglob("test_*.py"))
+        if "mark.faults" in path.read_text(encoding="utf-8") and path != Path(__file__)
+    ]
+    assert len(marked) >= 20
+    missing = [name for name in marked if name not in makefile and "tests/faults" not in name]
+    assert not missing

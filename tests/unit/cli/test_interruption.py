@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 pytestmark = [
+    pytest.mark.faults,
     pytest.mark.skipif(os.name != "posix", reason="signals of POSIX systems"),
     pytest.mark.usefixtures("heeds_interrupts"),
 ]

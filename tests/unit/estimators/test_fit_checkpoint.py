@@ -356,7 +356,7 @@ estimator.fit(np.load(folder + "/frames.npy", mmap_mode="r"))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_kill_at_any_moment_changes_nothing(tmp_path, request):
     rng = np.random.default_rng()
     frames = np.random.default_rng(0).normal(size=(3_000, 3)).cumsum(axis=0)

@@ -469,7 +469,7 @@ def test_parameters_are_counted_as_the_arrays_have_them(kind, numbers, d):
         assert count_parameters(kind, k, d) == free + np.zeros((k, d)).size + k - 1
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.usefixtures("heeds_interrupts")
 @pytest.mark.parametrize("n_jobs", [1, 2])

@@ -246,7 +246,7 @@ train(X, make_start(kind, X, 24), path, max_iter=40, checkpoint_seconds=0.0, cal
 """
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize("kind", ["diag", "full"])
 def test_a_kill_at_any_moment_changes_nothing(tmp_path, kind, request):
     rng = np.random.default_rng()

@@ -50,7 +50,7 @@ def _longer(path, size):
     return path.exists() and path.stat().st_size > size
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_kills_at_random_moments_leave_the_store_whole(tmp_path, background, voices):
     path = tmp_path / "killed.db"
     SpeakerStore.create(path, background).close()
