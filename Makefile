@@ -5,8 +5,8 @@
 #   make demo DATA=DIR PROTOCOL=NAME        the same on real speech (DIR/protocols/NAME)
 #   make test                               the whole test suite
 #   make test-fast                          its quick part, a verdict in a minute
-#   make test-faults                        kills, full disks, Ctrl-C, second writers, the guide: six minutes
-#   make faults-long                        the same with twenty kills per command: an hour
+#   make test-faults                        kills, full disks, Ctrl-C, second writers: six minutes
+#   make faults-long                        the same with twenty kills per command, and the whole guide: an hour
 #   make fuzz SECONDS=60 TARGET=arpa        any bytes for the readers of files, led by coverage
 #   make check                              format, lint, types, layers
 #   make bench                              the speed and memory ratios (quiet machine, minutes)
@@ -22,7 +22,7 @@ PIP_INSTALL := PIP_CONSTRAINT="$(CURDIR)/constraints.txt" $(BIN)/python -m pip i
 # rewrites the assertions of all tests again, half of the time that collecting them takes.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2
 
-# Where tests are marked that kill and stop processes, or are as long as the whole guide.
+# Where tests are that kill and stop processes, or are as long as the whole guide.
 FAULTS := tests/faults tests/recipes/test_guide.py tests/unit/cli/test_interruption.py \
     tests/unit/estimators/test_fit_checkpoint.py tests/unit/estimators/test_selection.py \
     tests/unit/mixtures/test_checkpoint.py tests/unit/speakers/test_store_safety.py
@@ -42,7 +42,7 @@ test-faults: $(VENV)/.development
 	$(PYTEST) -m faults $(FAULTS) $(ARGS)
 
 faults-long: $(VENV)/.development
-	$(PYTEST) tests/faults --long $(ARGS)
+	$(PYTEST) -m faults $(FAULTS) --long $(ARGS)
 
 fuzz: $(VENV)/.development
 	$(PIP_INSTALL) --editable '.[fuzz]'

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from faults.dask_clusters import dask_machines
 from faults.processes import content_of, finish, held_at, run, started
-from faults.trainings import Writings, every_training
+from faults.trainings import ALIKE, Writings, every_training, leave_for_long
 from oracles.parallel_tasks import die_at_three, square
 
 from speakergmm import GaussianMixture
@@ -28,15 +28,7 @@ def machines(tmp_path_factory):
         yield made
 
 
-# Trainings that go the same way as others.
-ALIKE = ("train-words", "train-backend", "adapt-hmm")
 HALF_MINUTE = ("train-hmm", "machine")
-
-
-def leave_for_long(request, takes_time):
-    """Skip a case that goes the same way as another, unless there is time."""
-    if takes_time and not request.config.getoption("--long"):
-        pytest.skip("a case of make faults-long")
 
 
 def train(training, folder, machines, disturb):

@@ -6,7 +6,7 @@ import signal
 import psutil
 import pytest
 from faults.processes import content_of, finish, held_at, run, started
-from faults.trainings import Writings, every_training
+from faults.trainings import ALIKE, Writings, every_training, leave_for_long
 
 pytestmark = pytest.mark.faults
 
@@ -17,7 +17,10 @@ pytestmark = pytest.mark.faults
     ids=["Ctrl-C", "kill"],
 )
 @every_training
-def test_a_training_that_is_stopped_goes_on_where_it_was(training, number, to_all, words, tmp_path):
+def test_a_training_that_is_stopped_goes_on_where_it_was(
+    training, number, to_all, words, tmp_path, request
+):
+    leave_for_long(request, to_all and training.name in ALIKE)
     reference = training.reference
     command = training.command(tmp_path, "--jobs", 2)
     writings = Writings(tmp_path / "checkpoint")

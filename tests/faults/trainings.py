@@ -198,5 +198,15 @@ class Equipped(World):
         assert done.code == 0, done
 
 
+# Trainings that go the same way as others.
+ALIKE = ("train-words", "train-backend", "adapt-hmm")
+
+
+def leave_for_long(request, takes_time):
+    """Skip a case that goes the same way as another, unless there is time."""
+    if takes_time and not request.config.getoption("--long"):
+        pytest.skip("a case of make faults-long")
+
+
 every_training = pytest.mark.parametrize("training", TRAININGS, indirect=True)
 every_loop = pytest.mark.parametrize("training", [*TRAININGS, *fitting.KINDS], indirect=True)

@@ -62,8 +62,10 @@ def test_names_that_the_guide_imports_exist():
     assert n_imports >= 10
 
 
-@pytest.mark.faults  # not for what it disturbs, but for the minute that it takes
-def test_the_guide_runs_and_renews_itself(tmp_path):
+@pytest.mark.faults  # not for what it disturbs, but for the minute or two that it takes
+def test_the_guide_runs_and_renews_itself(tmp_path, request):
+    if not request.config.getoption("--long"):
+        pytest.skip("a case of make faults-long")
     data, guide = tmp_path / "data", tmp_path / "GUIDE.md"
     make_synthetic_corpus(
         data,
