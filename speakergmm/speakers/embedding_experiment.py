@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,14 +17,10 @@ from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.metrics import Scores
 from speakergmm.options import Options, nested, one_of, text, whole, yes_no
 from speakergmm.run_context import RunContext
-from speakergmm.speakers.calibration.score_calibration import (
-    check_disjoint_speakers,
-    fit_calibration,
-)
 from speakergmm.speakers.cohort_scores import CohortScores, check_cohort, normalise_scores
 from speakergmm.speakers.embedding_files import EmbeddingTable, read_embeddings
 from speakergmm.speakers.speaker_options import NormalisationOptions, ScoreNormalisation
-from speakergmm.speakers.system_calibration import trials_of_scores
+from speakergmm.speakers.system_calibration import calibrated_scores, check_ratios
 from speakergmm.speakers.verification_experiment import as_protocol
 from speakergmm.subspace import (
     EmbeddingAnalysis,
@@ -81,11 +77,7 @@ class EmbeddingScoringOptions(Options):
         """Check the options, and that they do not contradict one another."""
         self.check_fields()
         self.normalisation_options()
-        if self.llr and self.split == "dev":
-            raise InvalidInputError(
-                "llr: ratios of the dev trials would be calibrated on these trials themselves; "
-                "score them without, or score the eval lists"
-            )
+        check_ratios(self.split, self.llr)
 
     def normalisation_options(self) -> NormalisationOptions:
         """Return the options of the normalisation of scores."""
@@ -173,9 +165,7 @@ def score_embeddings(
     scores = scorer.score(split)
     if dev is None:
         return scores
-    calibration = fit_calibration(trials_of_scores(scorer.score(dev)))
-    check_disjoint_speakers(calibration, split.models)
-    return replace(scores, scores=calibration.llr(scores.scores))
+    return calibrated_scores(scores, scorer.score(dev), split.models)
 
 
 def _speakers_of(background: Sequence[Utterance]) -> list[str]:

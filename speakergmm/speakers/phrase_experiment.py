@@ -24,10 +24,6 @@ from speakergmm.metrics import Scores
 from speakergmm.options import Options, nested, text, yes_no
 from speakergmm.recognition import AcousticModel, FeatureArchive, as_model, silence_pdfs
 from speakergmm.run_context import OnSkip, RunContext, SkippedRecording, Skips, warn_of_skip
-from speakergmm.speakers.calibration.score_calibration import (
-    check_disjoint_speakers,
-    fit_calibration,
-)
 from speakergmm.speakers.cohort_scores import check_cohort
 from speakergmm.speakers.extraction import whole_recordings
 from speakergmm.speakers.phrase_likelihoods import (
@@ -37,7 +33,7 @@ from speakergmm.speakers.phrase_likelihoods import (
     Unadapted,
     UnadaptedTask,
 )
-from speakergmm.speakers.system_calibration import trials_of_scores
+from speakergmm.speakers.system_calibration import calibrated_scores, check_ratios
 from speakergmm.speakers.trial_scoring import TrialTable
 from speakergmm.speakers.verification_experiment import as_protocol, lost_model
 from speakergmm.words import split_words
@@ -73,11 +69,7 @@ class PhraseScoringOptions(Options):
     def __post_init__(self) -> None:
         """Check the options, and that they do not contradict one another."""
         self.check_fields()
-        if self.llr and self.split == "dev":
-            raise InvalidInputError(
-                "llr: ratios of the dev trials would be calibrated on these trials themselves; "
-                "score them without, or score the eval lists"
-            )
+        check_ratios(self.split, self.llr)
 
 
 def score_phrases(
@@ -155,9 +147,7 @@ def score_phrases(
     )
     if not dev:
         return scores
-    calibration = fit_calibration(trials_of_scores(dev[0]))
-    check_disjoint_speakers(calibration, protocol.split(options.split).models)
-    return replace(scores, scores=calibration.llr(scores.scores))
+    return calibrated_scores(scores, dev[0], protocol.split(options.split).models)
 
 
 _Phrase = tuple[Path, tuple[str, ...]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,10 @@ from speakergmm.provenance import utc_now
 from speakergmm.run_context import RunContext
 from speakergmm.speakers.calibration.calibration_options import CalibrationOptions
 from speakergmm.speakers.calibration.calibration_trials import CalibrationTrials
-from speakergmm.speakers.calibration.score_calibration import fit_calibration
+from speakergmm.speakers.calibration.score_calibration import (
+    check_disjoint_speakers,
+    fit_calibration,
+)
 from speakergmm.speakers.cohort_scores import normalise_cohort
 from speakergmm.speakers.speaker_options import ProtocolOptions
 from speakergmm.speakers.system import AnySystem, SpeakerSystem, as_system
@@ -201,6 +205,44 @@ def trials_of_scores(scores: Scores, measures: Sequence[str] = ()) -> Calibratio
         n_versions=n_versions,
         watched={name: values[kept] for name, values in watched.items()},
     )
+
+
+def check_ratios(split: str, llr: bool) -> None:
+    """Raise an error if ratios are asked for of the trials on which they would be calibrated.
+
+    Raises
+    ------
+    InvalidInputError
+        If they are.
+    """
+    if llr and split == "dev":
+        raise InvalidInputError(
+            "llr: ratios of the dev trials would be calibrated on these trials themselves; score "
+            "them without, or score the eval lists"
+        )
+
+
+def calibrated_scores(scores: Scores, dev: Scores, speakers: Iterable[str]) -> Scores:
+    """Return scores of trials as log-likelihood ratios, calibrated on those of other speakers.
+
+    Parameters
+    ----------
+    scores : Scores
+    dev : Scores
+        Labelled trials that the same system has scored.
+    speakers : iterable of str
+        Speakers of the trials; none of them may be one of `dev`.
+
+    Raises
+    ------
+    InvalidInputError
+        If one is, or a kind of trial is missing.
+    InsufficientDataError
+        If there are too few trials.
+    """
+    calibration = fit_calibration(trials_of_scores(dev))
+    check_disjoint_speakers(calibration, speakers)
+    return replace(scores, scores=calibration.llr(scores.scores))
 
 
 def cohort_trials(system: SpeakerSystem) -> CalibrationTrials:
