@@ -123,7 +123,7 @@ _OPTION_HINTS = {
     "test-transcriptions": "align ranks suspicious transcripts in diagnostics.tsv",
     "evaluate": "score-transcripts counts the errors of the output",
     "gaussians": "give --gaussians-per-state, a mean number",
-    "covariance-type": "background models are diagonal; in Python, GaussianMixture has all types",
+    "covariance-type": "only train-ubm has it; in Python, GaussianMixture has all types",
     "verbose": "progress and notes are always printed on standard error",
     "quiet": "progress and notes go to standard error: 2> FILE writes them to a file",
 }
