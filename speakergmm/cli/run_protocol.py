@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
-from speakergmm import corpora, metrics, speakers
+from speakergmm import speakers
 from speakergmm.cli import shared_options as options
-from speakergmm.cli.command_options import AnsweringCommand, argument, command, options_of
+from speakergmm.cli.command_options import command, options_of
 from speakergmm.cli.engine_options import EngineCommand
 from speakergmm.cli.output_checks import check_output
-from speakergmm.cli.printing import print_warnings
+from speakergmm.cli.scoring_command import ScoringCommand
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import ProtocolOptions
 
 
 @command
-class RunProtocol(EngineCommand, AnsweringCommand):
+class RunProtocol(EngineCommand, ScoringCommand):
     """Enrol the models of a protocol, score its trials, and write the scores.
 
     Examples:
@@ -32,9 +31,7 @@ class RunProtocol(EngineCommand, AnsweringCommand):
       speakergmm run-protocol protocols/mine --ubm system.safetensors --llr -o llrs.tsv
     """
 
-    protocol: Path = argument("A folder with the lists *_enroll.tsv and *_trials.tsv.")
     ubm: options.Ubm
-    output: Path = options.output(..., "Score file (TSV) to write.")
     data_dir: options.DataDir = None
     feature_store: options.FeatureStoreOption = None
     statistics: options.StatisticsOption = None
@@ -47,20 +44,12 @@ class RunProtocol(EngineCommand, AnsweringCommand):
 
     def run(self) -> None:
         """Score the trials, and write the scores and the settings that they were made with."""
-        from speakergmm.cli.score_settings import (
-            check_lists,
-            scoring_settings,
-            settings_file,
-            write_settings,
-        )
+        from speakergmm.cli.score_settings import check_lists, scoring_settings
 
-        settings = settings_file(self.output)
-        check_output(self.output, "scores")
-        check_output(settings, "settings")
+        self.check_outputs()
         if self.statistics is not None:
             check_output(self.statistics, "statistics")
-        lists = corpora.read_protocol(self.protocol, data_dir=self.data_dir)
-        print_warnings(lists.notes)
+        lists = self.read_lists(self.data_dir)
         check_lists(lists, split=self.experiment.split, strict=self.context.strict)
         system = speakers.loaded_system(self.ubm)
         chosen = self.experiment
@@ -73,16 +62,5 @@ class RunProtocol(EngineCommand, AnsweringCommand):
             engine=self.engine,
             run=replace(self.context, progress=not self.json),
         )
-        metrics.write_scores(self.output, scores)
-        made = scoring_settings(system, chosen, protocol=self.protocol.name)
-        write_settings(settings, self.output, made)
-        kind = "log-likelihood ratios" if chosen.llr else "scores"
-        self.answer(
-            {
-                "output": str(self.output),
-                "split": chosen.split,
-                "n_trials": len(scores),
-                "notes": list(lists.notes),
-            },
-            f"{self.output}: {len(scores)} {kind} of the {chosen.split} trials",
-        )
+        settings = scoring_settings(system, chosen, protocol=self.protocol.name)
+        self.write(scores, lists, settings, split=chosen.split, llr=chosen.llr)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from speakergmm import corpora, metrics, speakers
-from speakergmm.cli import shared_options as options
-from speakergmm.cli.command_options import AnsweringCommand, argument, command, option, options_of
-from speakergmm.cli.output_checks import check_output
-from speakergmm.cli.printing import print_warnings
+from speakergmm import speakers
+from speakergmm.cli.command_options import argument, command, option, options_of
+from speakergmm.cli.scoring_command import ScoringCommand
 from speakergmm.run_context import RunContext
 from speakergmm.speakers import EmbeddingScoringOptions
 
 
 @command
-class ScoreEmbeddings(AnsweringCommand):
+class ScoreEmbeddings(ScoringCommand):
     """Score the trials of a protocol by embeddings of another program, such as x-vectors.
 
     PLDA, discriminants and the cohort are learnt from the background speakers of the protocol.
@@ -33,8 +31,6 @@ class ScoreEmbeddings(AnsweringCommand):
         "A matrix (.npy) with the names of its rows beside it (.ids), or vectors in Kaldi's "
         "archives (.scp, .ark)."
     )
-    protocol: Path = argument("A folder with the lists *_enroll.tsv and *_trials.tsv.")
-    output: Path = options.output(..., "Score file (TSV) to write.")
     row_names: Path | None = option(
         None, "Text with the name of each row of the matrix, if it is not the .ids beside it."
     )
@@ -50,14 +46,11 @@ class ScoreEmbeddings(AnsweringCommand):
 
     def run(self) -> None:
         """Score the trials, and write the scores and the settings that they were made with."""
-        from speakergmm.cli.score_settings import check_disjoint, settings_file, write_settings
+        from speakergmm.cli.score_settings import check_disjoint
 
-        settings = settings_file(self.output)
-        check_output(self.output, "scores")
-        check_output(settings, "settings")
+        self.check_outputs()
         table = speakers.read_embeddings(self.embeddings, ids=self.row_names)
-        lists = corpora.read_protocol(self.protocol)
-        print_warnings(lists.notes)
+        lists = self.read_lists()
         check_disjoint(lists, strict=self.context.strict)
         scores = speakers.score_embeddings(
             lists,
@@ -66,22 +59,8 @@ class ScoreEmbeddings(AnsweringCommand):
             analysis=self.analysis,
             run=replace(self.context, progress=not self.json),
         )
-        metrics.write_scores(self.output, scores)
-        kind = "log-likelihood ratios" if self.chosen.llr else "scores"
-        made = {
-            "protocol": self.protocol.name,
-            "split": self.chosen.split,
-            "scores are": kind,
+        settings = {
             "embeddings": f"{len(table)} of {table.vectors.shape[1]} dimensions",
             "scoring": asdict(self.chosen),
         }
-        write_settings(settings, self.output, made)
-        self.answer(
-            {
-                "output": str(self.output),
-                "split": self.chosen.split,
-                "n_trials": len(scores),
-                "notes": list(lists.notes),
-            },
-            f"{self.output}: {len(scores)} {kind} of the {self.chosen.split} trials",
-        )
+        self.write(scores, lists, settings, split=self.chosen.split, llr=self.chosen.llr)

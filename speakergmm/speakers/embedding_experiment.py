@@ -101,7 +101,7 @@ def score_embeddings(
     Parameters
     ----------
     protocol : Protocol or path
-        Its background speakers train the analysis, and are the cohort.
+        Its background speakers train the analysis, and are the cohort, where these are needed.
     embeddings : EmbeddingTable or path
         An embedding of each recording, or a file that `read_embeddings` reads. Its name is the path
         of the recording, or the end of it, with or without the ending of the file: that of
@@ -139,27 +139,23 @@ def score_embeddings(
     dev = protocol.split("dev") if options.llr else None
     table = embeddings if isinstance(embeddings, EmbeddingTable) else read_embeddings(embeddings)
     found = _Embeddings(table)
-    background = () if protocol.background is None else tuple(protocol.background)
+    background = _background(protocol, options, learns=analysis is None)
     found.check(split.paths(), () if dev is None else dev.paths(), (u.path for u in background))
     speakers = _speakers_of(background)
     tried = [*split.models, *(() if dev is None else dev.models)]
     check_cohort(speakers, tried, what="background")
+    vectors = found.rows(utterance.path for utterance in background)
     if analysis is None:
-        analysis = _trained(found, background, speakers, options, protocol.source, engine, run)
+        analysis = _learnt(vectors, speakers, options.analysis, engine, run)
     elif options.analysis != EmbeddingOptions():
         raise InvalidInputError(
             "the steps of a trained analysis are its own; leave the options out"
         )
     elif not isinstance(analysis, EmbeddingAnalysis):
         analysis = EmbeddingAnalysis.load(analysis)
-    chosen, cohort = options.normalisation_options(), None
+    chosen = options.normalisation_options()
+    cohort = None
     if chosen.normalisation != "none":
-        if not background:
-            raise CorpusError(
-                f"{protocol.source}: score normalisation needs a cohort; the protocol has no "
-                "background speakers (background.tsv)"
-            )
-        vectors = found.rows(utterance.path for utterance in background)
         cohort = _Cohort.of(analysis, vectors, speakers)
     scorer = _Scorer(analysis, found, chosen, cohort)
     scores = scorer.score(split)
@@ -184,27 +180,50 @@ def _speakers_of(background: Sequence[Utterance]) -> list[str]:
     return speakers
 
 
-def _trained(
-    found: _Embeddings,
-    background: Sequence[Utterance],
+def _background(
+    protocol: Protocol, options: EmbeddingScoringOptions, *, learns: bool
+) -> tuple[Utterance, ...]:
+    """Return the recordings of the background speakers, as far as they are needed.
+
+    Raises
+    ------
+    CorpusError
+        If they are, and the protocol has none.
+    """
+    is_cohort = options.score_normalisation != "none"
+    if not is_cohort and not (learns and _learns(options.analysis)):
+        return ()
+    if protocol.background is None:
+        needs = "score normalisation needs" if is_cohort else "the analysis learns from"
+        raise CorpusError(
+            f"{protocol.source}: {needs} background speakers; the protocol has none "
+            "(background.tsv)"
+        )
+    return tuple(protocol.background)
+
+
+def _learns(options: EmbeddingOptions) -> bool:
+    """Return whether an analysis depends on the embeddings that it is trained on."""
+    return (
+        options.scorer == "plda"
+        or options.centre
+        or options.n_nuisances > 0
+        or options.n_discriminants is not None
+        or options.normalisation != "none"
+    )
+
+
+def _learnt(
+    vectors: NDArray[np.float64],
     speakers: Sequence[str],
-    options: EmbeddingScoringOptions,
-    source: str,
+    options: EmbeddingOptions,
     engine: EngineLike,
     run: RunContext | None,
 ) -> EmbeddingAnalysis:
-    """Return an analysis that was learnt from the background speakers."""
-    chosen = options.analysis
-    learns = chosen.scorer == "plda" or chosen.n_nuisances or chosen.normalisation != "none"
-    if not background and not learns and chosen.n_discriminants is None and not chosen.centre:
-        return EmbeddingAnalysis((LengthNormalisation(),) if chosen.length_normalisation else ())
-    if not background:
-        raise CorpusError(
-            f"{source}: the protocol has no background speakers (background.tsv) to learn from; "
-            "give a trained analysis, or compare by cosines without centring"
-        )
-    vectors = found.rows(utterance.path for utterance in background)
-    return EmbeddingAnalysis.train(vectors, speakers, chosen, engine=engine, run=run)
+    """Return an analysis, learnt from the background speakers if there is anything to learn."""
+    if _learns(options):
+        return EmbeddingAnalysis.train(vectors, speakers, options, engine=engine, run=run)
+    return EmbeddingAnalysis((LengthNormalisation(),) if options.length_normalisation else ())
 
 
 class _Embeddings:

@@ -25,6 +25,7 @@ from speakergmm.text_files import FaultList, read_lines
 _LONGEST_NAME = 4096
 # A vector in binary form: mark, type, and the number of elements behind the size of that number.
 _VECTOR = struct.Struct("<2s3sbi")
+_NUMPY = b"\x93NUMPY"
 _DTYPES: dict[bytes, np.dtype[Any]] = {b"FV ": np.dtype("<f4"), b"DV ": np.dtype("<f8")}
 
 
@@ -139,7 +140,9 @@ def _read_names(path: Path) -> Mapping[str, str | None]:
 def _read_array(path: Path) -> NDArray[np.float64]:
     """Return the matrix of a NumPy file."""
     try:
-        open_regular(path).close()
+        with open_regular(path) as file:
+            if file.read(len(_NUMPY)) != _NUMPY:
+                raise ValueError("it does not begin as NumPy files do")
         # Mapped first: a header that promises more than the file holds is refused before any memory
         # is asked for.
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)

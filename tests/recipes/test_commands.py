@@ -1,14 +1,10 @@
 """The recipe of commands runs on a little synthetic speech; its figures stand in its RESULTS.md."""
 
 import dataclasses
-import importlib.util
-import sys
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "commands"
 MODULES = ("settings", "material")
 SIZES = {
     "n_background": 5,
@@ -19,20 +15,9 @@ SIZES = {
 
 
 @pytest.fixture(scope="module")
-def recipe():
-    """Import run.py as Python does when a person runs it."""
-    kept = {name: sys.modules.pop(name) for name in MODULES if name in sys.modules}
-    sys.path.insert(0, str(RECIPE))
-    try:
-        spec = importlib.util.spec_from_file_location("recipe_commands", RECIPE / "run.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+def recipe(imported):
+    with imported("commands", MODULES) as module:
         yield module
-    finally:
-        sys.path.remove(str(RECIPE))
-        for name in MODULES:
-            sys.modules.pop(name, None)
-        sys.modules.update(kept)
 
 
 @pytest.fixture(scope="module")

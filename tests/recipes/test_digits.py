@@ -2,9 +2,7 @@
 
 import collections
 import dataclasses
-import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -14,7 +12,6 @@ from speakergmm.recognition import RecognisedWord, WordCorpus, WordEvaluation
 
 pytestmark = pytest.mark.usefixtures("without_confidences")
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "digits"
 MODULES = ("settings", "material", "folds", "tables")
 SIZES = {
     "n_background": 5,
@@ -25,20 +22,9 @@ SIZES = {
 
 
 @pytest.fixture(scope="module")
-def recipe():
-    """Import run.py as Python does when a person runs it."""
-    kept = {name: sys.modules.pop(name) for name in MODULES if name in sys.modules}
-    sys.path.insert(0, str(RECIPE))
-    try:
-        spec = importlib.util.spec_from_file_location("recipe_digits", RECIPE / "run.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+def recipe(imported):
+    with imported("digits", MODULES) as module:
         yield module
-    finally:
-        sys.path.remove(str(RECIPE))
-        for name in MODULES:
-            sys.modules.pop(name, None)
-        sys.modules.update(kept)
 
 
 @pytest.fixture(scope="module")

@@ -1,36 +1,22 @@
 """The recipe of mixtures runs on a little synthetic speech and says what it should."""
 
 import dataclasses
-import importlib.util
 import re
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from speakergmm.corpora import make_synthetic_corpus
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "mixtures"
 MODULES = ("settings", "speech", "fitting", "dirichlet", "anomalies", "figures", "page", "sections")
 
 
 @pytest.fixture(scope="module")
-def recipe():
-    """Import run.py as Python does when a person runs it."""
-    kept = {name: sys.modules.pop(name) for name in MODULES if name in sys.modules}
-    sys.path.insert(0, str(RECIPE))
-    try:
-        spec = importlib.util.spec_from_file_location("recipe_mixtures", RECIPE / "run.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+def recipe(imported):
+    with imported("mixtures", MODULES) as module:
         modules = {name: sys.modules[name] for name in MODULES}
         yield module, modules
-    finally:
-        sys.path.remove(str(RECIPE))
-        for name in MODULES:
-            sys.modules.pop(name, None)
-        sys.modules.update(kept)
 
 
 @pytest.fixture(scope="module")

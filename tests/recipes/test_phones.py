@@ -1,15 +1,12 @@
 """The recipe of phones runs on a little synthetic speech; its figures stand in its RESULTS.md."""
 
 import dataclasses
-import importlib.util
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "phones"
 SIZES = {
     "n_background": 6,
     "n_background_utterances": 6,
@@ -21,20 +18,9 @@ MODULES = ("settings", "material", "stages", "confidence", "tables", "choosing")
 
 
 @pytest.fixture(scope="module")
-def recipe():
-    """Import run.py as Python does when a person runs it."""
-    kept = {name: sys.modules.pop(name) for name in MODULES if name in sys.modules}
-    sys.path.insert(0, str(RECIPE))
-    try:
-        spec = importlib.util.spec_from_file_location("recipe_phones", RECIPE / "run.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+def recipe(imported):
+    with imported("phones", MODULES) as module:
         yield module, {name: sys.modules[name] for name in MODULES}
-    finally:
-        sys.path.remove(str(RECIPE))
-        for name in MODULES:
-            sys.modules.pop(name, None)
-        sys.modules.update(kept)
 
 
 @pytest.fixture(scope="module")

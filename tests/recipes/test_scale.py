@@ -1,31 +1,15 @@
 """The recipe of scale on a little synthetic speech; its figures stand in its RESULTS.md."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 from typer.testing import CliRunner
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "scale"
 MODULES = ("engines", "material")
 
 
 @pytest.fixture(scope="module")
-def recipe():
-    """Import run.py as Python does when a person runs it."""
-    kept = {name: sys.modules.pop(name) for name in MODULES if name in sys.modules}
-    sys.path.insert(0, str(RECIPE))
-    try:
-        spec = importlib.util.spec_from_file_location("recipe_scale", RECIPE / "run.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+def recipe(imported):
+    with imported("scale", MODULES) as module:
         yield module
-    finally:
-        sys.path.remove(str(RECIPE))
-        for name in MODULES:
-            sys.modules.pop(name, None)
-        sys.modules.update(kept)
 
 
 @pytest.fixture(scope="module")

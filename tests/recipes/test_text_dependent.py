@@ -1,15 +1,12 @@
 """The recipe of text-dependent verification: its lists, and its systems on a few tones."""
 
-import importlib.util
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "text_dependent"
 MODULES = ("settings", "material", "systems")
 RATE = 16_000
 WORDS = {"up": (500, 1500), "down": (1500, 500)}
@@ -19,20 +16,9 @@ pytestmark = pytest.mark.usefixtures("without_confidences")
 
 
 @pytest.fixture(scope="module")
-def recipe():
-    """Import run.py as Python does when a person runs it."""
-    kept = {name: sys.modules.pop(name) for name in MODULES if name in sys.modules}
-    sys.path.insert(0, str(RECIPE))
-    try:
-        spec = importlib.util.spec_from_file_location("recipe_text_dependent", RECIPE / "run.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+def recipe(imported):
+    with imported("text_dependent", MODULES) as module:
         yield module
-    finally:
-        sys.path.remove(str(RECIPE))
-        for name in MODULES:
-            sys.modules.pop(name, None)
-        sys.modules.update(kept)
 
 
 @pytest.fixture(scope="module")

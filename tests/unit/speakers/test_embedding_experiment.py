@@ -176,10 +176,23 @@ def test_without_a_background_only_cosines_of_raw_embeddings_are_possible(protoc
     test = vector(table, trial.path)
     expected = model @ test / np.linalg.norm(model) / np.linalg.norm(test)
     np.testing.assert_allclose(raw.scores[0], expected, rtol=1e-10)
-    with pytest.raises(CorpusError, match=r"lists: the protocol has no background speakers"):
+    with pytest.raises(CorpusError, match="lists: the analysis learns from background speakers; "):
         score_embeddings(lists, table)
-    with pytest.raises(CorpusError, match="normalisation needs a cohort"):
+    with pytest.raises(CorpusError, match="score normalisation needs background speakers"):
         score_embeddings(lists, table, centre=False, score_normalisation="t", **COSINE)
+
+
+def test_a_background_that_is_not_needed_needs_no_embeddings(protocol, table):
+    kept = [place for place, name in enumerate(table.names) if not name.startswith("b")]
+    tried = EmbeddingTable(tuple(table.names[place] for place in kept), table.vectors[kept])
+    analysis = analysis_of(protocol, table, **COSINE)
+    for options in ({"analysis": analysis}, {"centre": False, **COSINE}):
+        np.testing.assert_array_equal(
+            score_embeddings(protocol, tried, **options).scores,
+            score_embeddings(protocol, table, **options).scores,
+        )
+        with pytest.raises(CorpusError, match=r"no embedding of 'corpus/b0/0\.wav'"):
+            score_embeddings(protocol, tried, score_normalisation="t", **options)
 
 
 def test_what_is_missing_or_shared_is_refused(protocol, table):

@@ -6,6 +6,7 @@ from scipy.stats import multivariate_normal
 
 from speakergmm.errors import IncompatibleModelError, InvalidInputError
 from speakergmm.mixtures import FullMixture
+from speakergmm.run_context import RunContext
 from speakergmm.speakers import (
     BackgroundModel,
     SpeakerStore,
@@ -65,6 +66,29 @@ def test_training_goes_on_from_diagonal_covariances(full, diagonal, background_c
     assert (np.diff(history) > -1e-3).all()
     assert likelihood(full.mixture) > history[0] + 1
     assert full.provenance["training"]["covariance_type"] == "full"
+
+
+def test_an_interrupted_training_goes_on(full, background_corpus, tmp_path):
+    class Interrupted(Exception):
+        pass
+
+    heard = []
+
+    def stop(number, iteration):
+        heard.append(number)
+        if heard.count(1) == 2:  # in the second loop, of full covariances
+            raise Interrupted
+
+    settings = {"checkpoint": tmp_path / "kept", "checkpoint_seconds": 0.0}
+    options = {"covariance_type": "full", **OPTIONS}
+    with pytest.raises(Interrupted):
+        BackgroundModel.train(
+            background_corpus, run=RunContext(callback=stop, **settings), **options
+        )
+    assert (tmp_path / "kept").exists()
+    again = BackgroundModel.train(background_corpus, run=RunContext(**settings), **options)
+    assert again.digest == full.digest
+    assert not (tmp_path / "kept").exists()
 
 
 def test_statistics_are_those_of_the_definition(full, voices):
