@@ -102,6 +102,7 @@ def enroll_into(
 
     # A new store: it is written together with its first speaker.
     collected: list[enrolment_sessions.EnrolmentSession] | None = None
+    made_for = ""
     if not os.path.lexists(store_path):
         if background is None:
             raise StoreError(
@@ -110,6 +111,7 @@ def enroll_into(
             )
         database.check_place(store_path)
         system = as_system(background, options, backend)
+        made_for = system.backend.digest
         collected = enrolment_sessions.collect_sessions(
             system.background,
             paths,
@@ -147,7 +149,7 @@ def enroll_into(
                 f"{stored.relevance_factor:g}, fixed when it was made, not "
                 f"{options.relevance_factor:g}; leave it out, or make another store"
             )
-        own = store.system.backend
-        if collected is None or own.needs_second_order or own.versions_apart:
+        # Another program may have made it for a back-end that takes other statistics.
+        if collected is None or store.system.backend.digest != made_for:
             return store.enroll(name, paths, feature_store=feature_store, engine=engine, run=run)
         return store.enroll_collected(name, collected)

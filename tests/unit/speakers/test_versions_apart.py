@@ -12,6 +12,7 @@ from speakergmm.speakers import (
     collect_archive,
     collect_statistics,
     compare_recordings,
+    database,
     enroll_into,
     run_protocol,
     train_backend,
@@ -84,16 +85,36 @@ def test_a_test_is_scored_for_each_version(systems, voices, scorer, tmp_path):
     with SpeakerStore.open(path) as store:
         store.check()
         np.testing.assert_allclose(store.verify("ana", test).score, expected, rtol=1e-4, atol=1e-4)
-    # In a protocol; an archive has the tests, and the sums of versions, which are not wanted.
+    # In a protocol; an archive of another back-end has the sums of versions, which are not wanted.
     trials = (Trial("ana", test, "target"), Trial("ana", voices(2, 2), "nontarget"))
     protocol = Protocol(None, {"eval": Split({"ana": tuple(wavs)}, trials)})
-    for statistics in (None, tmp_path / "kept", tmp_path / "kept"):
+    run_protocol(protocol, system.background, backend="linear", statistics=tmp_path / "sums")
+    for statistics in (None, tmp_path / "kept", tmp_path / "kept", tmp_path / "sums"):
         found = run_protocol(protocol, system, statistics=statistics)
         np.testing.assert_allclose(found.scores[0], expected, rtol=1e-4, atol=1e-4)
     # Of two recordings, each is enrolled once.
     answer = compare_recordings(wavs[0], test, system=system)
     expected = by_hand(system, wavs[:1], test)
     np.testing.assert_allclose(answer.directions[0].score, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_who_makes_the_store_first_decides_what_is_kept(systems, voices, tmp_path, monkeypatch):
+    """Two programs make a store at once; the other one is of i-vectors, this one of none."""
+    system, path = systems["plda"], tmp_path / "voices.db"
+    create = database.create_database
+
+    def too_late(store, *rest):
+        monkeypatch.setattr(database, "create_database", create)
+        enroll_into(store, "bea", voices(2, 0), background=system)
+        return create(store, *rest)
+
+    monkeypatch.setattr(database, "create_database", too_late)
+    enroll_into(path, "ana", voices(1, 0), background=system.background)
+    with SpeakerStore.open(path) as store:
+        assert {each.name for each in store.speakers()} == {"ana", "bea"}
+        found = store.verify("ana", voices(1, 2)).score
+    expected = by_hand(system, [voices(1, 0)], voices(1, 2))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_version_in_which_nobody_is_heard_does_not_count(systems, conditioned, voices):
