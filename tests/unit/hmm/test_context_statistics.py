@@ -137,14 +137,16 @@ def test_questions_find_the_classes_of_phones(rng):
     contexts = np.column_stack([np.full(500, -1), np.arange(500) % 5, np.full(500, -1)])
     state = rng.integers(0, 2, size=500)
     means = np.array([[0.0, 0.0], [0.3, 0.0], [5.0, 0.0], [5.3, 0.0], [9.0, 9.0]])
-    # In their other state all phones sound alike.
-    frames = np.where(state[:, None] == 1, means[contexts[:, 1]], 0.0)
+    # In their other state phones of other pairs sound alike, and further apart.
+    others = np.array([[0.0, 0.0], [50.0, 0.0], [0.0, 0.3], [50.0, 0.3], [25.0, 90.0]])
+    frames = np.where(state[:, None] == 1, means[contexts[:, 1]], others[contexts[:, 1]])
     frames = frames + rng.normal(0, 0.5, size=(500, 2))
     statistics = ContextStatistics.of_frames(frames, np.column_stack([contexts, state]))
     found = cluster_questions(statistics, units, state=1)
     assert {"A E", "M N", "A E M N"} < set(found.names)
     assert set(units) < set(found.names)
     assert found.n_questions == 6 + 4  # the last set is all of the phones that were seen
+    assert {"A M", "E N"} < set(cluster_questions(statistics, units).names)
     with pytest.raises(InvalidInputError, match="there are 3 units"):
         cluster_questions(statistics, units[:3])
 
