@@ -77,11 +77,7 @@ def adapt_acoustic_model(
     """
     options = MapOptions.of(options, changes)
     model, engine, run = as_model(model), Engine.of(engine), RunContext.checked(run)
-    if isinstance(corpus, PreparedCorpus):
-        check_prepared_alone(transcripts)
-        prepared = corpus
-    else:
-        prepared = prepare(corpus, transcripts, model=model, listen=False, engine=engine)
+    prepared = _prepared(corpus, transcripts, model, engine)
     said = prepared.transcripts
     skips = UtteranceSkips(run, said)
     usable = prepared.report(skips)
@@ -117,6 +113,19 @@ def adapt_acoustic_model(
         "prior": {"digest": model.digest, **model.provenance},
     }
     return replace(model, models=found.models, provenance=provenance)
+
+
+def _prepared(
+    corpus: CorpusLike | FeatureStore | PreparedCorpus,
+    transcripts: TranscriptsLike | None,
+    model: AcousticModel,
+    engine: Engine,
+) -> PreparedCorpus:
+    """Return a corpus with its transcripts, checked against a model."""
+    if isinstance(corpus, PreparedCorpus):
+        check_prepared_alone(transcripts)
+        return corpus
+    return prepare(corpus, transcripts, model=model, listen=False, engine=engine)
 
 
 def silence_pdfs(models: PhoneModels, silence: SilenceModel) -> NDArray[np.int32]:
