@@ -3,7 +3,18 @@
 Importing this package loads nothing: signal handlers are installed before the slow imports.
 """
 
-__all__ = ["main", "run_command"]
+from typing import Any
+
+__all__ = ["commands_by_name", "main", "run_command"]
+
+
+def commands_by_name() -> dict[str, Any]:
+    """Return all commands by their names, as click's objects, say to document them."""
+    import typer
+
+    from speakergmm.cli.app import app
+
+    return dict(typer.main.get_group(app).commands)
 
 
 def run_command(arguments: list[str] | None = None) -> int:

@@ -10,14 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 
-from speakergmm.cli.app import app
+from speakergmm.cli import commands_by_name
 from speakergmm.corpora import make_synthetic_corpus
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "verification"
 TEXT = (RECIPE / "GUIDE.md").read_text(encoding="utf-8")
-COMMANDS = typer.main.get_command(app).commands
+COMMANDS = commands_by_name()
 BLOCKS = re.compile(r"^```\w+\n.*?^```", re.MULTILINE | re.DOTALL)
 # The rates that are promised from thousands of trials; a small corpus has 80.
 RATE = re.compile(r"(?<=target[-_]far[ =])0\.\d+")

@@ -7,13 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 
 from speakergmm import cli
-from speakergmm.cli.app import app
 from speakergmm.cli.command_table import PANELS
 
-COMMANDS = typer.main.get_command(app).commands
+COMMANDS = cli.commands_by_name()
 HOMES = {name: home for listed in PANELS.values() for name, (home, _) in listed.items()}
 
 

@@ -7,9 +7,8 @@ import os
 import numpy as np
 import pytest
 import soundfile
-import typer
 
-from speakergmm.cli import app, run_command
+from speakergmm.cli import commands_by_name, run_command
 
 pytestmark = pytest.mark.usefixtures("without_confidences")
 
@@ -46,7 +45,7 @@ def record(tmp_path):
 
 def parameters():
     """Options of each command, by the name of its Python parameter."""
-    commands = typer.main.get_command(app.app).commands
+    commands = commands_by_name()
     return {name: {p.name: p.opts for p in each.load().params} for name, each in commands.items()}
 
 

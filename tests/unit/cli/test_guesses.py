@@ -1,13 +1,11 @@
 """Names that people bring from other tools are accepted, or refused with the right one."""
 
 import pytest
-import typer
 
-from speakergmm.cli import run_command
-from speakergmm.cli.app import app
+from speakergmm.cli import commands_by_name, run_command
 from speakergmm.cli.guesses import accepted_name, option_names
 
-COMMANDS = typer.main.get_command(app).commands
+COMMANDS = commands_by_name()
 
 
 @pytest.mark.parametrize(
