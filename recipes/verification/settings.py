@@ -15,7 +15,7 @@ class Settings:
     ----------
     preset, features
         A preset of features, and what is changed of it.
-    n_components, relevance_factor
+    n_components, covariance_type, relevance_factor
         Of the mixtures.
     augmentation : str
         Conditions of background, enrolment and cohort.
@@ -25,16 +25,20 @@ class Settings:
         Of the scores.
     shared_cohort : int
         Speakers of LibriSpeech in the cohort beside those of the background.
+    shared_background : bool
+        The background is LibriSpeech in place of the protocol's own speakers.
     backend, learning
         What scores, and the options of its training if it learns from sessions: those of the
-        background's speakers and of all of LibriSpeech's.
+        background's speakers and, if `shared_learning`, of all of LibriSpeech's.
+    shared_learning : bool
     session_seconds : float, optional
-        Length of the sessions into which LibriSpeech's recordings are cut for this training.
+        Length of the sessions into which recordings are cut for this training.
     calibrated : bool
         Scores become log-likelihood ratios by the dev lists, in the conditions of the test.
     """
 
     n_components: int = 64
+    covariance_type: str = "diag"
     relevance_factor: float = 3.0
     preset: str = "speaker-same-session"
     features: dict[str, Any] = field(default_factory=dict)
@@ -43,8 +47,10 @@ class Settings:
     normalisation: str = "none"
     cohort_top: int | None = None
     shared_cohort: int = 0
+    shared_background: bool = False
     backend: str = "gmm-ubm"
     learning: dict[str, Any] = field(default_factory=dict)
+    shared_learning: bool = True
     session_seconds: float | None = None
     calibrated: bool = False
 
@@ -64,15 +70,46 @@ ROBUST = Settings(
 NORMALISED = replace(ROBUST, normalisation="t", cohort_top=40, shared_cohort=63)
 CALIBRATED = replace(NORMALISED, calibrated=True)
 
+# Features and components of Kaldi's recipe for i-vectors on the same lists; dimension and scorer
+# were chosen on dev.
+IVECTORS = replace(
+    SAME_SESSION,
+    features={"n_filters": 23, "vad_threshold": 5.5},
+    covariance_type="full",
+    backend="ivector",
+    learning={"dimension": 200, "scorer": "cosine"},
+    shared_learning=False,
+)
+
+# Back-ends that learn how sessions of many speakers differ, from LibriSpeech alone.
+LEARNT = replace(
+    ROBUST,
+    shared_background=True,
+    session_seconds=3.0,
+    backend="ivector",
+    learning={"dimension": 200, "max_iter": 5},
+)
+SVM: dict[str, Any] = {"relevance_factor": 6.0, "n_nuisances": 40}
+ISV: dict[str, Any] = {"dimension": 50, "relevance_factor": 6.0, "max_iter": 5}
+
 # Each rung adds one thing to the one before it; T-norm of the first one stands beside the ladder.
 LADDER: dict[str, Settings] = {
     "GMM-UBM": replace(SAME_SESSION, calibrated=True),
     "GMM-UBM, T-norm": replace(SAME_SESSION, normalisation="t"),
     "GMM-UBM, S-norm": replace(SAME_SESSION, normalisation="s"),
+    "i-vectors": replace(IVECTORS, calibrated=True),
     "robust features": replace(ROBUST, augmentation="none"),
     "multi-condition": ROBUST,
     "normalised, calibrated": CALIBRATED,
+    "models of LibriSpeech": replace(CALIBRATED, shared_background=True),
+    "SVM of LibriSpeech": replace(LEARNT, backend="svm", learning=SVM, calibrated=True),
+    "ISV of LibriSpeech": replace(LEARNT, backend="isv", learning=ISV, calibrated=True),
+    "i-vectors of LibriSpeech": replace(LEARNT, calibrated=True),
 }
+BASELINE = "models of LibriSpeech"
+"""The rung with which the others that know LibriSpeech alone are compared."""
+FUSED = {"fusion": (BASELINE, "i-vectors of LibriSpeech")}
+"""Systems whose scores are fused by weights from dev."""
 
 
 def _around(base: Settings, **fields: Sequence[Any]) -> list[Settings]:
@@ -111,6 +148,18 @@ FACTORS: dict[str, Sequence[Settings]] = {
         {"rasta": True},
     ),
     "cepstra or linear": _features(SAME_SESSION, *({"kind": kind} for kind in ("mfcc", "lfcc"))),
+    "i-vectors": [
+        replace(IVECTORS, learning={**scorer, "dimension": dimension})
+        for dimension in (50, 100, 200)
+        for scorer in (
+            {"scorer": "cosine"},
+            *(
+                {"scorer": "cosine", "normalisation": "wccn", "shrinkage": each}
+                for each in (0.1, 0.5)
+            ),
+            *({"n_discriminants": 9, "shrinkage": each} for each in (0.0, 0.5)),
+        )
+    ],
     "score normalisation": _around(SAME_SESSION, normalisation=("none", "z", "t", "zt", "s")),
 }
 ROBUST_FACTORS: dict[str, Sequence[Settings]] = {
@@ -137,6 +186,20 @@ ROBUST_FACTORS: dict[str, Sequence[Settings]] = {
         replace(NORMALISED, normalisation="none", cohort_top=None, shared_cohort=0),
         replace(NORMALISED, cohort_top=None, shared_cohort=0),
         *_around(NORMALISED, cohort_top=(None, 20, 40)),
+    ],
+    "back-end of LibriSpeech": [
+        replace(NORMALISED, shared_background=True),
+        *(
+            replace(LEARNT, learning={**LEARNT.learning, **each})
+            for each in (
+                {},
+                {"n_discriminants": 150, "shrinkage": 0.5},
+                {"n_discriminants": 50, "shrinkage": 0.5},
+                {"scorer": "cosine", "normalisation": "wccn", "shrinkage": 0.1},
+            )
+        ),
+        replace(LEARNT, backend="svm", learning=SVM),
+        *(replace(LEARNT, backend="isv", learning={**ISV, "dimension": n}) for n in (20, 50)),
     ],
     "back-end": [
         replace(ROBUST, backend="linear"),

@@ -1,10 +1,10 @@
 """Systems of the recipe: from settings and a protocol to scores in the conditions of the test."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, TypeVar
 
 import numpy as np
 import soundfile
@@ -24,14 +24,18 @@ from speakergmm.speakers import (
     train_backend,
 )
 
+T = TypeVar("T")
 _TESTS_PER_SPEAKER = 10  # of a cohort, for the normalisations that need tests
 
 
-class Work(NamedTuple):
-    """Folders, processes and progress of a run.
+@dataclass(frozen=True)
+class Work:
+    """Folders, processes and what was made so far of the work on one protocol.
 
-    Attributes
+    Parameters
     ----------
+    name : str
+        Of the protocol.
     seed, jobs : int
         Seed of the mixtures, and number of processes.
     folder : Path
@@ -42,14 +46,25 @@ class Work(NamedTuple):
         Recordings of further speakers for cohorts and back-ends that learn, one of each.
     voices : sequence of Path
         Recordings of those who babble in augmentation; none of them does in the tests.
+    trained : dict
+        What was trained so far, in work on any protocol, by all that it depends on.
     """
 
+    name: str
     seed: int
     jobs: int
     folder: Path
     root: Path
     others: Sequence[Utterance] = ()
     voices: Sequence[Path] = ()
+    trained: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, make: Callable[[], T], *depends: object) -> T:
+        """Return what is made from some things, made on the first call that names them."""
+        key = repr((self.seed, *depends))
+        if key not in self.trained:
+            self.trained[key] = make()
+        return self.trained[key]
 
 
 def evenly(utterances: Sequence[Utterance], n: int) -> list[Utterance]:
@@ -65,11 +80,24 @@ def train(speech: Corpus | Sequence[Utterance], settings: Settings, work: Work) 
         speech,
         features=settings.config(),
         n_components=settings.n_components,
+        covariance_type=settings.covariance_type,
         augmentation=settings.augmentation,
         talkers=list(work.voices) if settings.real_talkers and babbles and work.voices else None,
         seed=work.seed,
         engine=work.jobs,
     )
+
+
+def trained_on(protocol: Protocol, settings: Settings, work: Work) -> SpeakerSystem:
+    """Return a system of the background of a protocol, or of LibriSpeech; each is trained once."""
+    assert protocol.background is not None
+    shared = settings.shared_background
+    own = work.others if shared else protocol.background.utterances
+    place = "" if shared else work.name
+    mixture = settings.config(), settings.n_components, settings.covariance_type
+    versions = settings.augmentation, settings.real_talkers
+    background = work.once(lambda: train(own, settings, work), place, mixture, versions)
+    return work.once(lambda: complete(background, own, settings, work), place, settings)
 
 
 def complete(
@@ -87,7 +115,8 @@ def complete(
     """
     adaptation = AdaptationOptions(relevance_factor=settings.relevance_factor)
     if settings.backend in BACKEND_TRAININGS:
-        speech = [*own, *cut(further(own, work.others), settings.session_seconds)]
+        others = further(own, work.others) if settings.shared_learning else []
+        speech = cut([*own, *others], settings.session_seconds)
         learning, engine = settings.learning, work.jobs
         system = train_backend(background, speech, settings.backend, engine=engine, **learning)
     else:
@@ -171,10 +200,7 @@ def measured(
     conditions: Sequence[str],
 ) -> Scores:
     """Train a system on the background of a protocol, and return the scores of a split."""
-    assert protocol.background is not None
-    background = train(protocol.background, settings, work)
-    system = complete(background, protocol.background.utterances, settings, work)
-    return score(system, protocol, split, conditions, work)
+    return score(trained_on(protocol, settings, work), protocol, split, conditions, work)
 
 
 def in_condition(scores: Scores, *conditions: str) -> Scores:

@@ -6,7 +6,7 @@ import numpy as np
 from conditions import CONDITIONS, POOLED
 from systems import in_condition
 
-from speakergmm.metrics import Evaluation, Scores, evaluate
+from speakergmm.metrics import Evaluation, Scores, compare_systems, evaluate
 
 KEYS = ("eer_linear", "min_dcf_0.05")
 
@@ -50,10 +50,16 @@ def figure_cells(scores: Scores, *, n_bootstrap: int = 0) -> list[str]:
     return made
 
 
-def mean_figures(several: Sequence[Scores]) -> tuple[list[str], float]:
-    """Return cells of means over seeds of EER and minDCF(0.05), and the mean EER when pooled."""
+def mean_figures(several: Sequence[Scores]) -> list[str]:
+    """Return cells of means over seeds of EER and minDCF(0.05), in each condition and pooled."""
     listed = [[evaluate(group, n_bootstrap=0) for _, group in groups(each)] for each in several]
     means = np.array(
         [[[found[key].value for key in KEYS] for found in one] for one in listed]
     ).mean(axis=0)
-    return [f"{100 * eer:.1f} / {cost:.2f}" for eer, cost in means], float(means[-1, 0])
+    return [f"{100 * eer:.1f} / {cost:.2f}" for eer, cost in means]
+
+
+def ratio(baseline: Scores, scores: Scores, n_bootstrap: int) -> str:
+    """Return the pooled EER of a system by that of another, with a paired interval."""
+    pooled = [in_condition(each, *POOLED) for each in (baseline, scores)]
+    return compare_systems(*pooled, n_bootstrap=n_bootstrap)["eer_linear"].format_ratio()

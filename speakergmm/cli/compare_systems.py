@@ -56,14 +56,15 @@ class CompareSystems(ReportingCommand):
                     if interval is None
                     else f"{scale * interval.low:{form}} to {scale * interval.high:{form}}",
                     "" if each.p_value is None else f"{each.p_value:.3f}",
+                    each.format_ratio(),
                 )
             )
         confidence = f"{100 * self.evaluation.confidence:g} % interval"
         table = Table(
             f"A: {self.scores_a}, B: {self.scores_b}",
-            ("metric", "A", "B", "B - A", confidence, "p"),
+            ("metric", "A", "B", "B - A", confidence, "p", "B / A"),
             rows,
-            right=(1, 2, 3, 4, 5),
+            right=(1, 2, 3, 4, 5, 6),
         )
         document = {
             "a": str(self.scores_a),

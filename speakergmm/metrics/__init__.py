@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from speakergmm.metrics.sorted_trials import SortedTrials as SortedTrials
     from speakergmm.metrics.system_comparison import MetricDifference as MetricDifference
     from speakergmm.metrics.system_comparison import compare_systems as compare_systems
+    from speakergmm.metrics.system_comparison import in_order_of as in_order_of
     from speakergmm.metrics.transcription_bootstrap import (
         TRANSCRIPTION_METRICS as TRANSCRIPTION_METRICS,
     )

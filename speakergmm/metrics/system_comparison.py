@@ -27,27 +27,41 @@ class MetricDifference:
     p_value : float or None
         Two-sided: twice the share of replicates in which the difference has the rarer sign, or is
         zero. None where there is no interval.
+    ratio_interval : Interval or None
+        Paired bootstrap interval of `ratio`.
     """
 
     a: Metric
     b: Metric
     interval: Interval | None
     p_value: float | None
+    ratio_interval: Interval | None
 
     @property
     def difference(self) -> float:
         """Value of the second system minus that of the first; negative if the second is better."""
         return self.b.value - self.a.value
 
+    @property
+    def ratio(self) -> float:
+        """Value of the second system by that of the first; NaN if the first is 0."""
+        return self.b.value / self.a.value if self.a.value else float("nan")
+
+    def format_ratio(self) -> str:
+        """Return the ratio as text, with its interval if there is one; empty if not finite."""
+        if not np.isfinite(self.ratio):
+            return ""
+        ends = _finite_ends(self.ratio_interval)
+        return f"{self.ratio:.2f}" + (f" ({ends[0]:.2f} to {ends[1]:.2f})" if ends else "")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
         values = {"a": self.a.value, "b": self.b.value, "difference": self.difference}
+        values["ratio"] = self.ratio
         finite = {name: value if np.isfinite(value) else None for name, value in values.items()}
-        interval = None if self.interval is None else self.interval.ends()
-        if interval is not None and not np.isfinite(interval).all():
-            interval = None
-        title = {"title": self.a.title}
-        return title | finite | {"interval": interval, "p_value": self.p_value}
+        named = {"interval": self.interval, "ratio_interval": self.ratio_interval}
+        intervals = {name: _finite_ends(interval) for name, interval in named.items()}
+        return {"title": self.a.title} | finite | intervals | {"p_value": self.p_value}
 
 
 def compare_systems(
@@ -96,7 +110,7 @@ def compare_systems(
     check_scores(scores_b, "compare_systems")
     check_trials(scores_a)
     check_trials(scores_b)
-    scores_b = _in_order_of(scores_a, scores_b)
+    scores_b = in_order_of(scores_a, scores_b)
     a, b = evaluate(scores_a, options, n_bootstrap=0), evaluate(scores_b, options, n_bootstrap=0)
     drawn = (
         [{}, {}]
@@ -107,14 +121,22 @@ def compare_systems(
     for metric in a.metrics:
         if metric.name in options.depths:
             continue
-        interval, p_value = None, None
+        interval, p_value, ratio = None, None, None
         if metric.name in drawn[0]:
-            with np.errstate(invalid="ignore"):
+            with np.errstate(invalid="ignore", divide="ignore"):
                 change = drawn[1][metric.name] - drawn[0][metric.name]
+                quotient = drawn[1][metric.name] / drawn[0][metric.name]
             interval = percentile_interval(change, confidence=options.confidence)
             p_value = None if interval is None else _p_value(change)
-        found[metric.name] = MetricDifference(metric, b[metric.name], interval, p_value)
+            ratio = percentile_interval(quotient, confidence=options.confidence)
+        found[metric.name] = MetricDifference(metric, b[metric.name], interval, p_value, ratio)
     return found
+
+
+def _finite_ends(interval: Interval | None) -> list[float] | None:
+    """Return the ends of an interval, or None if there is none or an end is not finite."""
+    ends = None if interval is None else interval.ends()
+    return ends if ends is not None and np.isfinite(ends).all() else None
 
 
 def _p_value(change: NDArray[np.float64]) -> float:
@@ -123,8 +145,24 @@ def _p_value(change: NDArray[np.float64]) -> float:
     return min(1.0, 2 * (1 + rarer) / (1 + len(good)))
 
 
-def _in_order_of(scores_a: Scores, scores_b: Scores) -> Scores:
-    """Return the second system's trials in the order of those of the first."""
+def in_order_of(scores_a: Scores, scores_b: Scores) -> Scores:
+    """Return the second system's scores in the order of the first system's trials.
+
+    Parameters
+    ----------
+    scores_a, scores_b : Scores
+
+    Returns
+    -------
+    Scores
+
+    Raises
+    ------
+    InvalidInputError
+        If trials or labels differ.
+    """
+    check_scores(scores_a, "in_order_of")
+    check_scores(scores_b, "in_order_of")
     places = {
         trial: row for row, trial in enumerate(zip(scores_b.models, scores_b.paths, strict=True))
     }
@@ -133,7 +171,7 @@ def _in_order_of(scores_a: Scores, scores_b: Scores) -> Scores:
     if missing or len(scores_a) != len(scores_b):
         more = f", such as model {missing[0][0]!r}, path {missing[0][1]!r}" if missing else ""
         raise InvalidInputError(
-            f"two systems are compared on the same trials; the first has {len(scores_a)}, the "
+            f"two systems are to have the same trials; the first has {len(scores_a)}, the "
             f"second {len(scores_b)}, and {len(missing)} of the first are not in the second{more}"
         )
     ordered = scores_b.select(np.array([places[trial] for trial in trials]))

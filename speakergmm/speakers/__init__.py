@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from speakergmm.speakers.calibration.decisions import decide_open_set as decide_open_set
     from speakergmm.speakers.calibration.decisions import posterior as posterior
     from speakergmm.speakers.calibration.decisions import verbal_scale as verbal_scale
+    from speakergmm.speakers.calibration.fusion import Fusion as Fusion
+    from speakergmm.speakers.calibration.fusion import fit_fusion as fit_fusion
     from speakergmm.speakers.calibration.llr_bounds import llr_bounds as llr_bounds
     from speakergmm.speakers.calibration.map_fitting import (
         cross_validated_llrs as cross_validated_llrs,

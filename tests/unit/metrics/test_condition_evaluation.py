@@ -149,6 +149,7 @@ def test_a_system_is_no_better_than_itself():
     for each in compare_systems(scores, turned, n_bootstrap=50, llr=True).values():
         assert each.difference == 0
         assert (each.interval.low, each.interval.high, each.p_value) == (0, 0, 1)
+        assert each.a.value == 0 or each.ratio_interval.ends() == [1, 1]
 
 
 def test_a_better_system_is_found_with_paired_draws():
@@ -160,6 +161,8 @@ def test_a_better_system_is_found_with_paired_draws():
     assert found.difference < 0
     assert found.interval.high < 0
     assert found.p_value < 0.02
+    assert found.ratio == found.b.value / found.a.value
+    assert found.ratio_interval.low < found.ratio < found.ratio_interval.high < 1
     # Pairing counts: each system's own interval is far wider than that of the difference.
     alone = evaluate(scores, n_bootstrap=200)["eer_linear"].interval
     assert found.interval.high - found.interval.low < 1.2 * (alone.high - alone.low)
