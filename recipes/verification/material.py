@@ -1,4 +1,4 @@
-"""What the recipe works on: protocols, speakers of LibriSpeech, and folders of a run."""
+"""The material of the recipe: protocols, speakers of LibriSpeech, and folders of a run."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
