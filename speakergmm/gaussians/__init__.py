@@ -5,7 +5,9 @@ prepared for evaluation once (`Prepared`), together with the log-weights of the 
 `Evaluator` computes log-densities and posteriors of blocks of frames; a `FramesPass` goes over all
 frames and sums `MixtureStatistics`; `update_gaussians` computes new Gaussians from these, with or
 without a `GaussianPrior`. `TrainingSteps` are the E-step and the M-step of an iteration, and
-`run_training_loop` is the loop of every training.
+`run_training_loop` is the loop of every training. Linear transforms of features come from
+statistics as well: discriminants (`ClassScatter`), semi-tied covariances
+(`estimate_semi_tied_transform`) and a speaker's own (`estimate_constrained_transform`).
 """
 
 from speakergmm.lazy import lazy_names
@@ -13,7 +15,22 @@ from speakergmm.lazy import lazy_names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from speakergmm.gaussians.accumulate import FramesPass as FramesPass
+    from speakergmm.gaussians.constrained_transform import (
+        ConstrainedStatistics as ConstrainedStatistics,
+    )
+    from speakergmm.gaussians.constrained_transform import (
+        ConstrainedTransform as ConstrainedTransform,
+    )
+    from speakergmm.gaussians.constrained_transform import (
+        ConstrainedTransformOptions as ConstrainedTransformOptions,
+    )
+    from speakergmm.gaussians.constrained_transform import (
+        estimate_constrained_transform as estimate_constrained_transform,
+    )
     from speakergmm.gaussians.covariances import Covariances as Covariances
+    from speakergmm.gaussians.discriminants import ClassScatter as ClassScatter
+    from speakergmm.gaussians.discriminants import Discriminants as Discriminants
+    from speakergmm.gaussians.discriminants import find_discriminants as find_discriminants
     from speakergmm.gaussians.e_step_m_step import TrainingSteps as TrainingSteps
     from speakergmm.gaussians.e_step_m_step import moment_rounding as moment_rounding
     from speakergmm.gaussians.em import EMState as EMState
@@ -33,6 +50,11 @@ if TYPE_CHECKING:
     from speakergmm.gaussians.prepare import Prepared as Prepared
     from speakergmm.gaussians.prepare import prepare_gaussians as prepare_gaussians
     from speakergmm.gaussians.prepare import prepare_in_features as prepare_in_features
+    from speakergmm.gaussians.semi_tied import SemiTiedTransform as SemiTiedTransform
+    from speakergmm.gaussians.semi_tied import (
+        estimate_semi_tied_transform as estimate_semi_tied_transform,
+    )
+    from speakergmm.gaussians.semi_tied import semi_tied_scatter as semi_tied_scatter
     from speakergmm.gaussians.shard_tasks import MakeSums as MakeSums
     from speakergmm.gaussians.source_moments import frame_moments as frame_moments
     from speakergmm.gaussians.standardisation import Standardisation as Standardisation

@@ -10,6 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.gaussians.discriminants import (
+    LEAST_VARIANCE,
+    find_discriminants,
+    whitening_directions,
+)
 from speakergmm.options import Options, one_of, real, whole
 from speakergmm.subspace.embedding_transforms import AffineTransform, NuisanceProjection
 from speakergmm.subspace.labelled_embeddings import (
@@ -19,9 +24,6 @@ from speakergmm.subspace.labelled_embeddings import (
 )
 
 SpeakerWeighting = Literal["session", "speaker"]
-
-# Variance below this part of the largest one is rounding: the data do not vary in that direction.
-_LEAST_VARIANCE = 1e-10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,22 +207,17 @@ def fit_discriminants(
     mean = embeddings.mean(axis=0)
     within = _product(groups.deviations(embeddings)) / groups.freedom
     within = _shrunk(within, options.shrinkage)
-    # Dimensions of any scale are equally well seen: in units of their deviations.
-    scale = np.sqrt(_positive(within.diagonal()))[:, None]
-    basis = _whitening_basis(within / (scale * scale.T), "discriminants: sessions of speakers")
-    basis /= scale
     weighted = np.sqrt(groups.counts)[:, None] * (groups.means(embeddings) - mean)
-    # As many rows as dimensions suffice, however many the speakers are.
-    triangle = np.linalg.qr(weighted @ basis, mode="r")
-    rows = np.linalg.svd(triangle, full_matrices=False)[2]
-    most = min(groups.n_speakers - 1, basis.shape[1])
+    found = find_discriminants(within, weighted)
+    _check_rank(found.n_directions, len(within), "discriminants: sessions of speakers")
+    most = min(groups.n_speakers - 1, found.n_directions)
     n_kept = most if options.n_dimensions is None else options.n_dimensions
     if n_kept > most:
         raise InvalidInputError(
             f"n_dimensions must be at most {most}: {groups.n_speakers} speakers that vary in "
-            f"{basis.shape[1]} directions have no more discriminants, found {n_kept}"
+            f"{found.n_directions} directions have no more discriminants, found {n_kept}"
         )
-    return AffineTransform(mean, _signed(basis @ rows[:n_kept].T), "discriminants")
+    return AffineTransform(mean, found.matrix[:, :n_kept], "discriminants")
 
 
 def fit_within_class_normalisation(
@@ -323,7 +320,7 @@ def fit_nuisance_projection(
     groups = SpeakerGroups.of(speakers, len(embeddings))
     groups.need_several_sessions("nuisance attribute projection")
     _, values, rows = np.linalg.svd(groups.deviations(embeddings), full_matrices=False)
-    rank = int((values**2 > _LEAST_VARIANCE * values[0] ** 2).sum())
+    rank = int((values**2 > LEAST_VARIANCE * values[0] ** 2).sum())
     # The last direction stays: a projection of everything leaves nothing to compare.
     most = min(rank, embeddings.shape[1] - 1)
     if options.n_directions > most:
@@ -344,7 +341,7 @@ def check_invertible(covariance: NDArray[np.float64], what: str, groups: Speaker
     """
     scale = np.sqrt(_positive(covariance.diagonal()))
     values = np.linalg.eigvalsh(covariance / np.outer(scale, scale))
-    rank = int((values > _LEAST_VARIANCE * values[-1]).sum())
+    rank = int((values > LEAST_VARIANCE * values[-1]).sum())
     if rank < len(covariance):
         raise InsufficientDataError(
             f"{what}: the sessions of a speaker vary in {rank} of {len(covariance)} dimensions "
@@ -357,27 +354,24 @@ def _whitening_basis(
     covariance: NDArray[np.float64], what: str, n_kept: int | None = None
 ) -> NDArray[np.float64]:
     """Return the D x E matrix of principal directions over deviations, the largest first."""
-    values, vectors = np.linalg.eigh(covariance)
-    values, vectors = values[::-1], vectors[:, ::-1]
-    rank = int((values > _LEAST_VARIANCE * values[0]).sum())
-    if not values[0] > 0:
-        raise InsufficientDataError(f"{what} do not vary")
-    if n_kept is not None and n_kept > rank:
+    basis = whitening_directions(covariance)
+    rank = basis.shape[1]
+    if n_kept is not None and rank and n_kept > rank:
         raise InvalidInputError(
             f"n_dimensions must be at most {rank}: {what} vary in no more directions, found "
             f"{n_kept}"
         )
-    if n_kept is None and rank < len(values):
-        text = f"{what} vary in {rank} of {len(values)} directions; the others are left out"
+    _check_rank(rank, len(covariance) if n_kept is None else rank, what)
+    return basis[:, :n_kept]
+
+
+def _check_rank(rank: int, wanted: int, what: str) -> None:
+    """Raise an error if data do not vary, and warn if they do not in some directions."""
+    if not rank:
+        raise InsufficientDataError(f"{what} do not vary")
+    if rank < wanted:
+        text = f"{what} vary in {rank} of {wanted} directions; the others are left out"
         warnings.warn(text, EmbeddingWarning, stacklevel=3)
-    n_kept = n_kept or rank
-    return _signed(vectors[:, :n_kept] / np.sqrt(values[:n_kept]))
-
-
-def _signed(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a matrix whose columns have a positive largest element, so that signs are settled."""
-    largest = np.take_along_axis(matrix, np.abs(matrix).argmax(axis=0)[None], axis=0)
-    return np.asarray(matrix * np.where(largest < 0, -1.0, 1.0))
 
 
 def _shrunk(covariance: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
