@@ -29,7 +29,7 @@ class ConstrainedTransformOptions(Options):
     ----------
     kind : {"full", "diagonal", "offset"}, default="full"
         What may differ from the identity: all, a scale and an offset of each feature, or offsets.
-    min_count : float, default=500
+    min_frames : float, default=500
         Frames (a sum of posteriors) below which the transform stays the identity.
     max_iter : int, default=40
         Largest number of sweeps over the rows of a full transform.
@@ -38,7 +38,7 @@ class ConstrainedTransformOptions(Options):
     """
 
     kind: TransformKind = one_of("full", get_args(TransformKind), "What a transform may change.")
-    min_count: float = real(500.0, "Frames that a speaker's transform needs.", least=0)
+    min_frames: float = real(500.0, "Frames that a speaker's transform needs.", least=0)
     max_iter: int = whole(40, "Largest number of sweeps over the rows of a transform.")
     tol: float = real(1e-7, "Gain per frame, in nats, at which sweeps end.", least=0)
 
@@ -168,7 +168,7 @@ class ConstrainedTransform:
         Frames of the speaker, a sum of posteriors.
     gains : tuple of float
         Gain of the objective per frame, with that of a prior, after each sweep; empty if the
-        speaker has fewer frames than `min_count`, and the matrix is the identity.
+        speaker has fewer frames than `min_frames`, and the matrix is the identity.
     """
 
     matrix: Array
@@ -201,7 +201,7 @@ def estimate_constrained_transform(
         Of the speaker.
     options : ConstrainedTransformOptions, optional
     prior : ConstrainedStatistics, optional
-        See `ConstrainedStatistics.emitted_by`. With a prior of some hundred frames, `min_count` may
+        See `ConstrainedStatistics.emitted_by`. With a prior of some hundred frames, `min_frames` may
         be 0: a speaker of few frames has a transform near the identity.
     **changes
         Options by keyword.
@@ -233,7 +233,7 @@ def estimate_constrained_transform(
     >>> unit = DiagonalMixture([1.0], [[0.0]], [[1.0]]).gaussians
     >>> frames = np.array([[3.0], [7.0]])
     >>> statistics = ConstrainedStatistics.of(frames, np.ones((2, 1)), unit)
-    >>> found = estimate_constrained_transform(statistics, min_count=2)
+    >>> found = estimate_constrained_transform(statistics, min_frames=2)
     >>> frames @ found.matrix[:, :1].T + found.matrix[:, 1]
     array([[-1.],
            [ 1.]])
@@ -242,7 +242,7 @@ def estimate_constrained_transform(
     d = len(statistics.linear)
     matrix = np.eye(d, d + 1)
     total = statistics if prior is None else statistics + prior
-    if statistics.count < options.min_count or not total.count > 0:
+    if statistics.count < options.min_frames or not total.count > 0:
         return ConstrainedTransform(matrix, statistics.count, ())
     start = last = total.objective(matrix)
     gains = list[float]()

@@ -79,7 +79,7 @@ def test_the_optimum_is_that_of_a_general_optimiser(model, spoken, kind):
 
     start = np.eye(3, 4)[mask]
     best = minimize(loss, start, jac=slope, method="BFGS", options={"gtol": 1e-9})
-    found = estimate_constrained_transform(statistics, kind=kind, min_count=0, tol=0, max_iter=200)
+    found = estimate_constrained_transform(statistics, kind=kind, min_frames=0, tol=0, max_iter=200)
     assert check_grad(loss, slope, start + 0.1) < 1e-5
     np.testing.assert_allclose(found.matrix[mask], best.x, atol=1e-5)
     assert (found.matrix[~mask] == np.eye(3, 4)[~mask]).all()
@@ -121,12 +121,12 @@ def test_a_prior_alone_gives_the_identity_and_holds_short_speakers_near_it(model
     frames, posteriors, *_ = spoken
     prior = ConstrainedStatistics.emitted_by(model.gaussians, model.weights, 300)
     none = ConstrainedStatistics.zeros(3)
-    alone = estimate_constrained_transform(none, kind=kind, prior=prior, min_count=0)
+    alone = estimate_constrained_transform(none, kind=kind, prior=prior, min_frames=0)
     np.testing.assert_allclose(alone.matrix, np.eye(3, 4), atol=1e-12)
     distances = []
     for n in (4, 40, 400, 4000):
         own = ConstrainedStatistics.of(frames[:n], posteriors[:n], model.gaussians)
-        found = estimate_constrained_transform(own, kind=kind, prior=prior, min_count=0)
+        found = estimate_constrained_transform(own, kind=kind, prior=prior, min_frames=0)
         distances.append(np.linalg.norm(found.matrix - np.eye(3, 4)))
     assert 0 < distances[0] < 0.2 < distances[-1]
     assert sorted(distances) == distances
