@@ -201,8 +201,8 @@ def estimate_constrained_transform(
         Of the speaker.
     options : ConstrainedTransformOptions, optional
     prior : ConstrainedStatistics, optional
-        See `ConstrainedStatistics.emitted_by`. With a prior of some hundred frames, `min_frames` may
-        be 0: a speaker of few frames has a transform near the identity.
+        See `ConstrainedStatistics.emitted_by`. With a prior of some hundred frames, `min_frames`
+        may be 0: a speaker of few frames has a transform near the identity.
     **changes
         Options by keyword.
 
