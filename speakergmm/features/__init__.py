@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from speakergmm.features.store.stored_frames import StoredFrames as StoredFrames
     from speakergmm.features.store.stored_frames import StoreShard as StoreShard
     from speakergmm.features.store.temporary_store import temporary_store as temporary_store
+    from speakergmm.features.transforms import FeatureTransform as FeatureTransform
     from speakergmm.features.voice_activity import EnergyHistogram as EnergyHistogram
     from speakergmm.features.voice_activity import SpeechRule as SpeechRule
     from speakergmm.features.voice_activity import smoothed_decisions as smoothed_decisions

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from speakergmm.recognition.decoder import Decoder as Decoder
     from speakergmm.recognition.feature_archive import FeatureArchive as FeatureArchive
     from speakergmm.recognition.feature_archive import NormalisedFeatures as NormalisedFeatures
+    from speakergmm.recognition.feature_archive import adaptation_group as adaptation_group
     from speakergmm.recognition.feature_archive import suited_rate as suited_rate
     from speakergmm.recognition.file_names import FileNames as FileNames
     from speakergmm.recognition.file_names import safe_name as safe_name

@@ -24,7 +24,6 @@ from speakergmm.recognition.corpus_preparation import (
     check_prepared_alone,
     prepare,
 )
-from speakergmm.recognition.feature_archive import FeatureArchive
 from speakergmm.recognition.language_arguments import TranscriptsLike
 from speakergmm.recognition.silence_model import SilenceModel
 from speakergmm.recognition.utterance_skips import UtteranceSkips
@@ -83,13 +82,8 @@ def adapt_acoustic_model(
     usable = prepared.report(skips)
     facts = {"corpus": short_digest(prepared.corpus.digest), "adapted model": model.digest}
     spoken = model.with_lexicon(prepared.lexicon_for(model))
-    archive = FeatureArchive.of(
-        usable,
-        model.features,
-        model.normalisation,
-        store=prepared.store,
-        engine=engine,
-        run=replace(run, on_skip=skips),
+    archive = model.extract(
+        usable, store=prepared.store, engine=engine, run=replace(run, on_skip=skips)
     )
     with kept_checkpoint(run.with_facts(**facts)) as kept, archive as frames:
         found = adapt_phone_models(

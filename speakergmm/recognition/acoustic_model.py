@@ -18,6 +18,7 @@ from speakergmm.features import (
     FeatureConfig,
     FeatureNormalisation,
     FeatureStore,
+    FeatureTransform,
     FrameGrid,
     cached_extractor,
 )
@@ -64,6 +65,8 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         no confidence.
     unit_kind : {"phone", "word"}, default="phone"
         Kind of the units; see `TrainingOptions.units`.
+    transform : FeatureTransform, optional
+        Transform of the normalised features, such as LDA and MLLT; `models` are over its results.
 
     Raises
     ------
@@ -84,14 +87,23 @@ class AcousticModel(CompilesTranscripts, records.Filed):
     provenance: dict[str, Any] = field(default_factory=dict)
     confidence: WordConfidence | None = None
     unit_kind: Literal["phone", "word"] = "phone"
+    transform: FeatureTransform | None = None
 
     def __post_init__(self) -> None:
         """Raise an error if the parts do not fit together."""
         n_features = cached_extractor(self.features).n_features
+        if self.transform is not None:
+            if n_features != self.transform.n_inputs:
+                raise IncompatibleModelError(
+                    f"the transform takes {self.transform.n_inputs} features per frame, the "
+                    f"feature configuration makes {n_features}"
+                )
+            n_features = self.transform.n_outputs
         if n_features != self.models.n_features:
             raise IncompatibleModelError(
-                f"the models have {self.models.n_features} features per frame, the feature "
-                f"configuration makes {n_features}"
+                f"the models have {self.models.n_features} features per frame, the "
+                + f"{'feature configuration' if self.transform is None else 'transform'} "
+                + f"makes {n_features}"
             )
         missing = sorted({*self.lexicon.phones, *self.silence.units} - set(self.models.units))
         if missing:
@@ -179,6 +191,8 @@ class AcousticModel(CompilesTranscripts, records.Filed):
             self.file_kind,
             *(self.features.digest, self.lexicon.digest, self.normalisation, self.silence),
             *(self.unknown, self.models, self.confidence),
+            # Models without one have the digests that they had before there were any.
+            *(() if self.transform is None else (self.transform,)),
         )
 
     @property
@@ -205,17 +219,30 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         self,
         utterances: CorpusLike | FeatureStore,
         *,
+        store: FeatureStore | None = None,
         engine: EngineLike = None,
         run: RunContext | None = None,
     ) -> FeatureArchive:
         """Extract the features that the model was trained on, or find them in a store.
 
-        See `FeatureArchive.of`.
+        Those of `utterances` are found in `store`, if it is given; they may be a store themselves.
+        They are normalised and transformed; see `FeatureArchive.of`.
         """
-        config, normalisation = self.features, self.normalisation
-        given, store = split_store(utterances)
-        listed = as_utterances(given)
-        return FeatureArchive.of(listed, config, normalisation, store=store, engine=engine, run=run)
+        given, own = split_store(utterances)
+        return FeatureArchive.of(
+            as_utterances(given),
+            self.features,
+            self.normalisation,
+            transform=self.transform,
+            store=own if store is None else store,
+            engine=engine,
+            run=run,
+        )
+
+    def normalised(self, values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Return the features of one recording (T, D) as the models take them."""
+        found = self.normalisation(values.astype(np.float64))
+        return found if self.transform is None else self.transform(found)
 
     def features_of(
         self, corpus: CorpusLike, *, engine: EngineLike = None, run: RunContext | None = None
@@ -246,7 +273,10 @@ class AcousticModel(CompilesTranscripts, records.Filed):
     def record_parts(self) -> dict[str, Any]:
         """Return the fields as they are stored."""
         lexicon = {"lexicon": _packed_lexicon(self.lexicon), "lexicon_source": self.lexicon.source}
-        return {each.name: getattr(self, each.name) for each in fields(self)} | lexicon
+        found = {each.name: getattr(self, each.name) for each in fields(self)} | lexicon
+        if self.transform is None:
+            del found["transform"]  # files of models without one stay as they were
+        return found
 
     @classmethod
     def of_record(
@@ -273,6 +303,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
             "normalisation": self.normalisation.to_dict(),
             "features": self.features.to_dict(),
             "features_digest": self.features.digest,
+            **({} if self.transform is None else {"transform": self.transform.to_dict()}),
             "word_confidence": None if self.confidence is None else self.confidence.to_dict(),
             "provenance": self.provenance,
         }

@@ -123,13 +123,8 @@ def _aligned(
     )
     # Extract features, then align one utterance at a time: on threads, unless workers elsewhere
     # are given.
-    archive = FeatureArchive.of(
-        usable,
-        model.features,
-        model.normalisation,
-        store=prepared.store,
-        engine=engine,
-        run=replace(run, on_skip=skips),
+    archive = model.extract(
+        usable, store=prepared.store, engine=engine, run=replace(run, on_skip=skips)
     )
     with archive:
         apply = engine.map if engine.sends else engine.map_threads

@@ -237,7 +237,7 @@ class Decoder:
         else:
             extractor = cached_extractor(self.model.features)
             values = extractor.extract(source, sample_rate=sample_rate).values
-            X = self.model.normalisation(values.astype(np.float64))
+            X = self.model.normalised(values)
         scale = self.options.acoustic_scale
         ranked = search.rank(X, acoustic_scale=ISOLATED_SCALE if scale is None else scale)
         return tuple(replace(score, word=unescaped_name(score.word)) for score in ranked)

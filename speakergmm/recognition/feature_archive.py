@@ -1,14 +1,14 @@
 """Features of a corpus for acoustic models, normalised by speaker or utterance.
 
-They are read from a feature store, one utterance at a time, and normalised on reading. Without a
-store they are extracted into a temporary one.
+They are read from a feature store, one utterance at a time, and normalised on reading; a model's
+transform follows. Without a store they are extracted into a temporary one.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +22,7 @@ from speakergmm.features import (
     ExtractionOptions,
     FeatureConfig,
     FeatureStore,
+    FeatureTransform,
     FrameGrid,
     StoreShard,
     check_same_features,
@@ -39,16 +40,28 @@ _SAME = 1e-4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Source:
-    """Frames of one utterance in a store, and how they are normalised."""
+    """Frames of one utterance in a store, and how they are normalised and transformed."""
 
     frames: StoreShard
     normalisation: FeatureNormalisation
     moments: Moments | None
+    transform: FeatureTransform | None
 
     def read(self) -> NDArray[np.float32]:
         """Return the normalised features (T, D)."""
         raw = self.frames.utterance(0)
-        return self.normalisation(raw.astype(np.float64), moments=self.moments)
+        found = self.normalisation(raw.astype(np.float64), moments=self.moments)
+        return found if self.transform is None else self.transform(found)
+
+    def adapted(self, affine: NDArray[np.float64]) -> _Source:
+        """Return the source with a transform (D, D + 1) after all others."""
+        before = self.transform
+        after = (
+            FeatureTransform.of_matrix(affine, len(affine))
+            if before is None
+            else before.then(affine)
+        )
+        return replace(self, transform=after)
 
 
 class NormalisedFeatures(Sequence[NDArray[np.float32]]):
@@ -117,6 +130,8 @@ class FeatureArchive(NormalisedFeatures):
         The store, which has the features of the utterances alone.
     normalisation : FeatureNormalisation
         Applied on reading; its statistics are those of the utterances in the store.
+    transform : FeatureTransform, optional
+        Applied after it.
     utterances : sequence of Utterance, optional
         The utterances as they are called here, in the order of the store.
     engine : int, executor, Dask client or Engine, optional
@@ -138,6 +153,7 @@ class FeatureArchive(NormalisedFeatures):
         normalisation: FeatureNormalisation,
         utterances: Sequence[Utterance] | None = None,
         *,
+        transform: FeatureTransform | None = None,
         engine: EngineLike = None,
     ) -> None:
         self.normalisation = normalisation
@@ -156,7 +172,9 @@ class FeatureArchive(NormalisedFeatures):
                 groups.setdefault(normalisation.group(utterance), Moments()).merge(moments)
         super().__init__(
             [
-                _Source(handle, normalisation, groups.get(normalisation.group(utterance)))
+                _Source(
+                    handle, normalisation, groups.get(normalisation.group(utterance)), transform
+                )
                 for handle, utterance in zip(handles, self.utterances, strict=True)
             ]
         )
@@ -170,6 +188,7 @@ class FeatureArchive(NormalisedFeatures):
         config: FeatureConfig,
         normalisation: FeatureNormalisation,
         *,
+        transform: FeatureTransform | None = None,
         store: FeatureStore | None = None,
         engine: EngineLike = None,
         run: RunContext | None = None,
@@ -181,6 +200,9 @@ class FeatureArchive(NormalisedFeatures):
         utterances : sequence of Utterance
         config : FeatureConfig
         normalisation : FeatureNormalisation
+        transform : FeatureTransform, optional
+            As in the class. What is extracted for an acoustic model goes through
+            `AcousticModel.extract`, which gives it.
         store : FeatureStore, optional
             Has the features already.
         engine : int, executor, Dask client or Engine, optional
@@ -198,14 +220,31 @@ class FeatureArchive(NormalisedFeatures):
         run = RunContext.checked(run)
         if store is not None:
             found = _found(store, utterances, config, run)
-            return cls(store.subset(found), normalisation, found, engine=engine)
+            subset = store.subset(found)
+            return cls(subset, normalisation, found, transform=transform, engine=engine)
         with contextlib.ExitStack() as leaving:
             options = ExtractionOptions(features=config)
             temporary = temporary_store(utterances, options, engine=engine, run=run)
             made = leaving.enter_context(temporary)
-            archive = cls(made, normalisation, engine=engine)
+            archive = cls(made, normalisation, transform=transform, engine=engine)
             archive._leaving = leaving.pop_all()
         return archive
+
+    def adapted(self, transforms: Mapping[str, NDArray[np.float64]]) -> NormalisedFeatures:
+        """Return the features after a further transform of each speaker, read from this archive.
+
+        Parameters
+        ----------
+        transforms : mapping of str to array, shape (D, D + 1)
+            By `adaptation_group`; the last column is the offset. Others stay as they are.
+        """
+        own = [transforms.get(adaptation_group(utterance)) for utterance in self.utterances]
+        return NormalisedFeatures(
+            [
+                source if affine is None else source.adapted(affine)
+                for source, affine in zip(self._sources, own, strict=True)
+            ]
+        )
 
     def __getitem__(self, place: Any) -> Any:
         """Return the normalised features (T, D) of one utterance."""
@@ -251,6 +290,11 @@ class JoinedFeatures(NormalisedFeatures):
         self.utterances = tuple(u for archive in archives for u in archive.utterances)
         self.grids = tuple(grid for archive in archives for grid in archive.grids)
         self.n_constant = sum(archive.n_constant for archive in archives)
+
+
+def adaptation_group(utterance: Utterance) -> str:
+    """Return the name of the utterances that share a transform: a speaker's, or one by itself."""
+    return FeatureNormalisation("speaker").group(utterance)
 
 
 def as_normalisation(normalisation: FeatureNormalisation | str) -> FeatureNormalisation:

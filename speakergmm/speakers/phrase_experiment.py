@@ -240,12 +240,9 @@ class _Experiment:
         report = _with_affected(split, self.run.on_skip or warn_of_skip)
         skips = Skips(report, strict=self.run.strict)
         trials = TrialTable(split, split.models)
-        archive = FeatureArchive.of(
-            whole_recordings(dict.fromkeys(split.paths())),
-            model.features,
-            model.normalisation,
-            engine=self.engine,
-            run=replace(self.run, on_skip=skips),
+        recordings = whole_recordings(dict.fromkeys(split.paths()))
+        archive = model.extract(
+            recordings, engine=self.engine, run=replace(self.run, on_skip=skips)
         )
         with archive as frames:
             found = _Recordings.of(model, frames)

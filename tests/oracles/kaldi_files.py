@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+from pathlib import Path
 
 import numpy as np
 
@@ -215,3 +217,17 @@ def mfa_zip(*, yaml: bool = False) -> bytes:
     return zipped(
         {"final.mdl": repeated_model(39), "meta.json": META_JSON, "phones.txt": PHONE_NAMES}
     )
+
+
+def text_matrices(path: Path) -> dict[str, np.ndarray]:
+    """Return the matrices of an archive in text form by their names."""
+    found = re.findall(r"^(\S+)\s+\[(.*?)\]", path.read_text(), re.DOTALL | re.MULTILINE)
+    return {
+        name: np.array([row.split() for row in rows.strip().splitlines()], float)
+        for name, rows in found
+    }
+
+
+def speaker_means(path: Path) -> dict[str, np.ndarray]:
+    """Return the means of statistics of cepstra in text form by speaker."""
+    return {name: sums[0, :-1] / sums[0, -1] for name, sums in text_matrices(path).items()}

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from oracles.kaldi_files import text_matrices
 from scipy.optimize import check_grad, minimize
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
@@ -167,15 +168,6 @@ def test_what_cannot_be_estimated_is_refused_in_one_line(model, spoken):
         ConstrainedStatistics.of(np.zeros((2, 1)), np.ones((2, 1)), full.gaussians)
 
 
-def matrices(path):
-    """Matrices of a text archive of Kaldi by their names."""
-    text = path.read_text()
-    return {
-        name: np.array([row.split() for row in rows.strip().splitlines()], float)
-        for name, rows in re.findall(r"^(\S+)\s+\[(.*?)\]", text, re.DOTALL | re.MULTILINE)
-    }
-
-
 @pytest.fixture(scope="module")
 def kaldi(data_dir):
     return data_dir / "kaldi_reference"
@@ -237,7 +229,7 @@ def logged(kaldi, kind):
     ],
 )
 def test_transforms_and_gains_are_those_of_kaldi(kaldi, speakers, name, kind, posteriors):
-    true = matrices(kaldi / "cases" / "fmllr" / f"trans_{name}.txt")
+    true = text_matrices(kaldi / "cases" / "fmllr" / f"trans_{name}.txt")
     lines = logged(kaldi, posteriors if kind == "full" else kind)
     assert len(lines) == len(true) == 6
     for speaker, gain, count in lines:

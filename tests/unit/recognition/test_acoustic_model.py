@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from speakergmm.errors import (
     ModelFormatError,
     SpeakerGmmError,
 )
-from speakergmm.features import FeatureConfig
+from speakergmm.features import FeatureConfig, FeatureTransform
 from speakergmm.hmm import (
     Lexicon,
     Pronunciation,
@@ -107,6 +108,38 @@ def test_digest_is_of_what_results_depend_on():
     assert make_model(provenance={}).digest == make_model().digest
 
 
+def random_transform(seed, n_inputs):
+    rng = np.random.default_rng(seed)
+    matrix, offset = rng.normal(size=(D, 3 * n_inputs)), rng.normal(size=D)
+    return FeatureTransform(matrix, offset, left=2)
+
+
+def test_a_transform_is_part_of_the_model(tmp_path):
+    transform = random_transform(0, 26)
+    model = make_model(features=CONFIG.replace(deltas=1), transform=transform)
+    path = tmp_path / "am.safetensors"
+    model.save(path)
+    again = AcousticModel.load(path)
+    assert again.digest == model.digest
+    assert again.info() == model.info()
+    assert model.info()["transform"] == {"n_inputs": 26, "n_outputs": 13, "left": 2, "right": 0}
+    values = np.random.default_rng(1).normal(size=(7, 26)) + 5
+    np.testing.assert_array_equal(again.normalised(values), model.normalised(values))
+    centred = model.normalisation(values)
+    np.testing.assert_array_equal(model.normalised(values), transform(centred))
+    other = make_model(features=CONFIG.replace(deltas=1), transform=random_transform(1, 26))
+    assert other.digest != model.digest
+    moved = replace(transform, left=0, right=2)
+    assert replace(model, transform=moved).digest != model.digest
+
+
+def test_files_of_models_without_a_transform_are_as_they_were(saved):
+    header = saved.read_bytes()[:100_000]
+    assert b"transform" not in header
+    assert "transform" not in make_model().info()
+    assert AcousticModel.load(saved).transform is None
+
+
 def test_is_shown_in_a_line():
     model = make_model()
     shown = repr(model)
@@ -181,6 +214,11 @@ def test_features_come_one_utterance_at_a_time(tmp_path):
 def test_refuses_parts_that_do_not_belong_together():
     with pytest.raises(IncompatibleModelError, match=r"13 features per frame.* makes 39"):
         make_model(features=CONFIG.replace(deltas=2))
+    with pytest.raises(IncompatibleModelError, match=r"takes 26 features per frame.* makes 13"):
+        make_model(transform=random_transform(0, 26))
+    ten = FeatureTransform(np.ones((10, 13)), np.zeros(10))
+    with pytest.raises(IncompatibleModelError, match=r"have 13 .* the transform makes 10"):
+        make_model(transform=ten)
     with pytest.raises(InvalidInputError, match="without a model: Q, R; the models are"):
         make_model(lexicon=Lexicon.from_dict({"q": "A Q R", "<unk>": "SPN"}))
     with pytest.raises(InvalidInputError, match="without a model: PAUSE"):

@@ -17,8 +17,19 @@ from speakergmm.errors import (
     InsufficientDataError,
     InvalidInputError,
 )
-from speakergmm.features import FeatureConfig, FeatureExtractor, FeatureStore, extract_features
-from speakergmm.recognition import FeatureArchive, FeatureNormalisation, suited_rate
+from speakergmm.features import (
+    FeatureConfig,
+    FeatureExtractor,
+    FeatureStore,
+    FeatureTransform,
+    extract_features,
+)
+from speakergmm.recognition import (
+    FeatureArchive,
+    FeatureNormalisation,
+    adaptation_group,
+    suited_rate,
+)
 from speakergmm.run_context import RunContext
 
 CONFIG = FeatureConfig.load("hmm")
@@ -69,6 +80,32 @@ def test_normalised_by_mean_and_deviation_of_the_group(utterances, raw, scope, v
                 expected /= together.std(axis=0)
             assert found.dtype == np.float32
             np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_transforms_follow_the_normalisation_and_those_of_speakers_come_last(utterances):
+    rng = np.random.default_rng(4)
+    normalisation = FeatureNormalisation()
+    own = {
+        "speaker ana": rng.normal(size=(4, 5)),
+        f"utterance {utterances[-1].id}": rng.normal(size=(4, 5)),
+    }
+    with FeatureArchive.of(utterances, CONFIG, normalisation) as plain:
+        n_features = plain[0].shape[1]
+        matrix, offset = rng.normal(size=(4, 3 * n_features)), rng.normal(size=4)
+        transform = FeatureTransform(matrix, offset, 1, 1)
+        with FeatureArchive.of(utterances, CONFIG, normalisation, transform=transform) as archive:
+            adapted = archive.adapted(own)
+            groups = [adaptation_group(utterance) for utterance in utterances]
+            assert set(own) <= set(groups)
+            for group, before, after, last in zip(groups, plain, archive, adapted, strict=True):
+                np.testing.assert_array_equal(after, transform(before))
+                affine = own.get(group, np.eye(4, 5))
+                expected = after @ affine[:, :4].T + affine[:, 4]
+                np.testing.assert_allclose(last, expected, rtol=1e-4, atol=1e-4)
+        square = np.hstack([2 * np.eye(n_features), np.ones((n_features, 1))])
+        alone = plain.adapted({"speaker ana": square})
+        np.testing.assert_allclose(alone[0], 2 * plain[0] + 1, rtol=1e-5)
+        np.testing.assert_array_equal(alone[len(utterances) - 1], plain[len(utterances) - 1])
 
 
 def test_a_speaker_named_as_an_utterance_shares_nothing_with_it(utterances, raw):

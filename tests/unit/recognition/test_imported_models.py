@@ -7,7 +7,15 @@ import zipfile
 
 import numpy as np
 import pytest
-from oracles.kaldi_files import META_JSON, META_YAML, PHONE_NAMES, mfa_zip, repeated_model, zipped
+from oracles.kaldi_files import (
+    META_JSON,
+    META_YAML,
+    PHONE_NAMES,
+    mfa_zip,
+    repeated_model,
+    speaker_means,
+    zipped,
+)
 
 from speakergmm.documents import DocumentError, parse_yaml
 from speakergmm.errors import IncompatibleModelError, InvalidInputError, ModelFormatError
@@ -103,20 +111,11 @@ def test_deltas_and_normalisation_of_this_package_change_few_frames(kaldi, mono)
     speakers = dict(rows)
     made = {name: with_deltas(cepstra[name], order=2) for name in cepstra.files}
     # The means of all utterances of a speaker are known of the training set alone: one each.
-    stated = read_means(kaldi / "features" / "cmvn_stats.txt")
+    stated = speaker_means(kaldi / "features" / "cmvn_stats.txt")
     centred = {
         name: np.hstack([v[:, :13] - stated[speakers[name]], v[:, 13:]]) for name, v in made.items()
     }
     assert agreement(kaldi, mono, centred, scaled_as_kaldi(mono.models)) >= 0.995
-
-
-def read_means(path):
-    found = {}
-    for part in path.read_text().split("]")[:-1]:
-        name, numbers = part.split("[")
-        sums = np.array(numbers.split(), float).reshape(2, 14)[0]
-        found[name.strip()] = sums[:13] / sums[13]
-    return found
 
 
 def test_a_model_of_kaldi_is_saved_with_its_features_and_lexicon(mono, tmp_path):
