@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from speakergmm.hmm.models.transcript_texts import TranscriptTexts as TranscriptTexts
     from speakergmm.hmm.models.transitions import Transitions as Transitions
     from speakergmm.hmm.models.tying import Tying as Tying
-    from speakergmm.hmm.models.utterance_graph import UnknownWordError as UnknownWordError
+    from speakergmm.hmm.models.unit_edges import UnknownWordError as UnknownWordError
     from speakergmm.hmm.models.utterance_graph import UtteranceGraph as UtteranceGraph
     from speakergmm.hmm.models.utterance_graph import compile_transcript as compile_transcript
     from speakergmm.hmm.training.map_options import MapOptions as MapOptions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -124,6 +123,5 @@ def _prepared(
 
 def silence_pdfs(models: PhoneModels, silence: SilenceModel) -> NDArray[np.int32]:
     """Return the numbers of the pdfs of silence and short pauses, in ascending order."""
-    numbers: Sequence[int] = [models.unit_number(unit) for unit in silence.units]
-    pdfs = [models.tying.pdfs(number) for number in numbers]
+    pdfs = [models.pdfs(unit) for unit in silence.units]
     return np.unique(np.concatenate([*pdfs, np.array([], np.int32)])).astype(np.int32)

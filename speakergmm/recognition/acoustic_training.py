@@ -282,7 +282,7 @@ class _FlatStart:
             texts,
             frames,
             schedule=schedule,
-            silence_pdfs=None if silence is None else flat.tying.pdfs(flat.unit_number(silence)),
+            silence_pdfs=None if silence is None else flat.pdfs(silence),
             seed=options.seed,
             engine=self.engine,
             run=run,

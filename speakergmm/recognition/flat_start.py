@@ -121,7 +121,7 @@ def flat_models(
     bank = flat.bank
     means, variances = np.array(bank.gaussians.means), np.array(bank.gaussians.covariances)
     for unit in silences:
-        pdfs = flat.tying.pdfs(flat.unit_number(unit))
+        pdfs = flat.pdfs(unit)
         means[pdfs] = quiet.mean
         variances[pdfs] = np.maximum(quiet.variance, _LEAST_WIDTH * variance)
     return flat.with_parameters(

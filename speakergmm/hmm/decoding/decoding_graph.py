@@ -30,7 +30,7 @@ from speakergmm.hmm.language.pronunciation import Pronunciation
 if TYPE_CHECKING:
     from speakergmm.hmm.language.language_model import BackoffLanguageModel
     from speakergmm.hmm.models.phone_models import PhoneModels
-    from speakergmm.hmm.models.utterance_graph import HasPronunciations
+    from speakergmm.hmm.models.unit_edges import HasPronunciations
 
 
 def build_decoding_graph(

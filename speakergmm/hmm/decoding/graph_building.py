@@ -16,7 +16,7 @@ from speakergmm.words import case_hint
 if TYPE_CHECKING:
     from speakergmm.hmm.language.grammar import GrammarState
     from speakergmm.hmm.models.phone_models import PhoneModels
-    from speakergmm.hmm.models.utterance_graph import HasPronunciations
+    from speakergmm.hmm.models.unit_edges import HasPronunciations
 
 
 @dataclass(slots=True)

@@ -20,11 +20,8 @@ from speakergmm.hmm.inference.algorithms import sequence_log_likelihood, viterbi
 from speakergmm.hmm.inference.graph import Graph, NoPathError
 from speakergmm.hmm.language.grammar import Grammar
 from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.utterance_graph import (
-    HasPronunciations,
-    UtteranceGraph,
-    compile_transcript,
-)
+from speakergmm.hmm.models.unit_edges import HasPronunciations
+from speakergmm.hmm.models.utterance_graph import UtteranceGraph, compile_transcript
 from speakergmm.ranges import number
 
 ISOLATED_SCALE = 0.1

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from speakergmm.hmm.models.bank_kernels import aligned_posteriors as aligned_posteriors
     from speakergmm.hmm.models.bank_kernels import sparse_posteriors as sparse_posteriors
     from speakergmm.hmm.models.bank_kernels import sum_by_pdf as sum_by_pdf
+    from speakergmm.hmm.models.context_expansion import expand_contexts as expand_contexts
     from speakergmm.hmm.models.decision_tree import DecisionTree as DecisionTree
     from speakergmm.hmm.models.dense import PARAMETERS as PARAMETERS
     from speakergmm.hmm.models.dense import HiddenMarkovParameters as HiddenMarkovParameters
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
     from speakergmm.hmm.models.transcript_texts import TranscriptTexts as TranscriptTexts
     from speakergmm.hmm.models.transitions import Transitions as Transitions
     from speakergmm.hmm.models.tying import Tying as Tying
-    from speakergmm.hmm.models.utterance_graph import UnitEdge as UnitEdge
+    from speakergmm.hmm.models.unit_edges import UnitEdge as UnitEdge
+    from speakergmm.hmm.models.unit_edges import UnknownWordError as UnknownWordError
+    from speakergmm.hmm.models.unit_edges import transcript_edges as transcript_edges
     from speakergmm.hmm.models.utterance_graph import UnitInstance as UnitInstance
-    from speakergmm.hmm.models.utterance_graph import UnknownWordError as UnknownWordError
     from speakergmm.hmm.models.utterance_graph import UtteranceGraph as UtteranceGraph
     from speakergmm.hmm.models.utterance_graph import compile_transcript as compile_transcript
     from speakergmm.hmm.models.utterance_graph import compile_units as compile_units
-    from speakergmm.hmm.models.utterance_graph import transcript_edges as transcript_edges
 
 __getattr__, __dir__ = lazy_names(__name__)

@@ -142,6 +142,15 @@ class DecisionTree:
         """Return the pdf (C,) of each context; see `leaves`."""
         return self.pdf_id[self.leaves(contexts)]
 
+    def pdfs_below(self, nodes: ArrayLike) -> NDArray[np.int32]:
+        """Return the pdfs of all leaves below some nodes, in ascending order."""
+        reached = np.zeros(len(self.position), np.bool_)
+        reached[np.asarray(nodes)] = True
+        for node in np.flatnonzero(self.position != LEAF).tolist():  # parents before children
+            if reached[node]:
+                reached[[self.yes[node], self.no[node]]] = True
+        return np.unique(self.pdf_id[reached & (self.position == LEAF)])
+
     def report(self) -> str:
         """Return the questions of all trees as indented text, with gains and occupancies.
 

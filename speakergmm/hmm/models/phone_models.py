@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.models.bank import MixtureBank
+from speakergmm.hmm.models.decision_tree import DecisionTree
 from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.models.transitions import Transitions
 from speakergmm.hmm.models.tying import Tying
@@ -23,8 +24,8 @@ class PhoneModels:
     """Hidden Markov models of units (phones or whole words) with Gaussian-mixture emissions.
 
     They consist of four independent parts: the states of each unit (`topologies`), the
-    probabilities of their arcs (`transitions`), the assignment of states to pdfs (`tying`), and the
-    mixtures of the pdfs (`bank`).
+    probabilities of their arcs (`transitions`), the assignment of states to pdfs (`tying`, or in
+    context `tree`), and the mixtures of the pdfs (`bank`).
 
     Parameters
     ----------
@@ -33,11 +34,13 @@ class PhoneModels:
     topologies : tuple of Topology
         Topology of each unit.
     tying : Tying
-        Pdf of each state.
+        Pdf of each state; with a tree, its roots.
     transitions : Transitions
         Probabilities of all arcs.
     bank : MixtureBank
         Mixtures of all pdfs.
+    tree : DecisionTree, optional
+        Pdf of each state in its context, in place of the tying.
 
     Raises
     ------
@@ -50,6 +53,7 @@ class PhoneModels:
     tying: Tying
     transitions: Transitions
     bank: MixtureBank
+    tree: DecisionTree | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts belong together."""
@@ -68,12 +72,23 @@ class PhoneModels:
             self.transitions.n_arcs,
             self.bank.n_pdfs,
         )
-        wanted = (len(self.units), n_states, n_arcs, self.tying.n_pdfs)
+        n_pdfs = self.tying.n_pdfs if self.tree is None else self.tree.n_pdfs
+        wanted = (len(self.units), n_states, n_arcs, n_pdfs)
         if found != wanted:
             raise InvalidInputError(
                 "topologies, states, transitions and pdfs of models must be "
                 f"{', '.join(map(str, wanted))}, found {', '.join(map(str, found))}"
             )
+        if self.tree is not None:
+            self._check_tree(self.tree)
+
+    def _check_tree(self, tree: DecisionTree) -> None:
+        """Raise an error if a tree is of other units or states."""
+        if tree.questions.units != self.units:
+            raise InvalidInputError("the decision tree asks about other units than the models have")
+        same = np.array_equal(tree.roots.first, self.tying.first)
+        if not (same and np.array_equal(tree.roots.pdf_id, self.tying.pdf_id)):
+            raise InvalidInputError("the tying of models with a decision tree must be its roots")
 
     @property
     def n_pdfs(self) -> int:
@@ -111,7 +126,57 @@ class PhoneModels:
     @cached_property
     def structure_digest(self) -> str:
         """SHA-256 (hexadecimal) of units, topologies and tying: all that graphs depend on."""
-        return digest_of(self.units, self.topologies, self.tying.pdf_id)
+        parts = (self.units, self.topologies, self.tying.pdf_id)
+        return digest_of(*parts) if self.tree is None else digest_of(*parts, self.tree)
+
+    def pdfs(self, unit: str) -> NDArray[np.int32]:
+        """Return the pdfs that the states of a unit have in any context, in ascending order.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no model of that name.
+        """
+        number = self.unit_number(unit)
+        if self.tree is None:
+            return np.unique(self.tying.pdfs(number))
+        return self.tree.pdfs_below(self.tying.pdfs(number))
+
+    def context_pdfs(
+        self, unit: int, before: Sequence[int], after: Sequence[int]
+    ) -> dict[tuple[int, int], tuple[int, ...]]:
+        """Return the pdfs of the states of a unit between each two neighbours.
+
+        Parameters
+        ----------
+        unit : int
+            Number of the unit.
+        before, after : sequence of int
+            Numbers of the units on its left and on its right, -1 for none.
+
+        Returns
+        -------
+        dict of (int, int) to tuple of int
+            Pdfs by the neighbours.
+        """
+        known = self._context_pdfs
+        wanted = [(left, unit, right) for left in before for right in after]
+        if missing := [each for each in wanted if each not in known]:
+            n_states = self.topologies[unit].n_states
+            if self.tree is None:
+                rows = np.broadcast_to(self.tying.pdfs(unit), (len(missing), n_states))
+            else:
+                contexts = np.repeat(np.array(missing), n_states, axis=0)
+                states = np.tile(np.arange(n_states), len(missing))
+                rows = self.tree.pdfs(np.column_stack([contexts, states]))
+            for context, row in zip(missing, rows.reshape(-1, n_states).tolist(), strict=True):
+                known[context] = tuple(row)
+        return {(left, right): known[left, unit, right] for left, _, right in wanted}
+
+    @cached_property
+    def _context_pdfs(self) -> dict[tuple[int, int, int], tuple[int, ...]]:
+        """Pdfs of units in contexts, as far as they have been asked for."""
+        return {}
 
     def topology(self, unit: str) -> Topology:
         """Return the topology of a unit."""
@@ -206,6 +271,7 @@ class PhoneModels:
             "pdf_id": NDArray[np.int32],
             "transition_probability": NDArray[np.float64],
             "bank": MixtureBank,
+            "tree": DecisionTree | None,
         }
 
     def record_parts(self) -> dict[str, Any]:
@@ -218,6 +284,7 @@ class PhoneModels:
             "pdf_id": self.tying.pdf_id,
             "transition_probability": self.transitions.probability,
             "bank": self.bank,
+            "tree": self.tree,
         }
 
     @classmethod
@@ -236,4 +303,5 @@ class PhoneModels:
             Tying.from_ids(kinds, parts["pdf_id"]),
             Transitions.from_probabilities(kinds, parts["transition_probability"]),
             parts["bank"],
+            parts.get("tree"),
         )

@@ -14,13 +14,12 @@ from typing import Any, NamedTuple, Self
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.utterance_graph import (
+from speakergmm.hmm.models.unit_edges import (
     HasPronunciations,
     UnknownWordError,
-    UtteranceGraph,
-    compile_transcript,
     transcript_edges,
 )
+from speakergmm.hmm.models.utterance_graph import UtteranceGraph, compile_transcript
 from speakergmm.records import digest as digest_of
 
 # Bytes of the graphs that a process keeps: some 500 of a quarter of a minute each.
