@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from speakergmm.hmm.training.schedule import TrainingSchedule as TrainingSchedule
     from speakergmm.hmm.training.tree_growth import grow_tree as grow_tree
     from speakergmm.hmm.training.tree_options import TreeOptions as TreeOptions
+    from speakergmm.hmm.training.triphone_start import triphone_models as triphone_models
     from speakergmm.hmm.training.utterance_shards import FrameStore as FrameStore
     from speakergmm.hmm.training.utterance_shards import SharedFrameStore as SharedFrameStore
 

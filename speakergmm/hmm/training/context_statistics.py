@@ -78,6 +78,11 @@ class ContextStatistics:
             raise InvalidInputError(f"contexts of shape {given.shape} for frames {x.shape}")
         return cls._summed(given, np.column_stack([np.ones(len(x)), x, x * x]))
 
+    def select(self, chosen: NDArray[np.bool_]) -> Self:
+        """Return the statistics of some contexts, chosen by a mask (N,)."""
+        parts = (self.contexts, self.counts, self.first, self.second)
+        return type(self)(*(part[chosen] for part in parts))
+
     def merge(self, other: Self) -> Self:
         """Return the sums over the frames of both.
 
