@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from speakergmm.hmm.decoding.context_graph import ContextGraphBuilder
 from speakergmm.hmm.decoding.decoding_options import DecodingGraphOptions
 from speakergmm.hmm.decoding.graph_building import GraphBuilder, SpokenWords, check_units
 from speakergmm.hmm.decoding.transducer import ENTERING, PHONE_ACOUSTIC_SCALE, DecodingGraph
@@ -68,7 +69,7 @@ def build_decoding_graph(
     numbers = {unit: place for place, unit in enumerate(models.units)}
     check_units(numbers, [options.silence, options.short_pause])
     spoken = SpokenWords(models, numbers, lexicon, grammar.words)
-    builder = GraphBuilder(models)
+    builder = GraphBuilder(models) if models.tree is None else ContextGraphBuilder(models)
     pauses = _Pauses(
         builder=builder,
         silence=None if options.silence is None else numbers[options.silence],

@@ -99,14 +99,31 @@ class GraphBuilder:
         self.labels = Labels.from_models(models)
         self.n_states = 0
         self.arcs: list[tuple[int, int, int, int, float]] = []
-        self._shapes = [self._shape(models, unit) for unit in range(len(models.units))]
+        self._models = models
+        self._logs = models.transitions.log_probability()
+        rows = (self.labels.unit, self.labels.position, self.labels.kind, self.labels.pdf)
+        listed = zip(*(row.tolist() for row in rows), strict=True)
+        self._label = {each: number + 1 for number, each in enumerate(listed)}
+        self._shapes: dict[tuple[int, tuple[int, ...]], _Shape] = {}
 
-    def _shape(self, models: PhoneModels, unit: int) -> _Shape:
-        topology = models.topologies[unit]
-        arcs, first = topology.sorted_arcs, models.transitions.first
-        weight = models.transitions.log_probability()[first[unit] : first[unit + 1]].tolist()
-        mine = np.flatnonzero(self.labels.unit == unit)
-        label = {(int(self.labels.position[i]), int(self.labels.kind[i])): int(i) + 1 for i in mine}
+    def _shape(self, unit: int, pdfs: tuple[int, ...] | None) -> _Shape:
+        """Return the arcs of a unit whose states have some pdfs, by default those of the tying."""
+        if pdfs is None:
+            pdfs = tuple(self._models.tying.pdfs(unit).tolist())
+        if (unit, pdfs) not in self._shapes:
+            self._shapes[unit, pdfs] = self._made_shape(unit, pdfs)
+        return self._shapes[unit, pdfs]
+
+    def _made_shape(self, unit: int, pdfs: tuple[int, ...]) -> _Shape:
+        topology = self._models.topologies[unit]
+        arcs, first = topology.sorted_arcs, self._models.transitions.first
+        weight = self._logs[first[unit] : first[unit + 1]].tolist()
+        label = {
+            (position, kind): self._label[unit, position, kind, pdf]
+            for position, pdf in enumerate(pdfs)
+            for kind in (WITHIN, ENTERING, BEGINNING)
+            if (unit, position, kind, pdf) in self._label
+        }
         return _Shape(
             topology.n_states,
             [(state, weight[a]) for a, state in arcs.entries if weight[a] > -math.inf],
@@ -133,12 +150,17 @@ class GraphBuilder:
             self.arcs.append((source, state, 0, output, log_probability + weight))
 
     def unit(
-        self, junction: list[tuple[int, float]], unit: int, weight: float, kind: int
+        self,
+        junction: list[tuple[int, float]],
+        unit: int,
+        weight: float,
+        kind: int,
+        pdfs: tuple[int, ...] | None = None,
     ) -> list[tuple[int, float]]:
         """Attach the states of a unit to a junction, and return the junction after the unit."""
         # Arcs from the junction into the unit, within the unit, and the junction of its exits; if
         # the unit may take no frame, the junction before it is part of the one after it.
-        shape, base = self._shapes[unit], self.n_states
+        shape, base = self._shape(unit, pdfs), self.n_states
         self.n_states += shape.n_states
         add = self.arcs.append
         for source, log_probability in junction:

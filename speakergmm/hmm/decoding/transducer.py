@@ -51,6 +51,8 @@ class Labels:
     def from_models(cls, models: PhoneModels) -> Labels:
         """Assign numbers to all states of all units, one for each kind of frame possible in them.
 
+        States that have other pdfs in other contexts have one for each pdf.
+
         Parameters
         ----------
         models : PhoneModels
@@ -58,11 +60,10 @@ class Labels:
         """
         rows: list[tuple[int, int, int, int]] = []
         for unit, topology in enumerate(models.topologies):
-            pdfs = models.tying.pdfs(unit)
             entries = set(topology.target[topology.source == ENTRY].tolist())
-            for position in range(topology.n_states):
+            for position, pdfs in enumerate(models.state_pdfs(unit)):
                 kinds = (WITHIN, ENTERING, BEGINNING) if position in entries else (WITHIN,)
-                rows += [(unit, position, kind, int(pdfs[position])) for kind in kinds]
+                rows += [(unit, position, kind, pdf) for kind in kinds for pdf in pdfs]
         table = np.array(rows, np.int32)
         return cls(table[:, 0], table[:, 1], table[:, 2].astype(np.int8), table[:, 3])
 

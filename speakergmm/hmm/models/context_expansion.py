@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import Any
 
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.phone_questions import NO_UNIT
@@ -73,8 +72,7 @@ def expand_contexts(edges: Iterable[UnitEdge], models: PhoneModels) -> list[Unit
         #    come together before it by groups on the left, and part after it by the others.
         unit = numbers[edge.unit]
         pdfs = models.context_pdfs(unit, before, after)
-        lefts = _groups(before, lambda last, a=after, p=pdfs: tuple(p[last, each] for each in a))
-        rights = _groups(after, lambda next_, b=before, p=pdfs: tuple(p[each, next_] for each in b))
+        lefts, rights = neighbour_groups(pdfs, before, after)
         entered = [(edge.source, _BEFORE, place, group[0]) for group in lefts]
         left_by = [(edge.source, _AFTER, place, group[0]) for group in rights]
         for node, group in zip(entered, lefts, strict=True):
@@ -114,9 +112,22 @@ def _neighbours(
     )
 
 
-def _groups(units: Sequence[int], row: Any) -> list[list[int]]:
-    """Return the units that have the same row, the groups in the order of their first units."""
-    found: dict[Hashable, list[int]] = {}
-    for unit in units:
-        found.setdefault(row(unit), []).append(unit)
-    return list(found.values())
+def neighbour_groups(
+    pdfs: Mapping[tuple[int, int], tuple[int, ...]], before: Sequence[int], after: Sequence[int]
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Return groups of neighbours on the left and on the right that make no difference to a unit.
+
+    Parameters
+    ----------
+    pdfs : mapping of (int, int) to tuple of int
+        Pdfs of the states of the unit between each two neighbours; see `PhoneModels.context_pdfs`.
+    before, after : sequence of int
+        The neighbours.
+    """
+    lefts: dict[Hashable, list[int]] = {}
+    rights: dict[Hashable, list[int]] = {}
+    for last in before:
+        lefts.setdefault(tuple(pdfs[last, coming] for coming in after), []).append(last)
+    for coming in after:
+        rights.setdefault(tuple(pdfs[last, coming] for last in before), []).append(coming)
+    return list(lefts.values()), list(rights.values())

@@ -129,6 +129,13 @@ class PhoneModels:
         parts = (self.units, self.topologies, self.tying.pdf_id)
         return digest_of(*parts) if self.tree is None else digest_of(*parts, self.tree)
 
+    def state_pdfs(self, unit: int) -> list[list[int]]:
+        """Return the pdfs that each state of a unit, given its number, may have in any context."""
+        own = self.tying.pdfs(unit)
+        if self.tree is None:
+            return [[pdf] for pdf in own.tolist()]
+        return [self.tree.pdfs_below([root]).tolist() for root in own.tolist()]
+
     def pdfs(self, unit: str) -> NDArray[np.int32]:
         """Return the pdfs that the states of a unit have in any context, in ascending order.
 
@@ -138,9 +145,7 @@ class PhoneModels:
             If there is no model of that name.
         """
         number = self.unit_number(unit)
-        if self.tree is None:
-            return np.unique(self.tying.pdfs(number))
-        return self.tree.pdfs_below(self.tying.pdfs(number))
+        return np.unique(np.concatenate(self.state_pdfs(number))).astype(np.int32)
 
     def context_pdfs(
         self, unit: int, before: Sequence[int], after: Sequence[int]

@@ -80,8 +80,8 @@ class ContextStatistics:
 
     def select(self, chosen: NDArray[np.bool_]) -> Self:
         """Return the statistics of some contexts, chosen by a mask (N,)."""
-        parts = (self.contexts, self.counts, self.first, self.second)
-        return type(self)(*(part[chosen] for part in parts))
+        counts, first, second = self.counts[chosen], self.first[chosen], self.second[chosen]
+        return type(self)(self.contexts[chosen], counts, first, second)
 
     def merge(self, other: Self) -> Self:
         """Return the sums over the frames of both.
