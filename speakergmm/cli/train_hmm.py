@@ -45,7 +45,7 @@ class TrainHmm(UnitTrainingCommand):
         TrainingOptions,
         *("unknown_words", "n_gaussians", "gaussians_per_state", "max_iter", "algorithm", "beam"),
         *("n_states", "variance_floor", "min_occupancy", "memory_gb", "normalisation"),
-        *("short_pause",),
+        *("short_pause", "stages", "n_leaves", "triphone_gaussians", "triphone_iterations"),
         # A short training adds Gaussians and is annealed in the same parts of its iterations.
         base=lambda: TrainingOptions(growth=0.75),
     )

@@ -45,6 +45,7 @@ from speakergmm.recognition.store_inputs import split_store, words_of_store
 from speakergmm.recognition.timelines import known
 from speakergmm.recognition.training_options import TrainingOptions
 from speakergmm.recognition.transcript_graphs import TranscriptModels
+from speakergmm.recognition.triphone_stage import TriphoneStage
 from speakergmm.recognition.utterance_skips import UtteranceSkips
 from speakergmm.recognition.word_lists import WordCorpus, as_single_words, read_words
 from speakergmm.run_context import RunContext, SkippedRecording
@@ -53,7 +54,7 @@ from speakergmm.run_context import RunContext, SkippedRecording
 _HISTORY = ("log_likelihood", "n_gaussians", "n_failed")
 # Options that the model itself does not hold.
 _OPTIONS_KEPT = (
-    "units", "n_states", "silence_states", "gaussians_per_state", "unknown_words", "seed",
+    "units", "n_states", "silence_states", "gaussians_per_state", "unknown_words", "seed", "stages",
 )  # fmt: skip
 
 
@@ -287,6 +288,12 @@ class _FlatStart:
             engine=self.engine,
             run=run,
         )
+        if "tri" in options.stages.split(","):
+            stage = TriphoneStage(options.triphones, schedule, options.seed)
+            silences = start.silence.units
+            trained = stage.train(
+                trained.models, texts, frames, silences=silences, engine=self.engine, run=run
+            )
         for failure in trained.failed:
             skips.leave_out(frames.utterances[failure.place], failure.reason)
         return trained

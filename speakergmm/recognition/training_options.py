@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
 from speakergmm.options import Options, anything, nested, one_of, real, whole
 from speakergmm.ranges import choice, number, sequence
 from speakergmm.recognition.silence_model import SilenceModel
+from speakergmm.recognition.triphone_options import TriphoneOptions
 
 if TYPE_CHECKING:
     from speakergmm.features import FeatureConfig, FeatureNormalisation
@@ -23,6 +24,7 @@ NOISE_UNIT = "SPN"
 """The model of spoken noise, which is the pronunciation of that word."""
 
 Units = Literal["phones", "words"]
+Stages = Literal["mono", "mono,tri"]
 UnknownWords = Literal["skip", "map", "graphemes"]
 
 _SCOPES = ("speaker", "utterance", "none", "window")
@@ -50,6 +52,11 @@ class TrainingOptions(Options):
         `max_iter` is given by keyword: at most a quarter of the iterations.
     silence : SilenceModel
         Names and probabilities of pauses.
+    stages : {"mono", "mono,tri"}, default="mono"
+        Models of phones alone, or triphones that begin with these: phones in the context of their
+        neighbours, whose pdfs a decision tree ties.
+    triphones : TriphoneOptions
+        Options of the stage "tri".
     n_states : int, default=3
         States of a phone or word, left to right.
     silence_states : int, default=5
@@ -95,6 +102,10 @@ class TrainingOptions(Options):
         default=TrainingSchedule(annealing=ANNEALED),
     )
     silence: SilenceModel = nested(SilenceModel, "Names and probabilities of pauses.")
+    stages: Stages = one_of(
+        "mono", get_args(Stages), "Stages of training: phones alone, or triphones after them."
+    )
+    triphones: TriphoneOptions = nested(TriphoneOptions, "Options of triphones.")
     n_states: int = whole(3, "States of each phone or word.")
     silence_states: int = whole(5, "States of silence; 0 for no model of silence.", least=0)
     topologies: Mapping[str, Topology] | None = anything(None, "Topologies of single units.")
@@ -122,6 +133,10 @@ class TrainingOptions(Options):
             choice("normalisation", self.normalisation, _SCOPES)
         given = sequence("frequency_warps", self.frequency_warps)
         warps = tuple(number("each of frequency_warps", warp, above=0) for warp in given)
+        if self.stages != "mono" and self.units == "words":
+            raise InvalidInputError(
+                f"stages={self.stages!r} need phones; words as units have no context"
+            )
         if not warps:
             raise InvalidInputError("frequency_warps is empty; give (1.0,) for none")
         object.__setattr__(self, "frequency_warps", warps)

@@ -143,3 +143,21 @@ def test_what_makes_no_sense_is_refused(train, output, options, message):
     assert code == 2
     assert message in err
     assert not output.exists()
+
+
+@pytest.mark.slow
+def test_triphones_align_and_decode(train, folder, output, tmp_path, capsys):
+    """The whole way, from training to words, by the commands."""
+    stages = ("--stages", "mono,tri", "--leaves", 150, "--triphone-iterations", 2)
+    code, out, err = train(*stages, "--triphone-gaussians", 170)
+    assert code == 0, err
+    assert AcousticModel.load(output).models.tree is not None
+    for arguments in (
+        ["align", output, folder, "--output", tmp_path / "aligned"],
+        ["decode", output, folder, "--phones"],
+        ["info", output],
+    ):
+        assert run_command(list(map(str, arguments))) == 0, capsys.readouterr().err
+    code, _, err = train("--stages", "tri")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "mono,tri" in err

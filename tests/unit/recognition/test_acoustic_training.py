@@ -423,3 +423,22 @@ def test_a_short_training_is_annealed_in_a_quarter_of_its_iterations(max_iter, a
     # What is given by name is taken as it is.
     given = TrainingOptions.of(None, {"max_iter": max_iter, "annealing": whole})
     assert given.schedule.annealing == whole
+
+
+@pytest.mark.slow
+def test_triphones_begin_with_phones(corpus, said, lexicon, model, tmp_path):
+    options = {"n_leaves": 160, "triphone_iterations": 3, "triphone_gaussians": 190}
+    run = RunContext(checkpoint=tmp_path / "checkpoint")
+    given = TrainingOptions.of(TrainingOptions(schedule=SHORT), {"stages": "mono,tri", **options})
+    found = AcousticModel.train(corpus, said, lexicon, given, run=run)
+    assert list(tmp_path.iterdir()) == []
+    assert model.models.n_pdfs < found.models.n_pdfs <= 160
+    assert found.models.units == model.models.units
+    assert len(found.models.pdfs("SIL")) == len(model.models.pdfs("SIL"))
+    assert found.provenance["stages"] == "mono,tri"
+    found.save(tmp_path / "am")
+    again = AcousticModel.load(tmp_path / "am")
+    assert again.digest == found.digest
+    assert again.models.tree.report() == found.models.tree.report()
+    with pytest.raises(InvalidInputError, match="words as units have no context"):
+        TrainingOptions.for_words(stages="mono,tri")

@@ -1,0 +1,49 @@
+"""Options of triphones; the commands derive theirs from them, so that nothing heavy is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from speakergmm.hmm.training.schedule import TrainingSchedule
+from speakergmm.options import Options, real, whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriphoneOptions(Options):
+    """Options of the stage that makes triphones.
+
+    Parameters
+    ----------
+    n_leaves : int, default=600
+        Most pdfs of all phones in context.
+    min_gain : float, default=0
+        Least log-likelihood that a question about the neighbours gains, in nats of all frames.
+    triphone_gaussians : int, default=3000
+        Number of Gaussians of all pdfs at the end.
+    triphone_iterations : int, default=25
+        Number of iterations.
+    """
+
+    n_leaves: int = whole(600, "Most pdfs of all phones in context.")
+    min_gain: float = real(0.0, "Least gain of a question about neighbours, in nats.", least=0)
+    triphone_gaussians: int = whole(3000, "Total number of Gaussians of triphones.")
+    triphone_iterations: int = whole(25, "Number of iterations of triphones.")
+
+    def schedule(self, base: TrainingSchedule) -> TrainingSchedule:
+        """Return the schedule: paths are searched for at the start and every fifth iteration.
+
+        Parameters
+        ----------
+        base : TrainingSchedule
+            Of the phones; its floors, beams and limits of memory hold for triphones, too.
+        """
+        n = self.triphone_iterations
+        return replace(
+            base,
+            algorithm="viterbi",
+            annealing=(),
+            max_iter=n,
+            n_gaussians=self.triphone_gaussians,
+            grow_until=None,
+            realign=tuple(sorted({0, min(2, n - 1), *range(5, n, 5)})),
+        )
