@@ -149,7 +149,7 @@ def test_what_makes_no_sense_is_refused(train, output, options, message):
 def test_triphones_align_and_decode(train, folder, output, tmp_path, capsys):
     """The whole way, from training to words, by the commands."""
     stages = ("--stages", "mono,tri", "--leaves", 150, "--triphone-iterations", 2)
-    code, out, err = train(*stages, "--triphone-gaussians", 170)
+    code, _, err = train(*stages, "--triphone-gaussians", 170)
     assert code == 0, err
     assert AcousticModel.load(output).models.tree is not None
     for arguments in (
