@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from speakergmm.hmm.decoding.graph_building import GraphBuilder
 from speakergmm.hmm.decoding.transducer import DecodingGraph
-from speakergmm.hmm.models.context_expansion import neighbour_groups
+from speakergmm.hmm.models.context_splitting import neighbour_groups
 from speakergmm.hmm.models.phone_questions import NO_UNIT
 
 if TYPE_CHECKING:

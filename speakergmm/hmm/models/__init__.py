@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from speakergmm.hmm.models.bank_kernels import aligned_posteriors as aligned_posteriors
     from speakergmm.hmm.models.bank_kernels import sparse_posteriors as sparse_posteriors
     from speakergmm.hmm.models.bank_kernels import sum_by_pdf as sum_by_pdf
-    from speakergmm.hmm.models.context_expansion import expand_contexts as expand_contexts
+    from speakergmm.hmm.models.context_splitting import expand_contexts as expand_contexts
     from speakergmm.hmm.models.decision_tree import DecisionTree as DecisionTree
     from speakergmm.hmm.models.dense import PARAMETERS as PARAMETERS
     from speakergmm.hmm.models.dense import HiddenMarkovParameters as HiddenMarkovParameters

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.inference.graph import Graph
-from speakergmm.hmm.models.context_expansion import expand_contexts
+from speakergmm.hmm.models.context_splitting import expand_contexts
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.transitions import Transitions
 from speakergmm.hmm.models.unit_edges import HasPronunciations, UnitEdge, transcript_edges
