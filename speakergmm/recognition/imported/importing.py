@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speakergmm.corpora import AnyPath
 from speakergmm.corpora.names import shown
 from speakergmm.errors import IncompatibleModelError, InvalidInputError, ModelFormatError
+from speakergmm.features import FeatureTransform, cached_extractor
 from speakergmm.files import read_bytes, shown_path
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
@@ -26,12 +28,18 @@ from speakergmm.recognition.imported.feature_options import (
     kaldi_features,
     parse_options,
 )
-from speakergmm.recognition.imported.kaldi_model import KaldiModel, read_kaldi_model
+from speakergmm.recognition.imported.kaldi_model import (
+    KaldiModel,
+    read_kaldi_matrix,
+    read_kaldi_model,
+)
 from speakergmm.recognition.imported.mfa_meta import POSITIONS, MfaMeta
 from speakergmm.recognition.imported.model_files import ModelFiles
 from speakergmm.recognition.imported.symbols import read_symbols
 from speakergmm.recognition.language_arguments import as_lexicon
 from speakergmm.recognition.silence_model import SilenceModel
+
+T = TypeVar("T")
 
 _TRANSFORMS = ("lda.mat", "final.mat")
 _OPTIONS = ("delta_opts", "cmvn_opts", "splice_opts")
@@ -52,6 +60,11 @@ class ImportedModel:
         Name of each numbered phone.
     features : ImportedFeatures
         Its features.
+    transform : FeatureTransform or None
+        What makes features of spliced frames, such as LDA with MLLT.
+    unadapted : KaldiModel or None
+        Of a model that was trained on features adapted to each speaker: the one for features that
+        are not (``final.alimdl``).
     silence : SilenceModel
         Names and probabilities of pauses.
     unknown : tuple of str or None
@@ -64,6 +77,8 @@ class ImportedModel:
     model: KaldiModel
     phones: dict[int, str]
     features: ImportedFeatures
+    transform: FeatureTransform | None
+    unadapted: KaldiModel | None
     silence: SilenceModel
     unknown: tuple[str, str] | None
     origin: str
@@ -91,35 +106,41 @@ class ImportedModel:
             If the model needs what this package lacks; it is named.
         """
         files = ModelFiles.of(path)
-        if found := files.first(*_TRANSFORMS):
-            raise IncompatibleModelError(
-                f"{shown(files.shown(found))}: models over transformed features (LDA, MLLT, fMLLR) "
-                "are not supported yet"
-            )
+        named = files.first(*_TRANSFORMS)
+        matrix = None if named is None else _of_file(read_kaldi_matrix, files, named)
         name = files.first("meta.json", "meta.yaml")
         meta = None
         if name is not None:
             with _told(files.shown(name)):
-                meta = MfaMeta.parse(name, files.read(name))
-        model = read_kaldi_model(files.shown("final.mdl"), content=files.read("final.mdl"))
+                meta = MfaMeta.parse(name, files.read(name), spliced=matrix is not None)
+        model = _of_file(read_kaldi_model, files, "final.mdl")
+        unadapted = None
+        if "final.alimdl" in files.names:
+            unadapted = _of_file(read_kaldi_model, files, "final.alimdl")
         names = _phone_names(files, phones, model, meta)
         if meta is None:
-            features = _kaldi_features(files, options)
+            features = _kaldi_features(files, options, spliced=matrix is not None)
             silence = SilenceModel(next((s for s in ("SIL", "sil") if s in names.values()), None))
-            return cls(files.path, model, names, features, silence, None, "Kaldi")
-        origin = f"Montreal Forced Aligner {meta.version}"
-        silence, unknown = meta.silence, meta.unknown
-        return cls(files.path, model, names, meta.features, silence, unknown, origin)
+            unknown, origin = None, "Kaldi"
+        else:
+            features, silence, unknown = meta.features, meta.silence, meta.unknown
+            origin = f"Montreal Forced Aligner {meta.version}"
+        transform = _transform(files, named, matrix, features)
+        parts = (features, transform, unadapted, silence, unknown, origin)
+        return cls(files.path, model, names, *parts)
 
     def phone_models(self) -> PhoneModels:
         """Return the models of the phones, if they depend on no other phones.
+
+        They are those of `unadapted`, if there are any: features have no transform of the speaker.
 
         Raises
         ------
         IncompatibleModelError
             If the model has phones in context (triphones).
         """
-        transitions = self.model.transitions
+        model = self.unadapted or self.model
+        transitions = model.transitions
         rows = {
             (phone, state): n for n, (phone, state, _) in enumerate(transitions.states.tolist())
         }
@@ -149,7 +170,7 @@ class ImportedModel:
             tuple(kinds),
             Tying.from_ids(kinds, pdf_id.astype(np.int32)),
             Transitions.from_probabilities(kinds, np.concatenate(probabilities)),
-            self.model.bank.subset(used),
+            model.bank.subset(used),
         )
 
     def acoustic_model(self, lexicon: Lexicon | AnyPath | Mapping[str, Any]) -> AcousticModel:
@@ -189,6 +210,7 @@ class ImportedModel:
             self.silence,
             unknown,
             {"imported_from": self.origin, "source": self.source.name},
+            transform=self.transform,
         )
 
 
@@ -229,9 +251,12 @@ def _phone_names(
     return {number: named[number] for number in numbers}
 
 
-def _kaldi_features(files: ModelFiles, options: AnyPath | None) -> ImportedFeatures:
+def _kaldi_features(
+    files: ModelFiles, options: AnyPath | None, *, spliced: bool
+) -> ImportedFeatures:
     """Return the features of the options in a folder and those that are given."""
-    given: dict[str, str] = {}
+    # Kaldi's own default, where a recipe states none.
+    given: dict[str, str] = {"left-context": "4", "right-context": "4"} if spliced else {}
     found = [(files.shown(name), files.read(name)) for name in _OPTIONS if name in files.names]
     conf = files.first("mfcc.conf", "conf/mfcc.conf")
     if options is not None:
@@ -245,6 +270,28 @@ def _kaldi_features(files: ModelFiles, options: AnyPath | None) -> ImportedFeatu
             given |= parse_options(content.decode("utf-8", "replace"))
     with _told(files.path):
         return kaldi_features(given)
+
+
+def _of_file(read: Callable[[Path, bytes], T], files: ModelFiles, name: str) -> T:
+    """Return what a reader makes of one of the files."""
+    return read(files.shown(name), files.read(name))
+
+
+def _transform(
+    files: ModelFiles, name: str | None, matrix: NDArray[np.float64] | None, of: ImportedFeatures
+) -> FeatureTransform | None:
+    """Return the transform of a matrix, which must fit the features."""
+    if name is None or matrix is None:
+        if of.splice is not None:
+            raise IncompatibleModelError(
+                f"{shown(files.path)}: frames are spliced, but there is no transform of them "
+                f"({' or '.join(_TRANSFORMS)})"
+            )
+        return None
+    left, right = of.splice or (0, 0)
+    with _told(files.shown(name)):
+        n_features = cached_extractor(of.config).n_features
+        return FeatureTransform.of_matrix(matrix, n_features, left=left, right=right)
 
 
 @contextmanager

@@ -127,8 +127,10 @@ def read_occupancies(path: AnyPath) -> NDArray[np.float64]:
     return found
 
 
-def read_kaldi_matrix(path: AnyPath) -> NDArray[np.float64]:
+def read_kaldi_matrix(path: AnyPath, content: bytes | None = None) -> NDArray[np.float64]:
     """Read a matrix (N, M) from a file of its own, such as ``final.mat``, in binary or text form.
+
+    Its content may be given, if it has been read already.
 
     Raises
     ------
@@ -137,7 +139,7 @@ def read_kaldi_matrix(path: AnyPath) -> NDArray[np.float64]:
     ModelFormatError
         With file and byte, if it is none.
     """
-    values = KaldiValues(path)
+    values = KaldiValues(path, content)
     found = values.matrix()
     values.end()
     if not found.size:

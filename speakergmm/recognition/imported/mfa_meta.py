@@ -58,8 +58,10 @@ class MfaMeta:
     unknown: tuple[str, str]
 
     @classmethod
-    def parse(cls, name: str, content: bytes) -> MfaMeta:
+    def parse(cls, name: str, content: bytes, *, spliced: bool = False) -> MfaMeta:
         """Read ``meta.json`` or ``meta.yaml``.
+
+        With a transform (``lda.mat``), frames are `spliced` whatever it states.
 
         Raises
         ------
@@ -81,7 +83,7 @@ class MfaMeta:
         return cls(
             str(found.get("version", "unknown"))[:60],
             tuple(phones),
-            _features(found.get("features", "mfcc+deltas")),
+            _features(found.get("features", "mfcc+deltas"), spliced),
             SilenceModel(
                 _text(found, "optional_silence_phone", "sil"),
                 _probability(found, "silence_probability"),
@@ -110,7 +112,7 @@ class MfaMeta:
         )
 
 
-def _features(found: Any) -> ImportedFeatures:
+def _features(found: Any, spliced: bool) -> ImportedFeatures:
     if isinstance(found, str):
         parts = found.split("+")
         if other := [part for part in parts if part not in ("mfcc", "deltas")]:
@@ -130,7 +132,7 @@ def _features(found: Any) -> ImportedFeatures:
         given["norm-means"] = "false"
     # Where a transform is learnt, frames are spliced whatever else is stated.
     adapted = any(found.get(name) in _TRUE for name in ("uses_speaker_adaptation", "lda"))
-    if adapted or found.get("uses_splices") in _TRUE:
+    if spliced or adapted or found.get("uses_splices") in _TRUE:
         for name, side in (("left-context", "left"), ("right-context", "right")):
             given[name] = str(found.get(f"splice_{side}_context", 3))
     return kaldi_features({name: value.lower() for name, value in given.items()})

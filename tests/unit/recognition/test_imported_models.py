@@ -11,9 +11,11 @@ from oracles.kaldi_files import (
     META_JSON,
     META_YAML,
     PHONE_NAMES,
+    array,
     mfa_zip,
     repeated_model,
     speaker_means,
+    text_matrices,
     zipped,
 )
 
@@ -139,10 +141,82 @@ def test_models_of_mfa(data_dir):
     # Silences have five states, all other phones three.
     sizes = {unit: model.models.topology(unit).n_states for unit in model.models.units}
     assert {unit.split("_")[0] for unit, size in sizes.items() if size == 5} == {"sil", "sp", "spn"}
-    with pytest.raises(IncompatibleModelError, match=r"lda\.mat: .*not supported"):
-        ImportedModel.read(folder / "acoustic_g2p_output_model.zip")
+    spliced = ImportedModel.read(folder / "acoustic_g2p_output_model.zip")
+    assert (spliced.transform.matrix.shape, spliced.features.splice) == ((40, 91), (3, 3))
+    assert spliced.unadapted.bank.n_features == spliced.model.bank.n_features == 40
+    with pytest.raises(IncompatibleModelError, match="triphones"):
+        spliced.phone_models()
     with pytest.raises(IncompatibleModelError, match="triphones"):
         ImportedModel.read(folder / "dine_bizaad_navajo.zip").phone_models()
+
+
+@pytest.mark.parametrize("stage", ["tri2b", "tri3b"])
+def test_cepstra_have_the_log_likelihoods_of_kaldi_after_the_transforms(kaldi, tmp_path, stage):
+    options = tmp_path / "options"
+    mfcc = (kaldi / "lang" / "mfcc.conf").read_text()
+    options.write_text(f"{mfcc}\n--left-context=3 --right-context=3\n")
+    name, speaker = "367-130732-0006", "367"
+    folder = tmp_path / stage
+    folder.mkdir()
+    for file, source in (("final.mdl", stage), ("final.mat", "tri2b")):  # tri3b takes tri2b's
+        (folder / file).write_bytes((kaldi / source / file).read_bytes())
+    found = ImportedModel.read(folder, phones=kaldi / "lang" / "phones.txt", options=options)
+    transform = found.transform
+    if stage == "tri3b":
+        own = text_matrices(kaldi / "cases" / "fmllr" / "full_test_trans.txt")
+        transform = transform.then(own[speaker])
+    means = speaker_means(kaldi / "features" / "cmvn_stats.txt")[speaker]
+    cepstra = np.load(kaldi / "features" / "mfcc.npz")[name] - means
+    true = np.load(kaldi / "all_pdf_loglikes" / f"{stage}.npz")[name]
+    scores = found.model.bank.evaluate(transform(cepstra), precision="float64").log_emissions
+    # Features that differ by 1e-5 move values of -34,000 by 0.1: likely pdfs are held to 1e-2.
+    likely = true > -300
+    assert likely.mean() > 0.9
+    np.testing.assert_allclose(scores[likely], true[likely], rtol=0, atol=1e-2)
+    np.testing.assert_allclose(scores, true, rtol=1e-5, atol=1e-2)
+
+
+def spliced(**more):
+    """Return the files of a small model over spliced frames, three in all or nine."""
+    n = more.pop("n_frames", 7)
+    matrix = np.random.default_rng(0).normal(size=(5, 13 * n))
+    return FILES | {"final.mdl": repeated_model(5), "lda.mat": b"\0B" + array(matrix)} | more
+
+
+def test_monophones_over_spliced_frames(write, tmp_path):
+    model = import_model(write(zipped(spliced())), {"aa": "a a"})
+    assert (model.transform.left, model.transform.right, model.models.n_features) == (3, 3, 5)
+    assert model.features.deltas == 0
+    model.save(tmp_path / "am.safetensors")
+    assert AcousticModel.load(tmp_path / "am.safetensors").digest == model.digest
+    given = {"phones.txt": PHONE_NAMES, "mfcc.conf": b"--use-energy=false"}
+    files = {name: content for name, content in spliced(n_frames=9).items() if "meta" not in name}
+    kaldis = import_model(write(zipped(files | given)), {"aa": "a a"})
+    assert (kaldis.transform.left, kaldis.transform.right) == (4, 4)  # by default
+
+
+def test_without_a_speakers_transform_a_model_is_that_for_features_without(write):
+    other = repeated_model(5).replace(b"<INV_VARS> [ 1 1", b"<INV_VARS> [ 4 4")
+    files = spliced() | {"final.alimdl": other}
+    found = ImportedModel.read(write(zipped(files)))
+    assert found.model.bank.gaussians.covariances[0, 0] == 1
+    assert found.acoustic_model({"aa": "a"}).models.bank.gaussians.covariances[0, 0] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (spliced(n_frames=3), r"lda\.mat: .* needs 91 columns, or one more .* \(5, 39\)"),
+        (spliced(**{"final.mdl": repeated_model(4)}), "have 4 .* the transform makes 5"),
+        (
+            FILES | {"meta.json": META_JSON.replace(b'splices": false', b'splices": true')},
+            r"frames are spliced, but there is no transform of them \(lda\.mat or final\.mat\)",
+        ),
+    ],
+)
+def test_transforms_that_do_not_fit_are_refused(write, files, message):
+    with pytest.raises(IncompatibleModelError, match=message):
+        import_model(write(zipped(files)), {"aa": "a a"})
 
 
 def test_small_models_of_two_versions(write):
