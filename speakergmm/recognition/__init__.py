@@ -53,6 +53,12 @@ if TYPE_CHECKING:
     from speakergmm.recognition.preparation_options import PreparationOptions as PreparationOptions
     from speakergmm.recognition.recognised_utterance import Recognition as Recognition
     from speakergmm.recognition.silence_model import SilenceModel as SilenceModel
+    from speakergmm.recognition.speaker_transforms import (
+        SpeakerTransformOptions as SpeakerTransformOptions,
+    )
+    from speakergmm.recognition.speaker_transforms import (
+        estimate_speaker_transforms as estimate_speaker_transforms,
+    )
     from speakergmm.recognition.store_inputs import words_of_store as words_of_store
     from speakergmm.recognition.text_words import shortest_frames as shortest_frames
     from speakergmm.recognition.text_words import spelled_out as spelled_out
