@@ -101,6 +101,9 @@ class Align(CorpusCommand):
         "expected",
         "Boundaries of phones: their expected times, within frames, or those of the best path.",
     )
+    speaker_transforms: Literal["none", "offset", "diagonal", "full"] = option(
+        "none", "Transform of each speaker's features (fMLLR), estimated from a first alignment."
+    )
     case: options.Case = "asis"
     context: RunContext = options_of(RunContext, "strict")
 
@@ -198,6 +201,7 @@ class Align(CorpusCommand):
                     goodness=True,
                     loudness=True,
                     edges=self.edges,
+                    speaker_transforms=self.speaker_transforms,
                     engine=self.engine,
                     run=run,
                 ):

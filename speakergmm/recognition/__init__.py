@@ -57,6 +57,9 @@ if TYPE_CHECKING:
         SpeakerTransformOptions as SpeakerTransformOptions,
     )
     from speakergmm.recognition.speaker_transforms import (
+        SpeakerTransformWarning as SpeakerTransformWarning,
+    )
+    from speakergmm.recognition.speaker_transforms import (
         estimate_speaker_transforms as estimate_speaker_transforms,
     )
     from speakergmm.recognition.store_inputs import words_of_store as words_of_store

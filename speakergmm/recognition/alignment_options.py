@@ -9,6 +9,7 @@ from speakergmm.hmm.decoding.decoding_options import AlignmentOptions
 from speakergmm.options import one_of, yes_no
 
 Edges = Literal["expected", "path"]
+SpeakerTransforms = Literal["none", "offset", "diagonal", "full"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,9 @@ class RecordingAlignmentOptions(AlignmentOptions):
     edges : {"expected", "path"}, default="expected"
         Boundaries of phones lie at their expected times, between frames, or where the best path
         changes.
+    speaker_transforms : {"none", "offset", "diagonal", "full"}, default="none"
+        Transform of each speaker's features towards the model, estimated from a first alignment of
+        all utterances; see `estimate_speaker_transforms`. Log-likelihoods include its determinant.
     """
 
     loudness: bool = yes_no(False, "Find the loud frames of each recording.")
@@ -33,4 +37,9 @@ class RecordingAlignmentOptions(AlignmentOptions):
         "expected",
         get_args(Edges),
         "Boundaries of phones: their expected times, within frames, or those of the best path.",
+    )
+    speaker_transforms: SpeakerTransforms = one_of(
+        "none",
+        get_args(SpeakerTransforms),
+        "Transform of each speaker's features, estimated from a first alignment.",
     )

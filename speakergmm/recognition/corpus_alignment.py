@@ -29,13 +29,17 @@ from speakergmm.recognition.corpus_preparation import (
     check_prepared_alone,
     prepare,
 )
-from speakergmm.recognition.feature_archive import FeatureArchive, NormalisedFeatures
+from speakergmm.recognition.feature_archive import (
+    FeatureArchive,
+    NormalisedFeatures,
+    adaptation_group,
+)
 from speakergmm.recognition.language_arguments import TranscriptsLike, as_transcripts
 from speakergmm.recognition.loudness import MeasureRecording, RecordingMeasurement, loud_frames
 from speakergmm.recognition.store_inputs import recording_seconds, split_store
 from speakergmm.recognition.utterance_skips import UtteranceSkips
 from speakergmm.recognition.word_confidence import WordConfidence
-from speakergmm.run_context import RunContext
+from speakergmm.run_context import RunContext, SkippedRecording
 from speakergmm.words import words_of
 
 __all__ = ["AlignedUtterance", "align_recording", "align_recordings"]
@@ -128,7 +132,9 @@ def _aligned(
     )
     with archive:
         apply = engine.map if engine.sends else engine.map_threads
-        items = _Items(model, prepared, archive)
+        items = _Items(
+            model, prepared, archive, *_adapted(model, archive, prepared, options, engine, run)
+        )
         aligned = apply(task, items, description=run.description("alignment"))
         for utterance, result in zip(archive.utterances, aligned, strict=True):
             if isinstance(result, SpeakerGmmError):
@@ -167,6 +173,33 @@ def align_recording(
     return next(align_recordings(model, [recording], transcripts, options, run=strict, **changes))
 
 
+def _adapted(
+    model: AcousticModel,
+    archive: FeatureArchive,
+    prepared: PreparedCorpus,
+    options: RecordingAlignmentOptions,
+    engine: Engine,
+    run: RunContext,
+) -> tuple[NormalisedFeatures, dict[str, float]]:
+    """Return the features with each speaker's transform, and log-determinants of these."""
+    if options.speaker_transforms == "none":
+        return archive, {}
+    from speakergmm.recognition.speaker_transforms import estimate_speaker_transforms
+
+    # The second pass reports what cannot be aligned.
+    first = replace(run, strict=False, on_skip=_unreported)
+    kind = options.speaker_transforms
+    found = estimate_speaker_transforms(
+        model, archive, prepared.transcripts, kind=kind, engine=engine, run=first
+    )
+    matrices = {name: each.matrix for name, each in found.items()}
+    return archive.adapted(matrices), {n: each.log_determinant for n, each in found.items()}
+
+
+def _unreported(skipped: SkippedRecording) -> None:
+    """Say nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Material:
     """Recordings and their transcripts, not yet prepared."""
@@ -183,6 +216,7 @@ class _Item(NamedTuple):
     words: tuple[str, ...]
     text: TranscriptTexts | SpeakerGmmError
     frames: NormalisedFeatures
+    log_determinant: float
     grid: FrameGrid
     measured: RecordingMeasurement
     is_stored: bool
@@ -195,6 +229,8 @@ class _Items(Sequence[_Item]):
     model: AcousticModel
     prepared: PreparedCorpus
     archive: FeatureArchive
+    frames: NormalisedFeatures
+    log_determinants: dict[str, float]
 
     def __len__(self) -> int:
         return len(self.archive)
@@ -210,7 +246,8 @@ class _Items(Sequence[_Item]):
             utterance,
             words,
             text,
-            self.archive.part(place, place + 1),
+            self.frames.part(place, place + 1),
+            self.log_determinants.get(adaptation_group(utterance), 0.0),
             self.archive.grids[place],
             self.prepared.measurements[utterance.id],
             self.prepared.store is not None,
@@ -238,6 +275,8 @@ class _Task:
             return error
 
     def _with_times(self, item: _Item, alignment: Alignment) -> AlignedUtterance:
+        if item.log_determinant:
+            alignment = alignment.of_transformed(item.log_determinant)
         if self.options.confidences and self.confidence is not None:
             alignment = self.confidence.applied(alignment)
         utterance, measured = item.utterance, item.measured

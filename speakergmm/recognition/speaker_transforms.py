@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -38,6 +39,10 @@ from speakergmm.run_context import RunContext
 
 # Posteriors of Gaussians below this are left out of the sums.
 _LEAST_POSTERIOR = 1e-8
+
+
+class SpeakerTransformWarning(UserWarning):
+    """Speakers have too few frames for a transform of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +110,11 @@ def estimate_speaker_transforms(
     InsufficientDataError
         If the frames of a speaker do not vary in all directions; the speaker is named.
 
+    Warns
+    -----
+    SpeakerTransformWarning
+        If speakers have fewer frames than `min_frames`; they are named.
+
     Examples
     --------
     >>> with model.extract("corpus/") as archive:                           # doctest: +SKIP
@@ -137,6 +147,14 @@ def estimate_speaker_transforms(
         if isinstance(transform, SpeakerGmmError):
             raise InsufficientDataError(f"{item.name}: {transform}")
         found[item.name] = transform
+    if short := [name for name, transform in found.items() if not transform.is_estimated]:
+        text = (
+            f"{len(short)} of {len(found)} speakers keep their features as they are, having fewer "
+            f"than {options.min_frames:g} frames of speech: {', '.join(short[:5])}"
+            + ", ..."
+            * (len(short) > 5)
+        )
+        warnings.warn(text, SpeakerTransformWarning, stacklevel=2)
     return found
 
 

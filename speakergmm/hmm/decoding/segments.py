@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,6 +89,14 @@ class Alignment:
     n_frames: int
     phone_edges: NDArray[np.float64]
     frame_log_likelihoods: NDArray[np.float64]
+
+    def of_transformed(self, log_determinant: float) -> Alignment:
+        """Return the alignment of frames before a transform that has this log-determinant."""
+        return replace(
+            self,
+            log_likelihood=self.log_likelihood + log_determinant,
+            frame_log_likelihoods=self.frame_log_likelihoods + log_determinant,
+        )
 
 
 def cut_path(

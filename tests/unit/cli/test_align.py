@@ -93,7 +93,17 @@ def test_a_corpus_is_aligned_and_its_wrong_transcript_named(run, spoken, few, tm
     assert (folder / "pictures" / f"{ids[0]}.svg").stat().st_size > 10_000
     # And again over its own files, with the path's edges.
     code, out, err = run(
-        spoken.model_path, path, "-o", folder, "--format", "json", "--edges", "path", "--json"
+        spoken.model_path,
+        path,
+        "-o",
+        folder,
+        "--format",
+        "json",
+        "--edges",
+        "path",
+        "--json",
+        "--speaker-transforms",
+        "offset",
     )
     assert code == 0, err
     document = json.loads(out)

@@ -11,7 +11,13 @@ from speakergmm.corpora import Utterance
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import FeatureTransform
 from speakergmm.hmm import Aligner
-from speakergmm.recognition import adaptation_group, estimate_speaker_transforms, import_model
+from speakergmm.recognition import (
+    SpeakerTransformWarning,
+    adaptation_group,
+    align_recordings,
+    estimate_speaker_transforms,
+    import_model,
+)
 from speakergmm.run_context import RunContext
 
 
@@ -84,7 +90,8 @@ def test_short_speakers_keep_the_identity_unless_a_prior_holds_them(spoken, few)
     alone = [replace(few[0], speaker=None)]
     name = adaptation_group(alone[0])
     with model.extract(alone) as archive:
-        unit = estimate_speaker_transforms(model, archive, said, min_frames=1e4)[name]
+        with pytest.warns(SpeakerTransformWarning, match=f"1 of 1 speakers .* 10000 .*: {name}"):
+            unit = estimate_speaker_transforms(model, archive, said, min_frames=1e4)[name]
         assert not unit.is_estimated
         assert 0 < unit.count < archive.n_frames  # without silence
         distances = []
@@ -121,6 +128,24 @@ def test_the_speaker_whose_features_do_not_vary_is_named(spoken, few):
         message = rf"^{name}: a full transform: .* in \d+ of {d + 1} directions"
         with pytest.raises(InsufficientDataError, match=message):
             estimate_speaker_transforms(model, archive, spoken.transcripts, min_frames=0)
+
+
+def test_alignments_of_two_passes(spoken, few):
+    model, said = spoken.model, spoken.transcripts
+    with model.extract(few) as archive:
+        found = estimate_speaker_transforms(model, archive, said)
+        frames = archive.adapted(matrices(found))
+        plain = list(align_recordings(model, few, said))
+        aligned = list(align_recordings(model, few, said, speaker_transforms="full"))
+        for place, (item, before) in enumerate(zip(aligned, plain, strict=True)):
+            graph = model.compile(said[item.utterance.id])
+            again = Aligner(model.models).align(graph, frames[place])
+            assert [s[:3] for s in item.alignment.phones] == [s[:3] for s in again.phones]
+            volume = found[adaptation_group(item.utterance)].log_determinant
+            assert item.alignment.log_likelihood == pytest.approx(again.log_likelihood + volume)
+            assert item.alignment.log_likelihood > before.alignment.log_likelihood
+            per_frame = item.alignment.frame_log_likelihoods - again.frame_log_likelihoods
+            np.testing.assert_allclose(per_frame, volume, atol=1e-3)
 
 
 def test_real_speech_becomes_more_likely(data_dir, tmp_path):
