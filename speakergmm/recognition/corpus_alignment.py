@@ -197,7 +197,7 @@ def _adapted(
 
 
 def _unreported(skipped: SkippedRecording) -> None:
-    """Say nothing."""
+    """Ignore an utterance that is left out."""
 
 
 @dataclass(frozen=True, slots=True)
