@@ -169,6 +169,9 @@ if TYPE_CHECKING:
     from speakergmm.errors import ProtocolWarning as ProtocolWarning
     from speakergmm.errors import SchedulerLostError as SchedulerLostError
     from speakergmm.errors import WorkerLostError as WorkerLostError
+    from speakergmm.recognition.speaker_transforms import (
+        SpeakerTransformWarning as SpeakerTransformWarning,
+    )
     from speakergmm.run_context import SkippedRecordingWarning as SkippedRecordingWarning
     from speakergmm.speakers import BackgroundWarning as BackgroundWarning
     from speakergmm.subspace import EmbeddingWarning as EmbeddingWarning
