@@ -8,16 +8,22 @@ python recipes/phones/run.py choose --data DIR         # settings, on held-out t
 python recipes/phones/run.py scales --data DIR         # the decoder's, likewise
 """
 
-from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from choosing import choose, scales
 from confidence import judge_words
-from material import make_synthetic, read_librispeech
-from settings import OUTPUT, SYNTHETIC, OutputOption, Settings
-from stages import Run
+from runs import BOTH, PHONES, runs
+from settings import (
+    OUTPUT,
+    AlgorithmOption,
+    DataOption,
+    GaussiansOption,
+    JobsOption,
+    OutputOption,
+    StagesOption,
+    SyntheticOption,
+)
 from tables import (
     ERRORS,
     boundary_cells,
@@ -31,23 +37,6 @@ from tables import (
 )
 
 app = typer.Typer(add_completion=False, help=__doc__)
-DataOption = Annotated[Path | None, typer.Option(help="Folder that holds librispeech/.")]
-SyntheticOption = Annotated[Path | None, typer.Option(help="Folder for synthetic speech.")]
-JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
-AlgorithmOption = Annotated[list[str], typer.Option(help="viterbi or baum-welch; may be repeated.")]
-GaussiansOption = Annotated[int | None, typer.Option(help="How many, if not as settings.py says.")]
-BOTH = ["viterbi", "baum-welch"]
-
-
-def _runs(
-    data: Path | None, synthetic: Path | None, output: Path, algorithms: list[str], jobs: int
-) -> list[Run]:
-    if (data is None) == (synthetic is None):
-        raise typer.BadParameter("give --data DIR or --synthetic FOLDER")
-    settings = Settings() if synthetic is None else SYNTHETIC
-    real = data or Path()
-    material = make_synthetic(synthetic, jobs=jobs) if synthetic else read_librispeech(real)
-    return [Run(material, replace(settings, algorithm=a), output, jobs) for a in algorithms]
 
 
 @app.command()
@@ -59,7 +48,7 @@ def train(
     jobs: JobsOption = 1,
 ) -> None:
     """Train models, or find those trained before."""
-    for run in _runs(data, synthetic, output, algorithm, jobs):
+    for run in runs(data, synthetic, output, algorithm, jobs):
         model = run.model()
         last = model.provenance["history"][-1]["log_likelihood"]
         print(f"{run.file('safetensors')}: {model.models.n_gaussians} Gaussians, {last:.3f}")
@@ -75,7 +64,7 @@ def align(
     jobs: JobsOption = 1,
 ) -> None:
     """Align the training part; write the phones as CTM."""
-    for run in _runs(data, synthetic, output, algorithm, jobs):
+    for run in runs(data, synthetic, output, algorithm, jobs):
         describe_alignment(run, run.align(run.model(), run.material.train))
         print(run.file("phones.ctm"))
 
@@ -88,12 +77,14 @@ def report(
     algorithm: AlgorithmOption = BOTH,
     jobs: JobsOption = 1,
     gaussians: GaussiansOption = None,
+    stages: StagesOption = PHONES,
 ) -> None:
     """Train, align, recognise the test part; print all figures."""
-    for run in _runs(data, synthetic, output, algorithm, jobs):
+    for run in runs(data, synthetic, output, algorithm, jobs, stages):
         if gaussians is not None:
             run.settings = run.settings.with_gaussians(gaussians)
-        print(f"\n## {run.material.name}, {run.settings.algorithm}, seed {run.settings.seed}")
+        told = f"{run.settings.stages}, {run.settings.algorithm}, seed {run.settings.seed}"
+        print(f"\n## {run.material.name}, {told}")
         model = run.model()
         aligned = run.align(model, run.material.train)
         bigram = run.phone_model(aligned)
@@ -120,7 +111,7 @@ def confidence(
     seeds: Annotated[int, typer.Option(min=1, help="How often, each time other words.")] = 3,
 ) -> None:
     """Exchange words of the test part; print how well they are told from the right ones."""
-    for run in _runs(data, synthetic, output, algorithm, jobs):
+    for run in runs(data, synthetic, output, algorithm, jobs):
         print(f"\n## {run.material.name}, {run.settings.algorithm}")
         model = run.model()
         heading("seed", "exchanged", "by", "area under the ROC", "95 % interval", "wrong above 0.9")

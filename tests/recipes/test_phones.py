@@ -14,7 +14,7 @@ SIZES = {
     "n_enrolment_utterances": 1,
     "n_trial_utterances": 2,
 }
-MODULES = ("settings", "material", "stages", "confidence", "tables", "choosing")
+MODULES = ("settings", "material", "stages", "runs", "confidence", "tables", "choosing")
 
 
 @pytest.fixture(scope="module")
@@ -25,18 +25,18 @@ def recipe(imported):
 
 @pytest.fixture(scope="module")
 def material(recipe, tmp_path_factory):
-    return recipe[0].make_synthetic(tmp_path_factory.mktemp("corpus"), **SIZES)
+    return recipe[1]["runs"].make_synthetic(tmp_path_factory.mktemp("corpus"), **SIZES)
 
 
 @pytest.fixture(scope="module")
 def settings(recipe):
     schedule = {"max_iter": 14, "grow_until": 8, "n_gaussians": 120}
-    return recipe[0].Settings(algorithm="viterbi", schedule=schedule)
+    return recipe[1]["runs"].Settings(algorithm="viterbi", schedule=schedule)
 
 
 @pytest.mark.slow
 def test_stages_know_one_another(recipe, material, settings, tmp_path):
-    run, tables = recipe[0], recipe[1]["tables"]
+    run, tables = recipe[1]["runs"], recipe[1]["tables"]
     first = run.Run(material, settings, tmp_path)
     model = first.model()
     again = run.Run(material, settings, tmp_path)
@@ -62,12 +62,12 @@ def test_stages_know_one_another(recipe, material, settings, tmp_path):
 def test_a_model_of_other_defaults_is_not_taken_for_one_of_these(
     recipe, material, settings, tmp_path, monkeypatch
 ):
-    run, chosen = recipe[0].Run(material, settings, tmp_path), recipe[1]["settings"]
+    run, chosen = recipe[1]["runs"].Run(material, settings, tmp_path), recipe[1]["settings"]
     file = run.file("safetensors")
     assert run.file("safetensors") == file
     # Neither the weights of the search nor the number of processes change what is trained.
     search = dataclasses.replace(settings, words=chosen.Search(0.3))
-    assert recipe[0].Run(material, search, tmp_path, jobs=2).file("safetensors") == file
+    assert recipe[1]["runs"].Run(material, search, tmp_path, jobs=2).file("safetensors") == file
     preset = chosen.FeatureConfig.preset("hmm").replace(n_filters=40)
     monkeypatch.setattr(chosen.FeatureConfig, "preset", lambda name: preset)
     assert run.file("safetensors") != file
@@ -93,11 +93,13 @@ def test_held_out_speakers_are_nowhere_else(recipe, material):
 def test_command_reports(recipe, material, tmp_path, monkeypatch):
     run = recipe[0]
     quick = {"max_iter": 3, "grow_until": 2, "n_gaussians": 100, "realign": (1, 2)}
-    monkeypatch.setattr(run, "SYNTHETIC", run.Settings(schedule=quick))
-    monkeypatch.setattr(run, "make_synthetic", lambda folder, jobs: material)
+    runs = recipe[1]["runs"]
+    monkeypatch.setattr(runs, "SYNTHETIC", runs.Settings(schedule=quick))
+    monkeypatch.setattr(runs, "make_synthetic", lambda folder, jobs: material)
     told = ["--synthetic", "x", "--output", str(tmp_path / "out"), "--algorithm", "viterbi"]
     done = CliRunner().invoke(run.app, ["report", *told], catch_exceptions=False)
     assert done.exit_code == 0
+    assert "mono, viterbi" in done.output
     for wanted in ("| phones | ", "| words | ", "median ms", "times real time"):
         assert wanted in done.output
     nothing = CliRunner().invoke(run.app, ["report"])
@@ -130,8 +132,9 @@ def test_commands_that_choose(recipe, material, settings, tmp_path, monkeypatch)
 def test_confidences_are_counted(recipe, material, tmp_path, monkeypatch):
     run, found = recipe[0], recipe[1]["confidence"]
     quick = {"max_iter": 3, "grow_until": 2, "n_gaussians": 100, "realign": (1, 2)}
-    monkeypatch.setattr(run, "SYNTHETIC", run.Settings(schedule=quick))
-    monkeypatch.setattr(run, "make_synthetic", lambda folder, jobs: material)
+    runs = recipe[1]["runs"]
+    monkeypatch.setattr(runs, "SYNTHETIC", runs.Settings(schedule=quick))
+    monkeypatch.setattr(runs, "make_synthetic", lambda folder, jobs: material)
     told = ["--synthetic", "x", "--output", str(tmp_path), "--algorithm", "viterbi"]
     options = ["--count", "4", "--seeds", "2"]
     done = CliRunner().invoke(run.app, ["confidence", *told, *options], catch_exceptions=False)
