@@ -4,6 +4,7 @@ from speakergmm.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from speakergmm.recognition.imported.context_trees import as_decision_tree as as_decision_tree
     from speakergmm.recognition.imported.feature_options import ImportedFeatures as ImportedFeatures
     from speakergmm.recognition.imported.feature_options import kaldi_features as kaldi_features
     from speakergmm.recognition.imported.feature_options import parse_options as parse_options

@@ -19,10 +19,12 @@ from speakergmm.features import FeatureTransform, cached_extractor
 from speakergmm.files import read_bytes, shown_path
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
+from speakergmm.hmm.models.decision_tree import DecisionTree
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.transitions import Transitions
 from speakergmm.hmm.models.tying import Tying
 from speakergmm.recognition.acoustic_model import AcousticModel
+from speakergmm.recognition.imported.context_trees import as_decision_tree
 from speakergmm.recognition.imported.feature_options import (
     ImportedFeatures,
     kaldi_features,
@@ -33,6 +35,8 @@ from speakergmm.recognition.imported.kaldi_model import (
     read_kaldi_matrix,
     read_kaldi_model,
 )
+from speakergmm.recognition.imported.kaldi_transitions import KaldiTransitions
+from speakergmm.recognition.imported.kaldi_tree import KaldiTree, read_kaldi_tree
 from speakergmm.recognition.imported.mfa_meta import POSITIONS, MfaMeta
 from speakergmm.recognition.imported.model_files import ModelFiles
 from speakergmm.recognition.imported.symbols import read_symbols
@@ -71,6 +75,8 @@ class ImportedModel:
         Word for unknown words, and its phone.
     origin : str
         The program that trained it, and its version.
+    tree : KaldiTree, optional
+        Pdfs of phones in context.
     """
 
     source: Path
@@ -82,6 +88,7 @@ class ImportedModel:
     silence: SilenceModel
     unknown: tuple[str, str] | None
     origin: str
+    tree: KaldiTree | None = None
 
     @classmethod
     def read(
@@ -126,29 +133,26 @@ class ImportedModel:
             features, silence, unknown = meta.features, meta.silence, meta.unknown
             origin = f"Montreal Forced Aligner {meta.version}"
         transform = _transform(files, named, matrix, features)
-        parts = (features, transform, unadapted, silence, unknown, origin)
+        tree = _of_file(read_kaldi_tree, files, "tree") if "tree" in files.names else None
+        parts = (features, transform, unadapted, silence, unknown, origin, tree)
         return cls(files.path, model, names, *parts)
 
     def phone_models(self) -> PhoneModels:
-        """Return the models of the phones, if they depend on no other phones.
+        """Return the models of the phones, with a decision tree if they depend on their neighbours.
 
         They are those of `unadapted`, if there are any: features have no transform of the speaker.
+        Transitions of a state in context, of which Kaldi has some for each pdf, are their average.
 
         Raises
         ------
         IncompatibleModelError
-            If the model has phones in context (triphones).
+            If more than the nearest neighbours matter, or the tree is missing or of another model.
         """
         model = self.unadapted or self.model
         transitions = model.transitions
-        rows = {
-            (phone, state): n for n, (phone, state, _) in enumerate(transitions.states.tolist())
-        }
-        if len(rows) < len(transitions.states):
-            raise IncompatibleModelError(
-                f"{shown(self.source)}: phones in context (triphones) are not supported yet: "
-                f"{len(transitions.states) - len(rows):,} states have pdfs beside their first"
-            )
+        rows: dict[tuple[int, int], list[int]] = {}
+        for row, (phone, state, _) in enumerate(transitions.states.tolist()):
+            rows.setdefault((phone, state), []).append(row)
         kinds, pdfs, probabilities = [], [], []
         for number, name in self.phones.items():
             topology = transitions.phones[number].topology
@@ -159,19 +163,39 @@ class ImportedModel:
                     raise IncompatibleModelError(
                         f"{shown(self.source)}: state {state} of phone {name!r} has no transitions"
                     )
-                row = rows[number, state]
-                pdfs.append(int(transitions.states[row, 2]))
-                part = slice(transitions.first[row], transitions.first[row + 1])
-                probability = np.exp(transitions.log_probability[part])
-                probabilities.append((probability / probability.sum()).tolist())
+                own = rows[number, state]
+                pdfs.append(int(transitions.states[own[0], 2]))
+                probabilities.append(_mean_probabilities(transitions, own))
+        parts = tuple(self.phones.values()), tuple(kinds)
+        chances = Transitions.from_probabilities(kinds, np.concatenate(probabilities))
+        if len(rows) < len(transitions.states):
+            tree = self._decision_tree()
+            return PhoneModels(*parts, tree.roots, chances, model.bank, tree)
         used, pdf_id = np.unique(pdfs, return_inverse=True)
-        return PhoneModels(
-            tuple(self.phones.values()),
-            tuple(kinds),
-            Tying.from_ids(kinds, pdf_id.astype(np.int32)),
-            Transitions.from_probabilities(kinds, np.concatenate(probabilities)),
-            model.bank.subset(used),
-        )
+        tying = Tying.from_ids(kinds, pdf_id.astype(np.int32))
+        return PhoneModels(*parts, tying, chances, model.bank.subset(used))
+
+    def _decision_tree(self) -> DecisionTree:
+        """Return the tree of phones in context.
+
+        Raises
+        ------
+        IncompatibleModelError
+            If there is none, or it belongs to another model.
+        """
+        if self.tree is None:
+            raise IncompatibleModelError(
+                f"{shown(self.source)}: phones depend on neighbours, and there is no file 'tree'"
+            )
+        with _told(self.source):
+            tree = as_decision_tree(self.tree, self.phones, self.model.transitions.phones)
+        found, named = tree.n_pdfs, self.model.bank.n_pdfs
+        if found != named:
+            raise IncompatibleModelError(
+                f"{shown(self.source)}: the tree has {found:,} pdfs, the model {named:,}; they do "
+                "not belong together"
+            )
+        return tree
 
     def acoustic_model(self, lexicon: Lexicon | AnyPath | Mapping[str, Any]) -> AcousticModel:
         """Return the model with a lexicon, ready to align and to decode.
@@ -212,6 +236,13 @@ class ImportedModel:
             {"imported_from": self.origin, "source": self.source.name},
             transform=self.transform,
         )
+
+
+def _mean_probabilities(transitions: KaldiTransitions, rows: list[int]) -> list[float]:
+    """Return the probabilities of the arcs of a state, averaged over its pdfs."""
+    parts = [slice(transitions.first[row], transitions.first[row + 1]) for row in rows]
+    mean = np.mean([np.exp(transitions.log_probability[part]) for part in parts], axis=0)
+    return list((mean / mean.sum()).tolist())
 
 
 def import_model(

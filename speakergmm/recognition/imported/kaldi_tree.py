@@ -38,6 +38,10 @@ class TreeSplit:
     yes: int
     no: int
 
+    def child(self, value: int) -> int:
+        """Return the place of the node that follows for a value."""
+        return self.yes if value in self.values else self.no
+
 
 @dataclass(frozen=True, slots=True)
 class TreeTable:
@@ -53,6 +57,10 @@ class TreeTable:
 
     key: int
     children: tuple[int | None, ...]
+
+    def child(self, value: int) -> int | None:
+        """Return the place of the node that follows for a value; None if there is none."""
+        return self.children[value] if 0 <= value < len(self.children) else None
 
 
 Node = TreeLeaf | TreeSplit | TreeTable
@@ -103,10 +111,7 @@ class KaldiTree:
             if isinstance(node, TreeLeaf):
                 return node.pdf
             value = pdf_class if node.key == PDF_CLASS else phones[node.key]
-            if isinstance(node, TreeSplit):
-                place = node.yes if value in node.values else node.no
-            else:
-                place = node.children[value] if 0 <= value < len(node.children) else None
+            place = node.child(value)
         return None
 
 

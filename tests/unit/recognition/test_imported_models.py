@@ -26,8 +26,11 @@ from speakergmm.hmm import viterbi
 from speakergmm.recognition import AcousticModel, import_model
 from speakergmm.recognition.imported import (
     ImportedModel,
+    as_decision_tree,
     kaldi_features,
     parse_options,
+    read_kaldi_model,
+    read_kaldi_tree,
     read_symbols,
 )
 
@@ -84,9 +87,9 @@ def scaled_as_kaldi(models):
     return np.array(logs)
 
 
-def agreement(kaldi, model, features, logs=None):
+def agreement(kaldi, model, features, logs=None, stage="mono"):
     """Share of frames whose pdf is that of Kaldi's alignment."""
-    aligned = np.load(kaldi / "alignments" / "mono.npz")
+    aligned = np.load(kaldi / "alignments" / f"{stage}.npz")
     same = []
     for name, words in texts(kaldi).items():
         compiled = model.compile(words)
@@ -144,10 +147,58 @@ def test_models_of_mfa(data_dir):
     spliced = ImportedModel.read(folder / "acoustic_g2p_output_model.zip")
     assert (spliced.transform.matrix.shape, spliced.features.splice) == ((40, 91), (3, 3))
     assert spliced.unadapted.bank.n_features == spliced.model.bank.n_features == 40
-    with pytest.raises(IncompatibleModelError, match="triphones"):
-        spliced.phone_models()
-    with pytest.raises(IncompatibleModelError, match="triphones"):
-        ImportedModel.read(folder / "dine_bizaad_navajo.zip").phone_models()
+    for found in (spliced, ImportedModel.read(folder / "dine_bizaad_navajo.zip")):
+        models = found.phone_models()
+        assert models.tree.n_pdfs == models.bank.n_pdfs == found.tree.n_leaves
+        assert models.n_features == found.model.bank.n_features
+
+
+def triphones(kaldi, stage, lexicon):
+    lang = kaldi / "lang"
+    return import_model(
+        kaldi / stage, lexicon, phones=lang / "phones.txt", options=lang / "mfcc.conf"
+    )
+
+
+@pytest.mark.parametrize("stage", ["tri1", "tri3b"])
+def test_phones_in_context_have_the_pdfs_of_kaldis_tree(kaldi, stage):
+    tree = read_kaldi_tree(kaldi / stage / "tree")
+    model = read_kaldi_model(kaldi / stage / "final.mdl")
+    phones = sorted(model.transitions.phones)
+    kinds = model.transitions.phones
+    found = as_decision_tree(tree, {number: str(number) for number in phones}, kinds)
+    rng = np.random.default_rng(0)
+    drawn = rng.integers([-1, 0, -1], len(phones), size=(3000, 3))
+    states = [rng.integers(len(kinds[phones[centre]].pdf_classes)) for _, centre, _ in drawn]
+    expected = [
+        tree.pdf(
+            [phones[n] if n >= 0 else 0 for n in context],
+            kinds[phones[context[1]]].pdf_classes[state],
+        )
+        for context, state in zip(drawn.tolist(), states, strict=True)
+    ]
+    np.testing.assert_array_equal(found.pdfs(np.column_stack([drawn, states])), expected)
+
+
+def test_triphones_align_frames_as_kaldi_does(kaldi, mono):
+    model = triphones(kaldi, "tri1", mono.lexicon)
+    assert model.models.tree.n_pdfs == model.models.n_pdfs
+    features = np.load(kaldi / "features" / "delta.npz")
+    logs = scaled_as_kaldi(model.models)
+    assert agreement(kaldi, model, features, logs, stage="tri1") >= 0.995
+
+
+def test_a_tree_of_another_model_is_refused(kaldi, write):
+    stage = {
+        name: (kaldi / folder / name).read_bytes()
+        for name, folder in (("final.mdl", "tri1"), ("tree", "tri3b"))
+    }
+    lang = {name: (kaldi / "lang" / name).read_bytes() for name in ("phones.txt", "mfcc.conf")}
+    with pytest.raises(IncompatibleModelError, match="do not belong together"):
+        ImportedModel.read(write(zipped(stage | lang))).phone_models()
+    del stage["tree"]
+    with pytest.raises(IncompatibleModelError, match="there is no file 'tree'"):
+        ImportedModel.read(write(zipped(stage | lang))).phone_models()
 
 
 @pytest.mark.parametrize("stage", ["tri2b", "tri3b"])
