@@ -1,4 +1,4 @@
-"""Phone models from a flat start: training, alignment, recognition of phones and words.
+"""Phone models from a flat start, triphones after them: alignment, recognition of phones and words.
 
 python recipes/phones/run.py report --data DIR         # everything, on the test part
 python recipes/phones/run.py report --synthetic FOLDER # the same on synthetic speech
