@@ -24,7 +24,7 @@ SyntheticOption = Annotated[Path | None, typer.Option(help="Folder for synthetic
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
 AlgorithmOption = Annotated[list[str], typer.Option(help="viterbi or baum-welch; may be repeated.")]
 GaussiansOption = Annotated[int | None, typer.Option(help="How many, if not as settings.py says.")]
-StagesOption = Annotated[list[str], typer.Option(help="mono or mono,tri; may be repeated.")]
+StagesOption = Annotated[list[str], typer.Option(help="Such as mono,tri; may be repeated.")]
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,7 @@ OF_STAGES: dict[str, dict[str, Any]] = {
         "words": Search(0.12, -1.0, beam=13.0),
     },
 }
+OF_STAGES["mono,tri,lda-mllt"] = {**OF_STAGES["mono,tri"], "stages": "mono,tri,lda-mllt"}
 
 # Smaller, as the corpus is: 30 phones, of which each is said some hundred times.
 SYNTHETIC = Settings(schedule={"n_gaussians": 300})

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from speakergmm.recognition.training_options import NOISE_UNIT as NOISE_UNIT
     from speakergmm.recognition.training_options import UNKNOWN_WORD as UNKNOWN_WORD
     from speakergmm.recognition.training_options import TrainingOptions as TrainingOptions
+    from speakergmm.recognition.transform_stage import semi_tied_models as semi_tied_models
     from speakergmm.recognition.triphone_options import TriphoneOptions as TriphoneOptions
     from speakergmm.recognition.word_confidence import WordConfidence as WordConfidence
     from speakergmm.recognition.word_confidence import word_evidence as word_evidence

@@ -22,7 +22,7 @@ from speakergmm.corpora import (
 )
 from speakergmm.engine import Engine
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
-from speakergmm.features import FeatureConfig, FeatureStore, FrameGrid
+from speakergmm.features import FeatureConfig, FeatureStore, FeatureTransform, FrameGrid
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.transcript_texts import TranscriptTexts
@@ -45,6 +45,7 @@ from speakergmm.recognition.store_inputs import split_store, words_of_store
 from speakergmm.recognition.timelines import known
 from speakergmm.recognition.training_options import TrainingOptions
 from speakergmm.recognition.transcript_graphs import TranscriptModels
+from speakergmm.recognition.transform_stage import TransformStage
 from speakergmm.recognition.triphone_stage import TriphoneStage
 from speakergmm.recognition.utterance_skips import UtteranceSkips
 from speakergmm.recognition.word_lists import WordCorpus, as_single_words, read_words
@@ -218,20 +219,22 @@ class _FlatStart:
             # Embedded training from models of all units that know nothing yet.
             start = self._flat_models(frames, config, silence)
             schedule = options.schedule_for(start.models.n_pdfs)
-            trained = self._train_models(frames, start, schedule, skips)
+            trained, transform = self._train_models(frames, start, schedule, skips)
             words = modelled_words(lexicon, trained.models.units)
             # There is no model of noise if no transcript has a word outside the lexicon.
             unknown = material.unknown if material.unknown in words else None
             parts = TranscriptModels(trained.models, words, silence, unknown)
             # Confidences are fitted on the recordings as they are, or nearest to it.
             plain = archives[int(np.abs(np.log(options.frequency_warps)).argmin())]
+            seen = plain if transform is None else plain.transformed(transform)
             confidence = fit_confidence(
-                parts, plain, said, schedule=schedule, seed=options.seed, engine=self.engine
+                parts, seen, said, schedule=schedule, seed=options.seed, engine=self.engine
             )
         return {
             **vars(parts),
             "features": config,
             "normalisation": normalisation,
+            "transform": transform,
             "unit_kind": "word" if options.units == "words" else "phone",
             "provenance": {
                 "trained": utc_now(),
@@ -263,8 +266,9 @@ class _FlatStart:
         start: TranscriptModels,
         schedule: TrainingSchedule,
         skips: UtteranceSkips,
-    ) -> TrainingResult:
-        options = self.options
+    ) -> tuple[TrainingResult, FeatureTransform | None]:
+        """Return the models of the last stage, and the transform of their features."""
+        options, transform = self.options, None
         run = self.run.with_facts(
             corpus=short_digest(self.material.corpus.digest),
             features=options.feature_config.to_dict(),
@@ -288,15 +292,27 @@ class _FlatStart:
             engine=self.engine,
             run=run,
         )
-        if "tri" in options.stages.split(","):
+        stages, silences = options.stages.split(","), start.silence.units
+        if "tri" in stages:
             stage = TriphoneStage(options.triphones, schedule, options.seed)
-            silences = start.silence.units
             trained = stage.train(
                 trained.models, texts, frames, silences=silences, engine=self.engine, run=run
             )
+        if "lda-mllt" in stages:
+            config = options.feature_config
+            last = TransformStage(options.triphones, schedule, options.seed)
+            trained, transform = last.train(
+                trained.models,
+                texts,
+                frames,
+                n_static=trained.models.n_features // (config.deltas + 1),
+                silences=silences,
+                engine=self.engine,
+                run=run,
+            )
         for failure in trained.failed:
             skips.leave_out(frames.utterances[failure.place], failure.reason)
-        return trained
+        return trained, transform
 
 
 def training_facts(

@@ -7,6 +7,7 @@ transform follows. Without a store they are extracted into a temporary one.
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -95,6 +96,15 @@ class NormalisedFeatures(Sequence[NDArray[np.float32]]):
     def select(self, places: Iterable[int]) -> NormalisedFeatures:
         """Return the features of some utterances, by their places."""
         return NormalisedFeatures([self._sources[place] for place in places])
+
+    def transformed(self, transform: FeatureTransform) -> Self:
+        """Return the features after a transform, in place of the one that they have.
+
+        What is returned reads from this archive, which stays open as long as it is used.
+        """
+        made = copy.copy(self)
+        made._sources = tuple(replace(source, transform=transform) for source in self._sources)
+        return made
 
     def __len__(self) -> int:
         return len(self._sources)

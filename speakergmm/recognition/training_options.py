@@ -24,7 +24,7 @@ NOISE_UNIT = "SPN"
 """The model of spoken noise, which is the pronunciation of that word."""
 
 Units = Literal["phones", "words"]
-Stages = Literal["mono", "mono,tri"]
+Stages = Literal["mono", "mono,tri", "mono,tri,lda-mllt"]
 UnknownWords = Literal["skip", "map", "graphemes"]
 
 _SCOPES = ("speaker", "utterance", "none", "window")
@@ -52,11 +52,12 @@ class TrainingOptions(Options):
         `max_iter` is given by keyword: at most a quarter of the iterations.
     silence : SilenceModel
         Names and probabilities of pauses.
-    stages : {"mono", "mono,tri"}, default="mono"
-        Models of phones alone, or triphones that begin with these: phones in the context of their
-        neighbours, whose pdfs a decision tree ties.
+    stages : {"mono", "mono,tri", "mono,tri,lda-mllt"}, default="mono"
+        Models of phones alone; triphones that begin with these, phones in the context of their
+        neighbours, whose pdfs a decision tree ties; and triphones over transformed features, which
+        begin with those.
     triphones : TriphoneOptions
-        Options of the stage "tri".
+        Options of the stages "tri" and "lda-mllt".
     n_states : int, default=3
         States of a phone or word, left to right.
     silence_states : int, default=5
@@ -103,7 +104,9 @@ class TrainingOptions(Options):
     )
     silence: SilenceModel = nested(SilenceModel, "Names and probabilities of pauses.")
     stages: Stages = one_of(
-        "mono", get_args(Stages), "Stages of training: phones alone, or triphones after them."
+        "mono",
+        get_args(Stages),
+        "Stages of training: phones, triphones after them, and triphones over LDA and MLLT.",
     )
     triphones: TriphoneOptions = nested(TriphoneOptions, "Options of triphones.")
     n_states: int = whole(3, "States of each phone or word.")

@@ -22,12 +22,18 @@ class TriphoneOptions(Options):
         Number of Gaussians of all pdfs at the end.
     triphone_iterations : int, default=25
         Number of iterations.
+    n_discriminants : int, default=40
+        Features after the stage "lda-mllt".
+    spliced : int, default=3
+        Neighbours on each side that a frame is joined with there.
     """
 
     n_leaves: int = whole(600, "Most pdfs of all phones in context.")
     min_gain: float = real(0.0, "Least gain of a question about neighbours, in nats.", least=0)
     triphone_gaussians: int = whole(3000, "Total number of Gaussians of triphones.")
     triphone_iterations: int = whole(25, "Number of iterations of triphones.")
+    n_discriminants: int = whole(40, "Features after LDA and MLLT.")
+    spliced: int = whole(3, "Neighbours on each side that LDA joins a frame with.", least=0)
 
     def schedule(self, base: TrainingSchedule) -> TrainingSchedule:
         """Return the schedule: paths are searched for at the start and every fifth iteration.

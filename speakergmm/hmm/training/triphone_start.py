@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speakergmm.engine import Engine, EngineLike
 from speakergmm.errors import InsufficientDataError, InvalidInputError
@@ -32,6 +33,9 @@ from speakergmm.hmm.training.utterance_shards import (
 )
 from speakergmm.run_context import RunContext
 
+FramesTransform: TypeAlias = "Callable[[NDArray[np.floating[Any]]], NDArray[np.floating[Any]]]"
+"""A map from the frames of an utterance to as many others; it can be pickled."""
+
 
 def triphone_models(
     models: PhoneModels,
@@ -41,6 +45,7 @@ def triphone_models(
     *,
     without_context: Collection[str] = (),
     questions: PhoneQuestions | None = None,
+    transform: FramesTransform | None = None,
     engine: EngineLike = None,
     run: RunContext | None = None,
     **changes: Any,
@@ -66,6 +71,9 @@ def triphone_models(
         count.
     questions : PhoneQuestions, optional
         Questions about the neighbours; by default they are made by clustering phones.
+    transform : callable, optional
+        Takes the frames of an utterance to those of the new models, as `FeatureTransform` does. All
+        their mixtures are new, with one Gaussian each.
     engine : int, executor, Dask client or Engine, optional
         Where utterances are aligned; it changes nothing but the time.
     run : RunContext, optional
@@ -101,7 +109,7 @@ def triphone_models(
     # 1. Sums of the frames of each context that was aligned.
     shards = make_shards(frames, graphs)
     found = engine.map_reduce(
-        ContextTask(models, alone),
+        ContextTask(models, alone, transform),
         shards,
         merge_contexts,
         in_memory=are_in_memory(frames),
@@ -116,7 +124,8 @@ def triphone_models(
         questions = cluster_questions(spoken, models.units)
     tree = grow_tree(found, roots, questions, options, unsplit=unsplit)
     # 3. One Gaussian per leaf; what has no context, or was never heard, keeps its mixture.
-    bank = _leaf_bank(models, tree, found, still, options.variance_floor)
+    former = None if transform is not None else models
+    bank = _leaf_bank(former, tree, found, still, options.variance_floor)
     return replace(models, tying=tree.roots, tree=tree, bank=bank)
 
 
@@ -129,10 +138,13 @@ class ContextTask:
     models : PhoneModels
     without_context : frozenset of str
         Units whose neighbours do not matter.
+    transform : callable, optional
+        Takes frames to those that are summed.
     """
 
     models: PhoneModels
     without_context: frozenset[str]
+    transform: FramesTransform | None = None
 
     def __call__(self, shard: UtteranceShard) -> ContextStatistics | None:
         """Return the sums of a shard; None if no utterance of it can be aligned."""
@@ -149,7 +161,7 @@ class ContextTask:
                     graph, path.states, models.units, without_context=self.without_context
                 )
             )
-            heard.append(X)
+            heard.append(X if self.transform is None else self.transform(X))
         if not heard:
             return None
         return ContextStatistics.of_frames(np.concatenate(heard), np.concatenate(contexts))
@@ -178,22 +190,29 @@ def _roots(models: PhoneModels, still: list[int]) -> tuple[Tying, list[int]]:
 
 
 def _leaf_bank(
-    models: PhoneModels,
+    models: PhoneModels | None,
     tree: DecisionTree,
     statistics: ContextStatistics,
     still: list[int],
     variance_floor: float,
 ) -> MixtureBank:
-    """Return one Gaussian per leaf, and the former mixtures of what has no frames or context."""
-    n_features = models.n_features
+    """Return one Gaussian per leaf, and the former mixtures of what has no frames or context.
+
+    Without former models, what has no frames is like all frames.
+    """
+    n_features = statistics.first.shape[1]
     floor = variance_floors(statistics, variance_floor)
     sums = np.zeros((tree.n_pdfs, 1 + 2 * n_features))
     np.add.at(sums, tree.pdfs(statistics.contexts), statistics.moments)
-    former = _former_pdfs(models, tree)
+    everything = sums.sum(axis=0)
+    if models is None:
+        sums[sums[:, 0] <= n_features] = everything
+        still = []
+    former = {} if models is None else _former_pdfs(models, tree)
     kept = {pdf for unit in still for pdf in tree.pdfs_below(tree.roots.pdfs(unit)).tolist()}
     sizes, weights, means, variances = [], [], [], []
     for pdf, total in enumerate(sums):
-        if pdf in kept or total[0] <= n_features:
+        if models is not None and (pdf in kept or total[0] <= n_features):
             mixture = models.bank.subset([former[pdf]])
             sizes.append(mixture.n_gaussians)
             weights.append(mixture.weights)

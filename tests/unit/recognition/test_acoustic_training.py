@@ -32,6 +32,7 @@ from speakergmm.recognition import (
     FeatureNormalisation,
     SilenceModel,
     TrainingOptions,
+    align_recordings,
     modelled_words,
     train_acoustic_model,
 )
@@ -442,3 +443,24 @@ def test_triphones_begin_with_phones(corpus, said, lexicon, model, tmp_path):
     assert again.models.tree.report() == found.models.tree.report()
     with pytest.raises(InvalidInputError, match="words as units have no context"):
         TrainingOptions.for_words(stages="mono,tri")
+
+
+@pytest.mark.slow
+def test_triphones_over_transformed_features(corpus, said, lexicon, tmp_path):
+    options = {"n_leaves": 160, "triphone_iterations": 8, "triphone_gaussians": 190}
+    given = TrainingOptions.of(
+        TrainingOptions(schedule=SHORT),
+        {"stages": "mono,tri,lda-mllt", "n_discriminants": 12, "spliced": 2, **options},
+    )
+    found = AcousticModel.train(corpus, said, lexicon, given)
+    transform = found.transform
+    assert (transform.n_inputs, transform.n_outputs, transform.width) == (39, 12, 5)
+    assert found.models.n_features == 12
+    # Only features without slopes are joined.
+    slopes = transform.matrix.reshape(12, 5, 39)[:, :, 13:]
+    assert (slopes == 0).all()
+    found.save(tmp_path / "am")
+    loaded = AcousticModel.load(tmp_path / "am")
+    assert loaded.digest == found.digest
+    aligned = list(align_recordings(loaded, corpus, said))
+    assert len(aligned) == len(corpus)
