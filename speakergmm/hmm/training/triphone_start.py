@@ -65,7 +65,8 @@ def triphone_models(
     frames : FrameStore
         Frames (T, D) of the same utterances, in feature units, which are read once.
     options : TreeOptions, optional
-        Options of the trees.
+        Options of the trees. There is a leaf for each phone, at least, and each pdf of units
+        without context.
     without_context : collection of str
         Units, such as silence, that stay as they are, with all their Gaussians. As neighbours they
         count.
@@ -122,6 +123,7 @@ def triphone_models(
     if questions is None:
         spoken = found.select(~np.isin(found.contexts[:, CENTRE], still))
         questions = cluster_questions(spoken, models.units)
+    options = replace(options, max_leaves=max(options.max_leaves, roots.n_pdfs))
     tree = grow_tree(found, roots, questions, options, unsplit=unsplit)
     # 3. One Gaussian per leaf; what has no context, or was never heard, keeps its mixture.
     former = None if transform is not None else models

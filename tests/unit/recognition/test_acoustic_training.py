@@ -429,6 +429,7 @@ def test_a_short_training_is_annealed_in_a_quarter_of_its_iterations(max_iter, a
 @pytest.mark.slow
 def test_triphones_begin_with_phones(corpus, said, lexicon, model, tmp_path):
     options = {"n_leaves": 160, "triphone_iterations": 3, "triphone_gaussians": 190}
+    options["min_leaf_frames"] = 5
     run = RunContext(checkpoint=tmp_path / "checkpoint")
     given = TrainingOptions.of(TrainingOptions(schedule=SHORT), {"stages": "mono,tri", **options})
     found = AcousticModel.train(corpus, said, lexicon, given, run=run)
@@ -441,6 +442,9 @@ def test_triphones_begin_with_phones(corpus, said, lexicon, model, tmp_path):
     again = AcousticModel.load(tmp_path / "am")
     assert again.digest == found.digest
     assert again.models.tree.report() == found.models.tree.report()
+    # Little speech makes a small tree, however many leaves are allowed.
+    few = AcousticModel.train(corpus, said, lexicon, given, min_leaf_frames=100, n_leaves=10_000)
+    assert few.models.n_pdfs < model.models.n_pdfs
     with pytest.raises(InvalidInputError, match="words as units have no context"):
         TrainingOptions.for_words(stages="mono,tri")
 
