@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,15 +15,13 @@ from speakergmm.features.transforms import FeatureTransform
 from speakergmm.gaussians.discriminants import ClassScatter
 from speakergmm.gaussians.semi_tied import estimate_semi_tied_transform, semi_tied_scatter
 from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.hmm.inference.algorithms import viterbi
-from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.hmm.models.bank import MixtureBank
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.transcript_texts import TranscriptTexts
 from speakergmm.hmm.training.phone_training import train_phone_models
 from speakergmm.hmm.training.phone_training_state import TrainingResult
 from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.hmm.training.triphone_start import triphone_models
+from speakergmm.hmm.training.triphone_start import aligned_utterances, triphone_models
 from speakergmm.hmm.training.utterance_shards import (
     FrameStore,
     UtteranceShard,
@@ -234,18 +232,10 @@ def _added(left: Any, right: Any) -> Any:
 
 def _paths(
     models: PhoneModels, shard: UtteranceShard
-) -> list[tuple[NDArray[np.floating], NDArray[np.int32]]]:
-    """Return the frames of each utterance of a shard that can be aligned, and the pdf of each."""
-    found = []
-    for place in range(len(shard)):
-        X, graph = np.asarray(shard.frames[place]), shard.graph(place, models)
-        emissions = models.log_emissions(X, graph.pdfs)
-        try:
-            states = viterbi(graph.graph(models.transitions), emissions).states
-        except NoPathError:
-            continue  # which training reports
-        found.append((X, graph.pdfs[graph.skeleton.pdf[states]]))
-    return found
+) -> Iterator[tuple[NDArray[np.floating[Any]], NDArray[np.int32]]]:
+    """Yield the frames of each utterance that can be aligned, and the pdf of each frame."""
+    for X, graph, states in aligned_utterances(models, shard):
+        yield X, graph.pdfs[graph.skeleton.pdf[states]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -273,7 +263,7 @@ class _MomentsTask:
     models: PhoneModels
 
     def __call__(self, shard: UtteranceShard) -> MixtureStatistics | None:
-        heard = _paths(self.models, shard)
+        heard = list(_paths(self.models, shard))
         if not heard:
             return None
         frames = np.concatenate([X for X, _ in heard]).astype(np.float64)

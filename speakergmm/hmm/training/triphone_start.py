@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import contextlib
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -18,6 +19,7 @@ from speakergmm.hmm.models.decision_tree import DecisionTree
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.phone_questions import CENTRE, PhoneQuestions
 from speakergmm.hmm.models.tying import Tying
+from speakergmm.hmm.models.utterance_graph import UtteranceGraph
 from speakergmm.hmm.training.context_statistics import ContextStatistics, path_contexts
 from speakergmm.hmm.training.question_clustering import cluster_questions
 from speakergmm.hmm.training.tree_growth import grow_tree, variance_floors
@@ -131,6 +133,24 @@ def triphone_models(
     return replace(models, tying=tree.roots, tree=tree, bank=bank)
 
 
+def aligned_utterances(
+    models: PhoneModels, shard: UtteranceShard
+) -> Iterator[tuple[NDArray[np.floating[Any]], UtteranceGraph, NDArray[np.int32]]]:
+    """Yield frames, graph and state of each frame of the utterances that can be aligned.
+
+    Parameters
+    ----------
+    models : PhoneModels
+    shard : UtteranceShard
+        Utterances without a path are passed over: training reports them.
+    """
+    for place in range(len(shard)):
+        X, graph = np.asarray(shard.frames[place]), shard.graph(place, models)
+        emissions = models.log_emissions(X, graph.pdfs)
+        with contextlib.suppress(NoPathError):
+            yield X, graph, viterbi(graph.graph(models.transitions), emissions).states
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ContextTask:
     """Align the utterances of a shard, and sum their frames by context.
@@ -150,19 +170,10 @@ class ContextTask:
 
     def __call__(self, shard: UtteranceShard) -> ContextStatistics | None:
         """Return the sums of a shard; None if no utterance of it can be aligned."""
-        models, contexts, heard = self.models, [], []
-        for place in range(len(shard)):
-            X, graph = np.asarray(shard.frames[place]), shard.graph(place, models)
-            emissions = models.log_emissions(X, graph.pdfs)
-            try:
-                path = viterbi(graph.graph(models.transitions), emissions)
-            except NoPathError:
-                continue  # which training reports
-            contexts.append(
-                path_contexts(
-                    graph, path.states, models.units, without_context=self.without_context
-                )
-            )
+        contexts, heard = [], []
+        for X, graph, states in aligned_utterances(self.models, shard):
+            units, alone = self.models.units, self.without_context
+            contexts.append(path_contexts(graph, states, units, without_context=alone))
             heard.append(X if self.transform is None else self.transform(X))
         if not heard:
             return None
