@@ -268,7 +268,7 @@ class _FlatStart:
         skips: UtteranceSkips,
     ) -> tuple[TrainingResult, FeatureTransform | None]:
         """Return the models of the last stage, and the transform of their features."""
-        options, transform = self.options, None
+        options = self.options
         run = self.run.with_facts(
             corpus=short_digest(self.material.corpus.digest),
             features=options.feature_config.to_dict(),
@@ -292,6 +292,22 @@ class _FlatStart:
             engine=self.engine,
             run=run,
         )
+        trained, transform = self._later_stages(trained, texts, frames, start, schedule, run)
+        for failure in trained.failed:
+            skips.leave_out(frames.utterances[failure.place], failure.reason)
+        return trained, transform
+
+    def _later_stages(
+        self,
+        trained: TrainingResult,
+        texts: TranscriptTexts,
+        frames: JoinedFeatures,
+        start: TranscriptModels,
+        schedule: TrainingSchedule,
+        run: RunContext,
+    ) -> tuple[TrainingResult, FeatureTransform | None]:
+        """Train the stages that follow phones; each begins with the models of the one before."""
+        options, transform = self.options, None
         stages, silences = options.stages.split(","), start.silence.units
         if "tri" in stages:
             stage = TriphoneStage(options.triphones, schedule, options.seed)
@@ -310,8 +326,6 @@ class _FlatStart:
                 engine=self.engine,
                 run=run,
             )
-        for failure in trained.failed:
-            skips.leave_out(frames.utterances[failure.place], failure.reason)
         return trained, transform
 
 

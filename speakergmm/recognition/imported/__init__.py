@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         KaldiTransitions as KaldiTransitions,
     )
     from speakergmm.recognition.imported.kaldi_tree import KaldiTree as KaldiTree
+    from speakergmm.recognition.imported.kaldi_tree import TreeLeaf as TreeLeaf
+    from speakergmm.recognition.imported.kaldi_tree import TreeSplit as TreeSplit
     from speakergmm.recognition.imported.kaldi_tree import read_kaldi_tree as read_kaldi_tree
     from speakergmm.recognition.imported.mfa_meta import MfaMeta as MfaMeta
     from speakergmm.recognition.imported.model_files import ModelFiles as ModelFiles

@@ -15,6 +15,7 @@ from speakergmm.corpora import (
 )
 from speakergmm.errors import InsufficientDataError, InvalidInputError, SpeakerGmmError
 from speakergmm.features import FeatureConfig
+from speakergmm.gaussians import ClassScatter
 from speakergmm.hmm import (
     Lexicon,
     PhoneModels,
@@ -468,3 +469,34 @@ def test_triphones_over_transformed_features(corpus, said, lexicon, tmp_path):
     assert loaded.digest == found.digest
     aligned = list(align_recordings(loaded, corpus, said))
     assert len(aligned) == len(corpus)
+
+
+@pytest.mark.slow
+def test_each_further_matrix_is_part_of_the_transform(corpus, said, lexicon, monkeypatch):
+    """Twice the features after each estimate: the transform ends with a power of two."""
+    place = "speakergmm.recognition.transform_stage"
+    given = TrainingOptions.of(
+        TrainingOptions(schedule=SHORT),
+        {"stages": "mono,tri,lda-mllt", "n_discriminants": 5, "triphone_iterations": 5},
+    )
+    weights, calls = [], []
+    of = ClassScatter.of
+
+    def recorded(frames, classes, n_classes, **more):
+        weights.append(more["weights"])
+        return of(frames, classes, n_classes, **more)
+
+    found = []
+    for factor in (1.0, 2.0):
+
+        def scaled(models, *_, factor=factor, **__):
+            calls.append(factor)
+            return models, factor * np.eye(5)
+
+        monkeypatch.setattr(f"{place}.semi_tied_models", scaled)
+        monkeypatch.setattr(f"{place}.ClassScatter.of", recorded)
+        found.append(AcousticModel.train(corpus, said, lexicon, given).transform)
+    assert calls == [1.0, 1.0, 2.0, 2.0]
+    np.testing.assert_allclose(found[1].matrix, 4 * found[0].matrix, rtol=1e-12)
+    # Silence does not count among what is to be told apart.
+    assert 0.01 < np.mean(~np.concatenate(weights)) < 0.9

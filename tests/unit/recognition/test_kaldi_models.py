@@ -19,7 +19,13 @@ from oracles.kaldi_files import (
 )
 
 from speakergmm.errors import ModelFormatError, SpeakerGmmError
+from speakergmm.hmm import Topology
 from speakergmm.recognition.imported import (
+    KaldiPhone,
+    KaldiTree,
+    TreeLeaf,
+    TreeSplit,
+    as_decision_tree,
     read_kaldi_matrix,
     read_kaldi_model,
     read_kaldi_tree,
@@ -238,3 +244,14 @@ def test_no_number_of_a_file_takes_memory(write):
 def test_damaged_trees_are_refused_with_file_and_byte(write, content, message):
     with pytest.raises(ModelFormatError, match=message):
         read_kaldi_tree(write(content))
+
+
+def test_a_question_whose_answer_is_yes_where_there_is_no_neighbour():
+    one = Topology.left_right(1)
+    kinds = {number: KaldiPhone(one, (0,)) for number in (1, 2)}
+    leaves = (TreeLeaf(0), TreeLeaf(1))
+    tree = KaldiTree(3, 1, (*leaves, TreeSplit(0, frozenset([0, 2]), 1, 0)))
+    found = as_decision_tree(tree, {1: "a", 2: "b"}, kinds)
+    contexts = [[-1, 0, 0, 0], [0, 0, -1, 0], [1, 0, 1, 0], [-1, 1, -1, 0]]
+    expected = [tree.pdf([left + 1, unit + 1, right + 1], 0) for left, unit, right, _ in contexts]
+    assert found.pdfs(contexts).tolist() == expected == [1, 0, 1, 1]
